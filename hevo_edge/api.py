@@ -1,0 +1,293 @@
+"""Every endpoint of the Hevo Edge API as pure data: method, path, body, how to read the reply.
+
+The list of the 26 endpoints is the navigation of the vendor's public reference; bodies and replies
+come from vendor code and fixtures, because no endpoint page of that reference could be read. See
+``docs/api-knowledge.md`` for how surely each is known. No I/O happens here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import TypeAdapter
+
+from hevo_edge import checks
+from hevo_edge.enums import Dialect, ResyncMode
+from hevo_edge.models import (
+    ConnectorData,
+    DestinationData,
+    JobData,
+    JobObjectData,
+    ObjectData,
+    Page,
+    PipelineData,
+)
+
+T = TypeVar("T")
+Json = Mapping[str, Any]
+
+PAGE_LIMIT = 100
+"""The largest page the API is known to serve; its own default is 10."""
+
+_BASE = "/api/v1"
+_any_json: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One call to make. ``path`` is already quoted and holds the query."""
+
+    name: str
+    method: str
+    path: str
+    read: Callable[[bytes], T]
+    body: Json | None = None
+    starts_job: bool = False
+    """Whether a 409 to it means that a Job is in progress."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether repeating the request can do no harm."""
+        return self.method == "GET"
+
+
+def _acknowledged(body: bytes) -> Any:
+    """Read the reply to an action: nothing at all, or any JSON."""
+    return _any_json.validate_json(body) if body.strip() else None
+
+
+def _pipeline(pipeline_id: Any, rest: str = "") -> str:
+    return f"{_BASE}/pipelines/{checks.pipeline_id(pipeline_id)}{rest}"
+
+
+def _job(pipeline_id: Any, job_id: Any, rest: str = "") -> str:
+    segment = quote(checks.identifier(job_id, "job_id"), safe="")
+    return _pipeline(pipeline_id, f"/jobs/{segment}{rest}")
+
+
+def _destination(destination_id: Any) -> str:
+    number = checks.count(destination_id, "destination_id")
+    return f"{_BASE}/destinations/{number}"
+
+
+def _query(limit: int, cursor: str | None) -> str:
+    values: dict[str, Any] = {"limit": limit}
+    if cursor is not None:
+        values["cursor"] = cursor
+    return "?" + urlencode(values)
+
+
+# -- connectors and destinations ------------------------------------------------------------------
+
+
+def list_source_connectors(
+    *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[ConnectorData]]:
+    """1. List the kinds of sources."""
+    path = f"{_BASE}/metadata/sources/connectors{_query(limit, cursor)}"
+    return Request("list_source_connectors", "GET", path, Page[ConnectorData].model_validate_json)
+
+
+def list_destination_connectors(
+    *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[ConnectorData]]:
+    """2. List the kinds of destinations."""
+    path = f"{_BASE}/metadata/destinations/connectors{_query(limit, cursor)}"
+    return Request(
+        "list_destination_connectors", "GET", path, Page[ConnectorData].model_validate_json
+    )
+
+
+def list_destinations(
+    *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[DestinationData]]:
+    """3. List destinations."""
+    path = f"{_BASE}/destinations{_query(limit, cursor)}"
+    return Request("list_destinations", "GET", path, Page[DestinationData].model_validate_json)
+
+
+def get_destination(destination_id: int) -> Request[DestinationData]:
+    """4. Get a destination."""
+    path = _destination(destination_id)
+    return Request("get_destination", "GET", path, DestinationData.model_validate_json)
+
+
+def create_destination(body: Json) -> Request[Any]:
+    """5. Create a destination. The body's form is known from third-party code only."""
+    return Request("create_destination", "POST", f"{_BASE}/destinations", _acknowledged, body)
+
+
+def update_destination(destination_id: int, body: Json) -> Request[Any]:
+    """6. Change a destination; only changed fields (third-party code)."""
+    path = _destination(destination_id)
+    return Request("update_destination", "PATCH", path, _acknowledged, body)
+
+
+def delete_destination(destination_id: int) -> Request[Any]:
+    """7. Delete a destination."""
+    return Request("delete_destination", "DELETE", _destination(destination_id), _acknowledged)
+
+
+# -- pipelines ------------------------------------------------------------------------------------
+
+
+def list_pipelines(
+    *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[PipelineData]]:
+    """8. List Pipelines."""
+    path = f"{_BASE}/pipelines{_query(limit, cursor)}"
+    return Request("list_pipelines", "GET", path, Page[PipelineData].model_validate_json)
+
+
+def get_pipeline(pipeline_id: int) -> Request[PipelineData]:
+    """9. Get a Pipeline."""
+    return Request(
+        "get_pipeline", "GET", _pipeline(pipeline_id), PipelineData.model_validate_json
+    )
+
+
+def create_pipeline(body: Json) -> Request[Any]:
+    """10. Create a Pipeline. The body's form is known from third-party code only."""
+    return Request("create_pipeline", "POST", f"{_BASE}/pipelines", _acknowledged, body)
+
+
+def disable_pipeline(pipeline_id: int, *, cancel_active_jobs: bool = False) -> Request[Any]:
+    """11. Disable a Pipeline."""
+    path = _pipeline(pipeline_id, "/actions/disable")
+    body = {"cancel_active_jobs": bool(cancel_active_jobs)}
+    return Request("disable_pipeline", "POST", path, _acknowledged, body)
+
+
+def enable_pipeline(pipeline_id: int) -> Request[Any]:
+    """12. Enable a Pipeline."""
+    path = _pipeline(pipeline_id, "/actions/enable")
+    return Request("enable_pipeline", "POST", path, _acknowledged)
+
+
+def sync_now(pipeline_id: int) -> Request[Any]:
+    """13. Start a sync. No body; the reply names no Job."""
+    path = _pipeline(pipeline_id, "/actions/sync-now")
+    return Request("sync_now", "POST", path, _acknowledged, starts_job=True)
+
+
+def resync_pipeline(
+    pipeline_id: int, *, drop_and_load: bool = False, dialect: Dialect = Dialect.RESYNC_MODE
+) -> Request[Any]:
+    """14. Restart the historical load of all active objects. The reply names no Job."""
+    body: dict[str, Any]
+    if dialect is Dialect.RESYNC_MODE:
+        mode = ResyncMode.DROP_AND_LOAD if drop_and_load else ResyncMode.EVOLVE_AND_MERGE
+        body = {"resync_mode": mode.value}
+    else:
+        body = {"drop_and_load": bool(drop_and_load)}
+    path = _pipeline(pipeline_id, "/actions/resync")
+    return Request("resync_pipeline", "POST", path, _acknowledged, body, starts_job=True)
+
+
+def update_pipeline(pipeline_id: int, fields: Json) -> Request[Any]:
+    """15. Change a Pipeline; only changed fields. Replies with the Pipeline."""
+    return Request("update_pipeline", "PATCH", _pipeline(pipeline_id), _acknowledged, fields)
+
+
+def update_sources(pipeline_id: int, fields: Json) -> Request[Any]:
+    """16. Change the source's configuration; only changed fields."""
+    path = _pipeline(pipeline_id, "/sources")
+    return Request("update_sources", "PATCH", path, _acknowledged, fields)
+
+
+def delete_pipeline(pipeline_id: int) -> Request[Any]:
+    """17. Delete a Pipeline."""
+    return Request("delete_pipeline", "DELETE", _pipeline(pipeline_id), _acknowledged)
+
+
+# -- objects --------------------------------------------------------------------------------------
+
+
+def list_objects(
+    pipeline_id: int, *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[ObjectData]]:
+    """18. List a Pipeline's objects."""
+    path = _pipeline(pipeline_id, f"/objects{_query(limit, cursor)}")
+    return Request("list_objects", "GET", path, Page[ObjectData].model_validate_json)
+
+
+def get_object(pipeline_id: int, object_id: str) -> Request[ObjectData]:
+    """19. Get an object."""
+    segment = quote(checks.identifier(object_id, "object_id"), safe="")
+    path = _pipeline(pipeline_id, f"/objects/{segment}")
+    return Request("get_object", "GET", path, ObjectData.model_validate_json)
+
+
+def refresh_schema(pipeline_id: int) -> Request[Any]:
+    """20. Read the source's schema anew. Sent without a body, the newest vendor form."""
+    path = _pipeline(pipeline_id, "/objects/actions/refresh-schema")
+    return Request("refresh_schema", "POST", path, _acknowledged)
+
+
+def resync_objects(
+    pipeline_id: int,
+    object_ids: Iterable[str],
+    *,
+    drop_and_load: bool = False,
+    dialect: Dialect = Dialect.RESYNC_MODE,
+) -> Request[Any]:
+    """21. Restart the historical load of some objects. The body's form is weakly known."""
+    ids = checked_object_ids(object_ids)
+    body: dict[str, Any]
+    if dialect is Dialect.RESYNC_MODE:
+        body = {"object_ids": ids, "drop_and_load": bool(drop_and_load)}
+    else:
+        body = {"objects": ids, "drop_and_load": bool(drop_and_load)}
+    path = _pipeline(pipeline_id, "/objects/actions/resync")
+    return Request("resync_objects", "POST", path, _acknowledged, body, starts_job=True)
+
+
+def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
+    """Return the ids as a list.
+
+    Raises:
+        ConfigurationError: when there is none, or one is no id.
+    """
+    given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
+    ids = [checks.identifier(object_id, "object id") for object_id in given]
+    checks.count(len(ids), "the number of object ids")
+    return ids
+
+
+def update_objects(pipeline_id: int, body: Json) -> Request[Any]:
+    """22. Include or exclude objects. The body's form is not known."""
+    path = _pipeline(pipeline_id, "/objects")
+    return Request("update_objects", "PATCH", path, _acknowledged, body)
+
+
+# -- jobs -----------------------------------------------------------------------------------------
+
+
+def list_jobs(
+    pipeline_id: int, *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[JobData]]:
+    """23. List a Pipeline's Jobs, in an order that is documented nowhere."""
+    path = _pipeline(pipeline_id, f"/jobs{_query(limit, cursor)}")
+    return Request("list_jobs", "GET", path, Page[JobData].model_validate_json)
+
+
+def get_job(pipeline_id: int, job_id: str) -> Request[JobData]:
+    """24. Get a Job."""
+    return Request("get_job", "GET", _job(pipeline_id, job_id), JobData.model_validate_json)
+
+
+def list_job_objects(
+    pipeline_id: int, job_id: str, *, limit: int = PAGE_LIMIT, cursor: str | None = None
+) -> Request[Page[JobObjectData]]:
+    """25. List what a Job did with each object."""
+    path = _job(pipeline_id, job_id, f"/objects{_query(limit, cursor)}")
+    return Request("list_job_objects", "GET", path, Page[JobObjectData].model_validate_json)
+
+
+def cancel_job(pipeline_id: int, job_id: str) -> Request[Any]:
+    """26. Cancel a Job; it goes through CANCELLING to CANCELLED."""
+    path = _job(pipeline_id, job_id, "/actions/cancel")
+    return Request("cancel_job", "POST", path, _acknowledged)

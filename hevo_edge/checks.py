@@ -1,0 +1,122 @@
+"""Checks of what callers pass in: a clear ConfigurationError before any request."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from hevo_edge.enums import OpenEnumT
+from hevo_edge.errors import ConfigurationError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ID_LENGTH = 200
+
+
+def pipeline_id(value: Any) -> int:
+    """Return a Pipeline id as a positive int; a string of digits is fine (templates give those).
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ConfigurationError(f"pipeline_id must be a positive integer, not {value!r}")
+    return value
+
+
+def identifier(value: Any, name: str) -> str:
+    """Return the id of a Job or an object, checked so that it can only be one path segment.
+
+    Raises:
+        ConfigurationError: for an empty id, one of dots only, or one with a slash, a space or a
+            control character.
+    """
+    if not isinstance(value, str) or not value or len(value) > _ID_LENGTH:
+        raise ConfigurationError(f"{name} must be a non-empty string, not {value!r}")
+    if not value.strip(".") or _CONTROL.search(value) or any(c in value for c in "/\\ "):
+        raise ConfigurationError(
+            f"{name} must not be dots only nor hold slashes, spaces or control characters: "
+            f"{value!r}"
+        )
+    return value
+
+
+def job_ref(value: Any) -> tuple[int, str]:
+    """Split a ``Job.ref`` such as ``"123:550e8400-..."`` into Pipeline id and Job id.
+
+    Raises:
+        ConfigurationError: when it is not of that form.
+    """
+    if not isinstance(value, str) or ":" not in value:
+        raise ConfigurationError(
+            f"a job ref looks like '123:550e8400-e29b-...' (see Job.ref), not {value!r}"
+        )
+    pipeline, _, job = value.partition(":")
+    return pipeline_id(pipeline), identifier(job, "job id in the ref")
+
+
+def seconds(value: Any, name: str) -> float:
+    """Return a positive, finite number of seconds as a float.
+
+    Raises:
+        ConfigurationError: for zero, negative, NaN, infinity, or what is not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} must be a number of seconds, not {value!r}")
+    if not math.isfinite(value) or value <= 0:
+        raise ConfigurationError(f"{name} must be positive and finite, not {value!r} seconds")
+    return float(value)
+
+
+def optional_seconds(value: Any, name: str) -> float | None:
+    """Return ``seconds(value, name)``, or None for None."""
+    return None if value is None else seconds(value, name)
+
+
+def count(value: Any, name: str, *, at_least: int = 1) -> int:
+    """Return an integer that is at least so many.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise ConfigurationError(f"{name} must be an integer >= {at_least}, not {value!r}")
+    return value
+
+
+def choice(kind: type[OpenEnumT], value: Any, name: str) -> OpenEnumT:
+    """Return a member of a closed set of options, given as member or as its string.
+
+    Raises:
+        ConfigurationError: listing what is allowed.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(repr(member.value) for member in kind)
+        raise ConfigurationError(f"{name} must be one of {allowed}, not {value!r}") from None
+
+
+def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    """Return a string of a closed set.
+
+    Raises:
+        ConfigurationError: listing what is allowed.
+    """
+    if value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise ConfigurationError(f"{name} must be one of {listed}, not {value!r}")
+    return str(value)
+
+
+def word(value: Any, name: str) -> str:
+    """Return an open-vocabulary word such as a job type, trimmed and in upper case.
+
+    Raises:
+        ConfigurationError: when it is not a string, or empty.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be a non-empty string, not {value!r}")
+    return str(value).strip().upper()

@@ -1,0 +1,300 @@
+"""The client: hands out Pipelines and Jobs, and waits for many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+from hevo_edge import api, checks
+from hevo_edge.awaiting import JobKey, Watcher
+from hevo_edge.clock import Clock
+from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
+from hevo_edge.enums import Dialect
+from hevo_edge.errors import ConfigurationError, HevoError
+from hevo_edge.history import rows
+from hevo_edge.job import Job, WaitOptions
+from hevo_edge.models import JobData, Page, PipelineData
+from hevo_edge.pipeline import Pipeline
+from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
+from hevo_edge.transport import Transport
+from hevo_edge.triggering import Triggers, TriggerTicket
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+_DEFAULT_LIMIT = RateLimit(100, 60.0)
+
+
+class HevoClient:
+    """A client of one Hevo account.
+
+    Use it as an async context manager, or call ``close`` when done. It opens one HTTP session, on
+    first use, and may be used in several event loops one after another. Make one client and share
+    it: all that goes through it shares the connections, the looks and the call budget.
+
+    Args:
+        api_key: The API key (Hevo's "API username"). With the secret from
+            ``https://{region}.hevodata.com/account/api-keys``.
+        api_secret: The API secret (Hevo's "API key").
+        region: The first part of the host you log in at: ``"us"``, ``"eu"``, ``"in"``, ...
+        base_url: The whole base URL, instead of a region.
+        rate_limit: The share of Hevo's 100 calls a minute that this client may use; None turns
+            limiting off.
+        timeout: Seconds for one HTTP request.
+        max_retries: How often what may be repeated is repeated.
+        headers: More headers for every request.
+        session: An aiohttp session to use; it is not closed.
+        dialect: The generation of request bodies to send, see ``Dialect``.
+        insecure: Allow plain http to hosts other than this machine.
+        clock: Time and jitter, for tests.
+
+    Raises:
+        ConfigurationError: when a parameter is missing or wrong.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        *,
+        region: str | None = None,
+        base_url: str | None = None,
+        rate_limit: RateLimit | None = _DEFAULT_LIMIT,
+        timeout: float = TIMEOUT,
+        max_retries: int = MAX_RETRIES,
+        headers: Mapping[str, str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+        dialect: Dialect | str = Dialect.RESYNC_MODE,
+        insecure: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        config = Config(
+            api_key,
+            api_secret,
+            region=region,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=headers,
+            dialect=dialect,
+            insecure=insecure,
+        )
+        if rate_limit is not None and not isinstance(rate_limit, RateLimit):
+            raise ConfigurationError(
+                f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
+                f"not {rate_limit!r}"
+            )
+        self.base_url = config.base_url
+        self.clock = clock or Clock()
+        self._transport = Transport(
+            config, RateLimiter(rate_limit, self.clock), self.clock, session
+        )
+        self.watcher = Watcher(self._look, self.clock)
+        self.triggers = Triggers(
+            self._transport,
+            self.watcher,
+            self.clock,
+            dialect=config.dialect,
+            scope=config.base_url,
+            as_job=lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
+        )
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> HevoClient:
+        """Make a client from ``HEVO_API_KEY``, ``HEVO_API_SECRET``, and ``HEVO_REGION`` or
+        ``HEVO_BASE_URL``.
+
+        Args:
+            **overrides: Arguments of the client; they win over the environment.
+
+        Raises:
+            ConfigurationError: naming the variable that is missing or wrong.
+        """
+        return cls(**Config.env(overrides))
+
+    # -- resources --------------------------------------------------------------------------------
+
+    def pipeline(self, pipeline_id: int | str) -> Pipeline:
+        """Return a handle of a Pipeline, without any request.
+
+        Raises:
+            ConfigurationError: unless the id is a positive integer, or a string of digits.
+        """
+        return Pipeline(self, pipeline_id)
+
+    async def get_pipeline(self, pipeline_id: int | str) -> Pipeline:
+        """Read a Pipeline.
+
+        Raises:
+            NotFound: when there is no such Pipeline.
+        """
+        return await Pipeline(self, pipeline_id).refresh()
+
+    async def list_pipelines(self) -> AsyncIterator[Pipeline]:
+        """Yield all Pipelines of the account, reading pages as they are needed."""
+
+        async def fetch(cursor: str | None) -> Page[PipelineData]:
+            return await self.send(api.list_pipelines(cursor=cursor))
+
+        async for data in rows(fetch):
+            yield Pipeline(self, data.id, data)
+
+    @overload
+    def job(self, ref: str, /) -> Job: ...
+    @overload
+    def job(self, pipeline_id: int | str, job_id: str, /) -> Job: ...
+    def job(self, ref: int | str, job_id: str | None = None, /) -> Job:
+        """Return a handle of a Job, without any request.
+
+        Args:
+            ref: A ``Job.ref``; or the Pipeline's id, with
+            job_id: the Job's id.
+
+        Raises:
+            ConfigurationError: when the ref or an id is none.
+        """
+        if job_id is None:
+            return Job(self, *checks.job_ref(ref))
+        return Job(self, checks.pipeline_id(ref), checks.identifier(job_id, "job_id"))
+
+    # -- many jobs --------------------------------------------------------------------------------
+
+    async def await_all(
+        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Any
+    ) -> list[Any]:
+        """Await many Jobs at once, of any Pipelines.
+
+        Args:
+            jobs: Jobs or their refs.
+            on_failure: ``"raise"``: the first failure ends all the waits, and is raised.
+                ``"return"``: wait for all; errors come back in their Job's place.
+            **wait: The keywords of ``Job.await_completion``, for each.
+
+        Returns:
+            The Jobs in the order given; with ``on_failure="return"``, the HevoError of each that
+            did not succeed.
+        """
+        checks.one_of(on_failure, "on_failure", ("raise", "return"))
+        given = self._jobs(jobs)
+        results: dict[int, Job | HevoError] = {}
+        async for index, result in self._finished(given, WaitOptions.check(**wait)):
+            if isinstance(result, HevoError) and on_failure == "raise":
+                raise result
+            results[index] = result
+        return [results[index] for index in range(len(given))]
+
+    async def as_completed(
+        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Any
+    ) -> AsyncIterator[Any]:
+        """Yield Jobs as they end.
+
+        Args:
+            jobs: Jobs or their refs.
+            on_failure: ``"raise"`` the first failure, which ends the iteration; or ``"return"``:
+                yield the HevoError of a Job that did not succeed (``error.job`` is the Job).
+            **wait: The keywords of ``Job.await_completion``, for each.
+        """
+        checks.one_of(on_failure, "on_failure", ("raise", "return"))
+        async for _, result in self._finished(self._jobs(jobs), WaitOptions.check(**wait)):
+            if isinstance(result, HevoError) and on_failure == "raise":
+                raise result
+            yield result
+
+    # -- trigger in three steps -------------------------------------------------------------------
+
+    async def fire(self, ticket: TriggerTicket) -> Job:
+        """Post what a ticket says, once, and return the Job that it became.
+
+        A ticket that was fired in this process is never posted again, and one that was loaded
+        from elsewhere only when looking for its Job has shown none. Errors: see
+        ``Pipeline.trigger``.
+        """
+        async with self.triggers.lock(ticket.pipeline_id):
+            found = await self.triggers.fire(ticket)
+        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
+
+    async def reconcile(self, ticket: TriggerTicket) -> Job | None:
+        """Only look: return the Job that came of a ticket, or None when none can have.
+
+        Looks for as long as the ticket's ``discovery_timeout`` (seconds) before it says None.
+
+        Raises:
+            TriggerOutcomeUnknown: when the Jobs could not be listed.
+        """
+        async with self.triggers.lock(ticket.pipeline_id):
+            found = await self.triggers.reconcile(ticket)
+        if found is None:
+            return None
+        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
+
+    # -- the wire ---------------------------------------------------------------------------------
+
+    async def send(
+        self, request: api.Request[T], *, priority: Priority = Priority.LIST
+    ) -> T:
+        """Send any request of ``hevo_edge.api``, for endpoints that have no method here.
+
+        Raises:
+            RequestError: one of its subclasses.
+            HevoError: when the client is closed.
+        """
+        return await self._transport.send(request, priority)
+
+    async def close(self) -> None:
+        """End all waits, and close what was opened. Calling it again does nothing."""
+        await self.watcher.close()
+        await self._transport.close()
+
+    async def __aenter__(self) -> HevoClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"HevoClient(base_url={self.base_url!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a HevoClient is not picklable: it holds credentials. Pass Job.ref or "
+            "TriggerTicket.dumps() to the other process and make a client there."
+        )
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    async def _look(self, key: JobKey) -> JobData:
+        return await self._transport.send(api.get_job(*key), Priority.LOOK)
+
+    def _jobs(self, jobs: Iterable[Job | str]) -> list[Job]:
+        if isinstance(jobs, (str, Job)):
+            raise ConfigurationError("jobs must be several Jobs or refs, such as a list of them")
+        return [self.job(job) if isinstance(job, str) else job for job in jobs]
+
+    @staticmethod
+    async def _finished(
+        jobs: list[Job], options: WaitOptions
+    ) -> AsyncIterator[tuple[int, Job | HevoError]]:
+        """Yield each Job's place and outcome as it ends; owns the waits, and ends them all."""
+        tasks = {asyncio.ensure_future(job.wait(options)): at for at, job in enumerate(jobs)}
+        pending = set(tasks)
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(done, key=lambda task: tasks[task]):
+                    failure = task.exception()
+                    if failure is not None and not isinstance(failure, HevoError):
+                        raise failure
+                    yield tasks[task], failure or task.result()
+        finally:
+            for task in pending:
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending)

@@ -1,0 +1,34 @@
+"""The one seam for time, sleep and randomness.
+
+Time is the running event loop's clock, so that under a virtual-time loop hours of polling take
+milliseconds, client and emulator alike; randomness is one seedable generator per client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+
+class Clock:
+    """Monotonic time, sleeping, and the random numbers for jitter.
+
+    Args:
+        seed: Makes the jitter repeatable; None takes it from the system.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.random = random.Random(seed)  # noqa: S311 -- jitter, not secrets
+
+    def now(self) -> float:
+        """Return the running loop's monotonic time, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        """Return the wall clock in seconds since 1970; only a fallback for the server's own."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for so many seconds."""
+        await asyncio.sleep(seconds)

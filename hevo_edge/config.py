@@ -1,0 +1,188 @@
+"""Credentials, base URL and defaults of a client, checked once when it is made."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from hevo_edge import checks
+from hevo_edge._version import __version__
+from hevo_edge.enums import Dialect
+from hevo_edge.errors import ConfigurationError
+
+ENV_KEY = "HEVO_API_KEY"
+ENV_SECRET = "HEVO_API_SECRET"  # noqa: S105 -- the name of a variable
+ENV_REGION = "HEVO_REGION"
+ENV_BASE_URL = "HEVO_BASE_URL"
+
+TIMEOUT = 30.0
+"""Seconds for one HTTP request, from asking for a connection to the last byte of the reply."""
+MAX_RETRIES = 3
+"""How often a request that may be repeated is repeated."""
+RETRY_AFTER_CAP = 120.0
+"""The longest Retry-After, in seconds, that is slept through; above it the error is raised."""
+MAX_REPLY_BYTES = 16 * 1024 * 1024
+"""A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_OURS = frozenset({"authorization", "content-length", "transfer-encoding", "host"})
+
+
+class Config:
+    """What a client needs to talk to Hevo. Its repr and pickle never show the credentials.
+
+    Raises:
+        ConfigurationError: when anything is missing or wrong; see the single checks.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None,
+        api_secret: str | None,
+        *,
+        region: str | None = None,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT,
+        max_retries: int = MAX_RETRIES,
+        headers: Mapping[str, str] | None = None,
+        dialect: Dialect | str = Dialect.RESYNC_MODE,
+        insecure: bool = False,
+    ) -> None:
+        self.base_url = _base_url(region, base_url, insecure=insecure)
+        self.timeout = checks.seconds(timeout, "timeout")
+        self.max_retries = checks.count(max_retries, "max_retries", at_least=0)
+        self.dialect = checks.choice(Dialect, dialect, "dialect")
+        key = _credential(api_key, "api_key", ENV_KEY)
+        secret = _credential(api_secret, "api_secret", ENV_SECRET)
+        if ":" in key:
+            raise ConfigurationError(
+                "api_key must not hold a colon; were key and secret pasted together?"
+            )
+        token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+        self._secrets = (secret, token)
+        self.headers = {
+            "Accept": "application/json",
+            **_headers(headers),
+            "Authorization": f"Basic {token}",
+        }
+        mine = f"hevo-edge/{__version__} (Python {platform.python_version()})"
+        theirs = self.headers.pop("User-Agent", "")
+        self.headers["User-Agent"] = f"{theirs} {mine}".strip()
+
+    @staticmethod
+    def env(overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a client's arguments: ``overrides``, and what they lack from the environment."""
+        values: dict[str, Any] = {
+            "api_key": os.environ.get(ENV_KEY),
+            "api_secret": os.environ.get(ENV_SECRET),
+            **overrides,
+        }
+        if values.get("region") is None and values.get("base_url") is None:
+            values["region"] = os.environ.get(ENV_REGION) or None
+            values["base_url"] = os.environ.get(ENV_BASE_URL) or None
+        return values
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without our credentials, should a server have echoed them."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def __repr__(self) -> str:
+        return f"Config(base_url={self.base_url!r}, credentials=***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Hevo client is not picklable: it holds credentials. Pass Job.ref or "
+            "TriggerTicket.dumps() to the other process and make a client there."
+        )
+
+
+def _credential(value: Any, name: str, variable: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a string, not {type(value).__name__}")
+    value = (value or "").strip()
+    if not value:
+        raise ConfigurationError(
+            f"{name} is missing: pass it to HevoClient, or set {ENV_KEY} and {ENV_SECRET} "
+            f"(here: {variable}) and use HevoClient.from_env(). Keys are made at "
+            "https://{region}.hevodata.com/account/api-keys."
+        )
+    return str(value)
+
+
+def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    checked: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not _HEADER_NAME.match(name):
+            raise ConfigurationError(f"headers: {name!r} is not a header name")
+        if name.lower() in _OURS:
+            raise ConfigurationError(f"headers: {name} is set by hevo_edge itself")
+        if not isinstance(value, str) or any(c in value for c in "\r\n\0"):
+            raise ConfigurationError(f"headers: the value of {name} must be a string of one line")
+        checked[name.title() if name.lower() in {"user-agent", "accept"} else name] = value
+    return checked
+
+
+def _base_url(region: str | None, base_url: str | None, *, insecure: bool) -> str:
+    if region is not None and base_url is not None:
+        raise ConfigurationError(
+            "pass region or base_url, not both "
+            f"(also through the environment: {ENV_REGION}, {ENV_BASE_URL})"
+        )
+    if base_url is not None:
+        return _checked_url(base_url, insecure=insecure)
+    if region is None:
+        raise ConfigurationError(
+            "region is missing: pass region='us' (or 'eu', 'in', 'asia', 'au', ...: the first "
+            "part of the host you log in at), or base_url='https://...', or set "
+            f"{ENV_REGION} or {ENV_BASE_URL} and use HevoClient.from_env()"
+        )
+    if not isinstance(region, str) or not _LABEL.match(region):
+        raise ConfigurationError(
+            f"region must be the first part of the host, such as 'us' or 'eu', not {region!r}; "
+            "for a whole URL use base_url"
+        )
+    return f"https://{region.lower()}.hevodata.com"
+
+
+def _checked_url(base_url: Any, *, insecure: bool) -> str:
+    try:
+        parts = urlsplit(base_url if isinstance(base_url, str) else "")
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is not a URL: {error}") from None
+    # Never echoed below: what has a user or password in it must not reach a log.
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url must not hold credentials; pass api_key and api_secret")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"base_url must be like 'https://us.hevodata.com', with scheme and host, "
+            f"not {base_url!r}"
+        )
+    if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\]", base_url):
+        raise ConfigurationError(
+            f"base_url must not hold a query, a fragment or white space: {base_url!r}"
+        )
+    if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"base_url {base_url!r} would send your credentials in clear text; use https, or "
+            "pass insecure=True if the network is trusted"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = re.sub(r"(/api/v1)?/*\Z", "", parts.path.rstrip("/"))
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

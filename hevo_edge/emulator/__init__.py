@@ -1,0 +1,27 @@
+"""An emulator of the Hevo Edge API, for tests without a Hevo account.
+
+It is a product of its own: ``HevoEmulator`` in code, ``python -m hevo_edge.emulator`` on the
+command line, the pytest fixture ``hevo_emulator``, and ``virtual_time`` to let hours of polling
+pass in milliseconds. What it assumes about the API, and how surely, is in ``docs/emulator.md``.
+"""
+
+from __future__ import annotations
+
+from hevo_edge.emulator.dialect import DIALECTS, Dialect
+from hevo_edge.emulator.faults import Fault, Faults
+from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.journal import Journal, RecordedCall
+from hevo_edge.emulator.pipeline import EmulatedPipeline
+from hevo_edge.emulator.server import HevoEmulator
+
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "EmulatedJob",
+    "EmulatedPipeline",
+    "Fault",
+    "Faults",
+    "HevoEmulator",
+    "Journal",
+    "RecordedCall",
+]

@@ -1,0 +1,53 @@
+"""Which generation of the API the emulator plays, where the sources conflict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hevo_edge.enums import JobType, PipelineStatus
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The choices on which generations and sources differ. The defaults are the newest.
+
+    Attributes:
+        resync_body: ``"resync_mode"``, ``"drop_and_load"``, or ``"any"``, the form of body that a
+            resync takes; the other form is refused with 400, so that a mismatch shows.
+        resync_type: The Job type of a resync that keeps the tables.
+        drop_and_load_type: The Job type of a resync that drops them.
+        in_progress: ``"409"`` for the JSON reply to a sync while a Job runs, ``"500"`` for the
+            plain text of the oldest generation.
+        action_reply: ``"message"`` for a JSON message, ``"empty"`` for ``{}``, ``"204"`` for no
+            body.
+        list_order: ``"newest_first"`` or ``"oldest_first"`` for the jobs list.
+        enabled_status: The status of a Pipeline that was disabled and enabled again.
+        billing: Whether Jobs carry the billing fields that came and went.
+    """
+
+    resync_body: str = "resync_mode"
+    resync_type: str = JobType.RESYNC
+    drop_and_load_type: str = JobType.RESYNC_WITH_DROP_AND_LOAD
+    in_progress: str = "409"
+    action_reply: str = "message"
+    list_order: str = "newest_first"
+    enabled_status: str = PipelineStatus.INITIALIZED
+    billing: bool = False
+
+
+DIALECTS: dict[str, Dialect] = {
+    "newest": Dialect(),
+    "evolve": Dialect(resync_type=JobType.RESYNC_WITH_EVOLVE, billing=True),
+    "drop_and_load": Dialect(
+        resync_body="drop_and_load", resync_type=JobType.RESYNC_WITH_EVOLVE, action_reply="empty"
+    ),
+    "oldest": Dialect(
+        resync_body="any",
+        resync_type=JobType.TRUNCATE_AND_LOAD,
+        drop_and_load_type=JobType.TRUNCATE_AND_LOAD,
+        in_progress="500",
+        action_reply="204",
+        enabled_status=PipelineStatus.ENABLED,
+    ),
+}
+"""Named generations for ``HevoEmulator(dialect=...)`` and ``--dialect``, newest first."""

@@ -1,0 +1,106 @@
+"""One emulated Job: what it will do, and what it shows at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hevo_edge.emulator.dialect import Dialect
+from hevo_edge.enums import JobStatus, is_terminal
+
+
+@dataclass
+class EmulatedJob:
+    """A Job on its way. All times are emulator seconds since 1970.
+
+    Attributes:
+        origin: Who started it: ``"sync_now"``, ``"resync"``, ``"resync_objects"``,
+            ``"schedule"`` or ``"history"``. Hevo itself tells nobody; it is here to judge by.
+        visible_from: When it appears in the jobs list.
+        ends: When it will end; None means never by itself.
+        outcome: The status in which it will end.
+        events: How many events it loads when it completes.
+    """
+
+    job_id: str
+    type: str
+    created: float
+    visible_from: float
+    ends: float | None
+    outcome: str = JobStatus.COMPLETED
+    origin: str = "history"
+    status: str = JobStatus.IN_PROGRESS
+    events: int = 1000
+    objects: int = 3
+    ended: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return is_terminal(self.status)
+
+    def end(self, at: float, status: str) -> None:
+        """Let it end."""
+        self.ended, self.status, self.ends = at, status, None
+
+    def wire(self, now: float, dialect: Dialect) -> dict[str, Any]:
+        """Return what the API shows of it."""
+        until = now if self.ended is None else self.ended
+        elapsed = max(0.0, until - self.created)
+        share = self._share_done(elapsed)
+        ingested = int(self.events * share)
+        failed_events, failed_objects = self._failures(ingested)
+        done = int(self.objects * share) - failed_objects
+        shown: dict[str, Any] = {
+            "job_id": self.job_id,
+            "type": str(self.type),
+            "status": str(self.status),
+            "created_ts": round(self.created * 1000),
+            "updated_ts": round(until * 1000),
+            "events_ingested": ingested,
+            "events_loaded": ingested - failed_events,
+            "events_failed": failed_events,
+            "objects_success": max(0, done),
+            "objects_queued": 0 if self.is_over else self.objects - max(0, done),
+            "objects_skipped": 0,
+            "objects_failed": failed_objects,
+            "duration": round(elapsed * 1000),
+            "min_latency": 100,
+            "max_latency": 5000,
+            "mean_latency": 1500,
+        }
+        if dialect.billing:
+            shown.update(billable_events=ingested, non_billable_events=0)
+        return {**shown, **self.extra}
+
+    def wire_objects(self) -> list[dict[str, Any]]:
+        """Return what the API shows of each of its objects."""
+        bad = self.status in {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}
+        share = self.events // max(1, self.objects)
+        rows: list[dict[str, Any]] = [
+            {
+                "object_name": f"object_{number + 1}",
+                "rows_processed": share,
+                "rows_failed": 0,
+                "status": str(JobStatus.COMPLETED if self.is_over else JobStatus.IN_PROGRESS),
+            }
+            for number in range(self.objects)
+        ]
+        if bad and rows:
+            rows[-1].update(rows_failed=share // 10, status=str(self.status))
+        return rows
+
+    def _share_done(self, elapsed: float) -> float:
+        if self.status == JobStatus.SKIPPED:
+            return 0.0
+        if self.status in {JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_FAILURES}:
+            return 1.0
+        if self.ends is None:
+            return 0.5
+        return min(1.0, elapsed / max(1e-9, self.ends - self.created))
+
+    def _failures(self, ingested: int) -> tuple[int, int]:
+        if self.status in {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}:
+            return ingested // 10, 1
+        return 0, 0

@@ -1,0 +1,354 @@
+"""The emulator's HTTP side: authentication, the call limit, faults, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import random
+import threading
+import time
+from collections import deque
+from email.utils import formatdate
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from aiohttp import web
+
+from hevo_edge.emulator.dialect import DIALECTS, Dialect
+from hevo_edge.emulator.faults import AFTER, BEFORE, Fault, Faults, edit
+from hevo_edge.emulator.journal import Journal, RecordedCall
+from hevo_edge.emulator.pipeline import EmulatedPipeline
+from hevo_edge.emulator.service import Answer, Call, Service
+
+_V1 = "/api/v1"
+_PIPELINE = _V1 + "/pipelines/{pipeline_id}"
+_OBJECTS = _PIPELINE + "/objects"
+_JOBS = _PIPELINE + "/jobs"
+ROUTES: tuple[tuple[str, str, str], ...] = (
+    ("list_source_connectors", "GET", _V1 + "/metadata/sources/connectors"),
+    ("list_destination_connectors", "GET", _V1 + "/metadata/destinations/connectors"),
+    ("list_destinations", "GET", _V1 + "/destinations"),
+    ("get_destination", "GET", _V1 + "/destinations/{destination_id}"),
+    ("create_destination", "POST", _V1 + "/destinations"),
+    ("update_destination", "PATCH", _V1 + "/destinations/{destination_id}"),
+    ("delete_destination", "DELETE", _V1 + "/destinations/{destination_id}"),
+    ("list_pipelines", "GET", _V1 + "/pipelines"),
+    ("get_pipeline", "GET", _PIPELINE),
+    ("create_pipeline", "POST", _V1 + "/pipelines"),
+    ("disable_pipeline", "POST", _PIPELINE + "/actions/disable"),
+    ("enable_pipeline", "POST", _PIPELINE + "/actions/enable"),
+    ("sync_now", "POST", _PIPELINE + "/actions/sync-now"),
+    ("resync_pipeline", "POST", _PIPELINE + "/actions/resync"),
+    ("update_pipeline", "PATCH", _PIPELINE),
+    ("update_sources", "PATCH", _PIPELINE + "/sources"),
+    ("delete_pipeline", "DELETE", _PIPELINE),
+    ("list_objects", "GET", _OBJECTS),
+    ("get_object", "GET", _OBJECTS + "/{object_id}"),
+    ("refresh_schema", "POST", _OBJECTS + "/actions/refresh-schema"),
+    ("resync_objects", "POST", _OBJECTS + "/actions/resync"),
+    ("update_objects", "PATCH", _OBJECTS),
+    ("list_jobs", "GET", _JOBS),
+    ("get_job", "GET", _JOBS + "/{job_id}"),
+    ("list_job_objects", "GET", _JOBS + "/{job_id}/objects"),
+    ("cancel_job", "POST", _JOBS + "/{job_id}/actions/cancel"),
+)
+_LIMIT_WINDOW = 60.0
+
+
+class HevoEmulator:
+    """A Hevo account on loopback that speaks the Edge API.
+
+    Use it as an async context manager in a running loop, or as a plain one, when it runs in a
+    thread of its own (for tests of synchronous code)::
+
+        async with HevoEmulator() as emulator:
+            emulator.add_pipeline(123)
+            async with HevoClient(emulator.api_key, emulator.api_secret,
+                                  base_url=emulator.base_url) as hevo: ...
+
+    Args:
+        speed: How many emulator seconds pass in a second.
+        seed: The same seed, the same job ids, lags and durations.
+        dialect: A ``Dialect`` or the name of one in ``DIALECTS``.
+        api_key, api_secret: The credentials it wants.
+        rate_limit: Calls allowed in any 60 emulator seconds; None for no limit.
+        retry_after: What a 429 says: ``"seconds"``, ``"date"`` or ``None``.
+        start: The emulator's clock at the start, in seconds since 1970; None for now.
+        host, port: Where to listen; port 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        seed: int = 0,
+        dialect: Dialect | str = "newest",
+        api_key: str = "emulator-key",
+        api_secret: str = "emulator-secret",  # noqa: S107 -- guards nothing
+        rate_limit: int | None = 100,
+        retry_after: str | None = "seconds",
+        start: float | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        if not speed > 0:
+            raise ValueError(f"speed must be positive, not {speed!r}")
+        if isinstance(dialect, str) and dialect not in DIALECTS:
+            raise ValueError(f"dialect must be one of {sorted(DIALECTS)}, not {dialect!r}")
+        self.speed = speed
+        self.seed = seed
+        self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
+        self.api_key = api_key
+        self.api_secret = api_secret
+        self.rate_limit = rate_limit
+        self.retry_after = retry_after
+        self.requests = Journal()
+        self.faults = Faults(random.Random(f"{seed}:faults"))  # noqa: S311 -- for play
+        self.service = Service(self.dialect, seed)
+        self._epoch = time.time() if start is None else start
+        self._host, self._port = host, port
+        self._arrivals: deque[float] = deque()
+        self._lock = threading.RLock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_start = 0.0
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._thread: threading.Thread | None = None
+
+    # -- what a test says -------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, without a trailing slash."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def now(self) -> float:
+        """The emulator's clock, in seconds since 1970."""
+        if self._loop is None:
+            return self._epoch
+        return self._epoch + (self._loop.time() - self._loop_start) * self.speed
+
+    def add_pipeline(self, pipeline_id: int = 123, **options: Any) -> EmulatedPipeline:
+        """Add a Pipeline; ``options`` are those of ``EmulatedPipeline``."""
+        with self._lock:
+            if pipeline_id in self.service.pipelines:
+                raise ValueError(f"there is a Pipeline {pipeline_id} already")
+            pipeline = EmulatedPipeline(
+                pipeline_id, now=self.now, dialect=self.dialect, seed=self.seed, **options
+            )
+            self.service.pipelines[pipeline_id] = pipeline
+            return pipeline
+
+    def pipeline(self, pipeline_id: int) -> EmulatedPipeline:
+        """Return a Pipeline in its state of this moment."""
+        with self._lock:
+            pipeline = self.service.pipelines[pipeline_id]
+            pipeline.advance(self.now)
+            return pipeline
+
+    # -- running ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; on the same port again after ``stop``."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop_start = self._loop.time()
+        app = web.Application()
+        for endpoint, method, path in ROUTES:
+            app.router.add_route(method, path, partial(self._serve, endpoint))
+        app.router.add_route("*", "/{path:.*}", partial(self._serve, "unknown"))
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=0.0
+        )
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
+        await self._site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut all connections: a client finds the connection refused."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def __aenter__(self) -> HevoEmulator:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> HevoEmulator:
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=loop.run_forever, name="hevo-edge-emulator", daemon=True
+        )
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.start(), loop).result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        loop, thread = self._loop, self._thread
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    # -- serving ----------------------------------------------------------------------------------
+
+    async def _serve(self, endpoint: str, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        with self._lock:
+            entry = self._record(endpoint, request, raw)
+            faults = self.faults.striking(endpoint)
+            entry.faults = tuple(fault.kind for fault in faults)
+        answer = await self._strike(BEFORE, faults, request, entry)
+        if answer is None:
+            with self._lock:
+                answer = self._answer(entry, request)
+                entry.took_effect = answer.status < 400  # noqa: PLR2004
+                entry.job_id = answer.job.job_id if answer.job else None
+            struck = await self._strike(AFTER, faults, request, entry)
+            answer = struck or answer
+        entry.status = answer.status
+        response = await self._respond(answer, faults, request)
+        if request.transport is None or request.transport.is_closing():
+            entry.status = None
+        return response
+
+    def _record(self, endpoint: str, request: web.Request, raw: bytes) -> RecordedCall:
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = raw.decode("utf-8", errors="replace")
+        pipeline_id = request.match_info.get("pipeline_id", "")
+        entry = RecordedCall(
+            at=self.now,
+            endpoint=endpoint,
+            method=request.method,
+            path=request.path,
+            query=dict(request.query),
+            body=body,
+            user_agent=request.headers.get("User-Agent", ""),
+            pipeline_id=int(pipeline_id) if pipeline_id.isdigit() else None,
+        )
+        self.requests.append(entry)
+        return entry
+
+    def _answer(self, entry: RecordedCall, request: web.Request) -> Answer:
+        token = base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
+        if not hmac.compare_digest(request.headers.get("Authorization", ""), f"Basic {token}"):
+            message = "Unauthorized - Invalid API credentials"
+            return Answer(401, {"error": "AUTHENTICATION_FAILED", "message": message})
+        if not self._admits():
+            message = "Request rate limit exceeded"
+            return Answer(429, {"error": "RATE_LIMIT_EXCEEDED", "message": message})
+        if entry.endpoint == "unknown":
+            return Answer(404, {"error": "NOT_FOUND", "message": "no such endpoint"})
+        call = Call(dict(request.match_info), entry.query, entry.body, self.now)
+        return self.service.answer(entry.endpoint, call)
+
+    def _admits(self) -> bool:
+        now = self.now
+        while self._arrivals and self._arrivals[0] <= now - _LIMIT_WINDOW:
+            self._arrivals.popleft()
+        if self.rate_limit is not None and len(self._arrivals) >= self.rate_limit:
+            return False
+        self._arrivals.append(now)
+        return True
+
+    async def _strike(
+        self, effect: str, faults: list[Fault], request: web.Request, entry: RecordedCall
+    ) -> Answer | None:
+        for fault in faults:
+            if fault.effect != effect:
+                continue
+            if fault.kind == "delay":
+                await asyncio.sleep(fault.options["seconds"] / self.speed)
+            elif fault.kind == "drop" and request.transport is not None:
+                request.transport.abort()
+                return Answer(499)
+            elif fault.kind == "status":
+                entry.status = fault.options["status"]
+                return Answer(fault.options["status"], fault.options["body"])
+        return None
+
+    async def _respond(
+        self, answer: Answer, faults: list[Fault], request: web.Request
+    ) -> web.StreamResponse:
+        headers = {"Date": formatdate(self.now, usegmt=True)}
+        content_type, body = _content_type(answer.body), answer.body
+        for fault in faults:
+            if fault.kind == "status":
+                headers.update(fault.options["headers"])
+            elif fault.kind == "body":
+                body, content_type = fault.options["body"], fault.options["content_type"]
+            elif fault.kind in {"unknown_value", "missing_field"}:
+                body = edit(body, fault)
+        if answer.status == 429 and "Retry-After" not in headers:  # noqa: PLR2004
+            headers.update(self._retry_after())
+        payload = _encode(body)
+        if any(fault.kind in {"truncate", "endless"} for fault in faults):
+            return await self._break_off(answer.status, headers, payload, faults, request)
+        headers["Content-Type"] = content_type
+        return web.Response(status=answer.status, body=payload or None, headers=headers)
+
+    async def _break_off(
+        self,
+        status: int,
+        headers: dict[str, str],
+        payload: bytes,
+        faults: list[Fault],
+        request: web.Request,
+    ) -> web.StreamResponse:
+        endless = any(fault.kind == "endless" for fault in faults)
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = 1 << 40 if endless else len(payload) + 1000
+        await response.prepare(request)
+        await response.write(payload[: len(payload) // 2])
+        while endless and request.transport is not None:
+            await response.write(b" ")
+            await asyncio.sleep(1.0)
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+
+    def _retry_after(self) -> dict[str, str]:
+        seconds = 1.0 if not self._arrivals else self._arrivals[0] + _LIMIT_WINDOW - self.now
+        # In the client's seconds: a fast emulator's minute is short.
+        seconds = max(1.0, -(-seconds // self.speed))
+        if self.retry_after == "seconds":
+            return {"Retry-After": str(int(seconds))}
+        if self.retry_after == "date":
+            return {"Retry-After": formatdate(self.now + seconds, usegmt=True)}
+        return {}
+
+
+def _content_type(body: Any) -> str:
+    if isinstance(body, str) and body.lstrip().startswith("<"):
+        return "text/html; charset=utf-8"
+    return "text/plain; charset=utf-8" if isinstance(body, str) else "application/json"
+
+
+def _encode(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -1,0 +1,321 @@
+"""The 26 endpoints over the emulated account: pure functions of a call and the time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hevo_edge.emulator.dialect import Dialect
+from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.pipeline import EmulatedPipeline, Refused
+from hevo_edge.enums import PipelineStatus, ResyncMode
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 100
+IN_PROGRESS_TEXT = "A job is in progress. To sync now you need to cancel the current job"
+
+
+@dataclass
+class Answer:
+    """A reply before it goes on the wire. ``body`` is JSON data, text, or None for no body."""
+
+    status: int = 200
+    body: Any = None
+    job: EmulatedJob | None = None
+    """The Job that the call started, for the journal."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as the service sees it."""
+
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    now: float
+
+
+class Problem(Exception):  # noqa: N818 -- an answer, not an error of ours
+    """An answer that is an error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, {"error": code, "message": message})
+
+
+@dataclass
+class Service:
+    """An account: its Pipelines and destinations, and what the API does with them."""
+
+    dialect: Dialect
+    seed: int = 0
+    pipelines: dict[int, EmulatedPipeline] = field(default_factory=dict)
+    destinations: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(f"{self.seed}:service")  # noqa: S311 -- for play
+        self.destinations.setdefault(
+            1, {"id": 1, "name": "Snowflake destination", "type": "SNOWFLAKE", "status": "ACTIVE"}
+        )
+
+    def answer(self, endpoint: str, call: Call) -> Answer:
+        """Let ``endpoint`` (a name of ``hevo_edge.api``) answer a call."""
+        handle: Callable[[Call], Answer] = getattr(self, endpoint)
+        try:
+            return handle(call)
+        except Problem as problem:
+            return problem.answer
+        except Refused as refused:
+            return self._refusal(refused.reason, call)
+
+    # -- connectors and destinations --------------------------------------------------------------
+
+    def list_source_connectors(self, call: Call) -> Answer:
+        """1."""
+        capabilities = ["INCREMENTAL", "HISTORICAL"]
+        rows = [
+            {"type": kind, "name": kind.title(), "category": "DATABASE", "capabilities": capabilities}
+            for kind in ("MYSQL", "POSTGRESQL", "ORACLE")
+        ]
+        return _page(rows, "type", call)
+
+    def list_destination_connectors(self, call: Call) -> Answer:
+        """2."""
+        rows = [
+            {"type": kind, "name": kind.title(), "category": "DATA_WAREHOUSE", "capabilities": ["BATCH"]}
+            for kind in ("SNOWFLAKE", "BIGQUERY", "REDSHIFT")
+        ]
+        return _page(rows, "type", call)
+
+    def list_destinations(self, call: Call) -> Answer:
+        """3."""
+        return _page(list(self.destinations.values()), "id", call)
+
+    def get_destination(self, call: Call) -> Answer:
+        """4."""
+        return Answer(body=self._destination(call))
+
+    def create_destination(self, call: Call) -> Answer:
+        """5."""
+        number = max(self.destinations, default=0) + 1
+        self.destinations[number] = {"status": "ACTIVE", **_object(call.body), "id": number}
+        return Answer(201, self.destinations[number])
+
+    def update_destination(self, call: Call) -> Answer:
+        """6."""
+        destination = self._destination(call)
+        destination.update(_object(call.body), id=destination["id"])
+        return Answer(body=destination)
+
+    def delete_destination(self, call: Call) -> Answer:
+        """7."""
+        del self.destinations[self._destination(call)["id"]]
+        return Answer(204)
+
+    # -- pipelines --------------------------------------------------------------------------------
+
+    def list_pipelines(self, call: Call) -> Answer:
+        """8."""
+        return _page([self._advanced(p, call).wire() for p in self.pipelines.values()], "id", call)
+
+    def get_pipeline(self, call: Call) -> Answer:
+        """9."""
+        return Answer(body=self._pipeline(call).wire())
+
+    def create_pipeline(self, call: Call) -> Answer:
+        """10."""
+        body = _object(call.body)
+        number = max(self.pipelines, default=0) + 1
+        pipeline = EmulatedPipeline(
+            number, now=call.now, dialect=self.dialect, seed=self.seed, name=str(body.get("name"))
+        )
+        self.pipelines[number] = pipeline
+        return Answer(201, pipeline.wire())
+
+    def disable_pipeline(self, call: Call) -> Answer:
+        """11."""
+        cancel = bool(_object(call.body or {}).get("cancel_active_jobs", False))
+        self._pipeline(call).disable(call.now, cancel_active_jobs=cancel)
+        return self._done("Pipeline disabled", call)
+
+    def enable_pipeline(self, call: Call) -> Answer:
+        """12."""
+        self._pipeline(call).enable()
+        return self._done("Pipeline enabled", call)
+
+    def sync_now(self, call: Call) -> Answer:
+        """13."""
+        job = self._pipeline(call).sync_now(call.now)
+        return self._done("Sync triggered successfully", call, job)
+
+    def resync_pipeline(self, call: Call) -> Answer:
+        """14."""
+        drop_and_load = self._drop_and_load(call.body)
+        self._pipeline(call).resync(call.now, drop_and_load=drop_and_load)
+        return self._done("Resync triggered successfully", call)
+
+    def update_pipeline(self, call: Call) -> Answer:
+        """15."""
+        pipeline, fields = self._pipeline(call), _object(call.body)
+        pipeline.name = str(fields.get("name", pipeline.name))
+        pipeline.settings.update({k: v for k, v in fields.items() if k not in {"id", "status"}})
+        return Answer(body=pipeline.wire())
+
+    def update_sources(self, call: Call) -> Answer:
+        """16."""
+        pipeline = self._pipeline(call)
+        pipeline.settings["source"] = {**pipeline.wire()["source"], **_object(call.body)}
+        return Answer(body=pipeline.wire())
+
+    def delete_pipeline(self, call: Call) -> Answer:
+        """17."""
+        del self.pipelines[self._pipeline(call).id]
+        return Answer(204)
+
+    # -- objects ----------------------------------------------------------------------------------
+
+    def list_objects(self, call: Call) -> Answer:
+        """18."""
+        pipeline = self._pipeline(call)
+        rows = [pipeline.wire_object(object_id, whole=False) for object_id in pipeline.objects]
+        return _page(rows, "object_id", call)
+
+    def get_object(self, call: Call) -> Answer:
+        """19."""
+        pipeline, object_id = self._pipeline(call), call.params["object_id"]
+        if object_id not in pipeline.objects:
+            raise Problem(404, "OBJECT_NOT_FOUND", f"Object {object_id} does not exist")
+        return Answer(body=pipeline.wire_object(object_id, whole=True))
+
+    def refresh_schema(self, call: Call) -> Answer:
+        """20."""
+        self._pipeline(call)
+        return Answer(body={"status": "success"})
+
+    def resync_objects(self, call: Call) -> Answer:
+        """21. The only action whose (mock) reply names a Job."""
+        body = _object(call.body)
+        if not (body.get("object_ids") or body.get("objects")):
+            raise Problem(400, "BAD_REQUEST", "object_ids must name at least one object")
+        job = self._pipeline(call).resync_objects(call.now)
+        return Answer(body={"status": "success", "job_id": job.job_id}, job=job)
+
+    def update_objects(self, call: Call) -> Answer:
+        """22. Takes ``{"include": [names], "exclude": [object ids]}``, an invention."""
+        pipeline, body = self._pipeline(call), _object(call.body)
+        for name in body.get("include", []):
+            pipeline.include_object(str(name))
+        for object_id in body.get("exclude", []):
+            pipeline.objects.get(str(object_id), {})["status"] = "INACTIVE"
+        return Answer(body={"status": "success"})
+
+    # -- jobs -------------------------------------------------------------------------------------
+
+    def list_jobs(self, call: Call) -> Answer:
+        """23."""
+        pipeline = self._pipeline(call)
+        listed = [job for job in pipeline.jobs if job.visible_from <= call.now]
+        listed.sort(key=lambda job: job.created, reverse=self.dialect.list_order == "newest_first")
+        return _page([job.wire(call.now, self.dialect) for job in listed], "job_id", call)
+
+    def get_job(self, call: Call) -> Answer:
+        """24."""
+        return Answer(body=self._job(call)[1].wire(call.now, self.dialect))
+
+    def list_job_objects(self, call: Call) -> Answer:
+        """25."""
+        return _page(self._job(call)[1].wire_objects(), "object_name", call)
+
+    def cancel_job(self, call: Call) -> Answer:
+        """26."""
+        pipeline, job = self._job(call)
+        pipeline.cancel(job, call.now)
+        return self._done("Job cancellation requested", call)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _pipeline(self, call: Call) -> EmulatedPipeline:
+        text = call.params["pipeline_id"]
+        pipeline = self.pipelines.get(int(text)) if text.isascii() and text.isdigit() else None
+        if pipeline is None:
+            raise Problem(404, "PIPELINE_NOT_FOUND", f"Pipeline with ID {text} does not exist")
+        return self._advanced(pipeline, call)
+
+    @staticmethod
+    def _advanced(pipeline: EmulatedPipeline, call: Call) -> EmulatedPipeline:
+        pipeline.advance(call.now)
+        return pipeline
+
+    def _job(self, call: Call) -> tuple[EmulatedPipeline, EmulatedJob]:
+        pipeline, job_id = self._pipeline(call), call.params["job_id"]
+        for job in pipeline.jobs:
+            if job.job_id == job_id and job.visible_from <= call.now:
+                return pipeline, job
+        raise Problem(404, "JOB_NOT_FOUND", f"Job {job_id} does not exist")
+
+    def _destination(self, call: Call) -> dict[str, Any]:
+        text = call.params["destination_id"]
+        destination = self.destinations.get(int(text) if text.isdigit() else 0)
+        if destination is None:
+            raise Problem(404, "DESTINATION_NOT_FOUND", f"Destination {text} does not exist")
+        return destination
+
+    def _drop_and_load(self, body: Any) -> bool:
+        body = {} if body is None else _object(body)
+        form = self.dialect.resync_body
+        if form != "drop_and_load" and "resync_mode" in body:
+            if body["resync_mode"] not in set(ResyncMode):
+                raise Problem(400, "BAD_REQUEST", f"unknown resync_mode {body['resync_mode']!r}")
+            return bool(body["resync_mode"] == ResyncMode.DROP_AND_LOAD)
+        if form != "resync_mode" and isinstance(body.get("drop_and_load", False), bool):
+            return bool(body.get("drop_and_load", False))
+        raise Problem(400, "BAD_REQUEST", f"the body of a resync must hold {form}")
+
+    def _done(self, message: str, call: Call, job: EmulatedJob | None = None) -> Answer:
+        if self.dialect.action_reply == "204":
+            return Answer(204, job=job)
+        if self.dialect.action_reply == "empty":
+            return Answer(200, {}, job=job)
+        body = {"message": message, "pipeline_id": int(call.params["pipeline_id"])}
+        return Answer(200, body, job=job)
+
+    def _refusal(self, reason: str, call: Call) -> Answer:
+        pipeline_id = call.params["pipeline_id"]
+        if reason == "job_in_progress":
+            if self.dialect.in_progress == "500":
+                return Answer(500, IN_PROGRESS_TEXT)
+            message = "A job is already in progress for this pipeline"
+            return Answer(409, {"error": "Conflict", "message": message})
+        if reason == "job_over":
+            return Problem(400, "JOB_NOT_ACTIVE", "The job has already ended").answer
+        status = self.pipelines[int(pipeline_id)].status
+        message = f"Pipeline {pipeline_id} is {status}, not {PipelineStatus.INITIALIZED}"
+        return Problem(400, "PIPELINE_NOT_ACTIVE", message).answer
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Problem(400, "BAD_REQUEST", "the body must be a JSON object")
+    return body
+
+
+def _page(rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
+    """Cut a page; the cursor names the last row seen, so that new rows on top shift nothing."""
+    try:
+        limit = min(MAX_LIMIT, int(call.query.get("limit", DEFAULT_LIMIT)))
+        start = 0
+        if "cursor" in call.query:
+            last = base64.urlsafe_b64decode(call.query["cursor"]).decode()
+            start = 1 + [str(row[key]) for row in rows].index(last)
+    except (ValueError, binascii.Error):
+        raise Problem(400, "BAD_REQUEST", "limit or cursor is not valid") from None
+    if limit < 1:
+        raise Problem(400, "BAD_REQUEST", "limit must be at least 1")
+    page = list(rows[start : start + limit])
+    more = start + limit < len(rows)
+    cursor = base64.urlsafe_b64encode(str(page[-1][key]).encode()).decode() if more else None
+    return Answer(body={"data": page, "has_more": more, "next_cursor": cursor})

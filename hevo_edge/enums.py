@@ -1,0 +1,205 @@
+"""The words of the Hevo Edge API, as open enums.
+
+The API has changed its words more than once, so none of these lists is closed: wherever a value
+comes from the server or names a job type, a plain string that is not listed here is as good as a
+member. This module imports nothing but the standard library, because DAG files import it and are
+parsed again and again.
+
+Sources of the values: the vendor's public provider code (all its generations) and
+docs.hevodata.com; see ``docs/api-knowledge.md``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+
+class OpenEnum(str, Enum):
+    """A string enum that prints as its value, on every supported Python."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    __format__ = str.__format__
+
+
+OpenEnumT = TypeVar("OpenEnumT", bound=OpenEnum)
+
+
+class JobStatus(OpenEnum):
+    """What a Job is doing, or how it ended."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    COMPLETED_WITH_FAILURES = "COMPLETED_WITH_FAILURES"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    SKIPPED = "SKIPPED"
+    DEFERRED = "DEFERRED"
+    DEFERRED_WITH_FAILURES = "DEFERRED_WITH_FAILURES"
+    # Only older generations of the API name these.
+    DEFERRED_WITH_FAILURE = "DEFERRED_WITH_FAILURE"
+    QUEUED = "QUEUED"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+
+
+TERMINAL_STATUSES: frozenset[str] = frozenset(
+    {
+        JobStatus.COMPLETED,
+        JobStatus.COMPLETED_WITH_FAILURES,
+        JobStatus.FAILED,
+        JobStatus.CANCELLED,
+        JobStatus.SKIPPED,
+        # The vendor's model calls these two unfinished, its operator treats them as final. A wait
+        # must not hang on a Job that Hevo has put aside, so here they end it, as an error.
+        JobStatus.DEFERRED,
+        JobStatus.DEFERRED_WITH_FAILURES,
+        JobStatus.DEFERRED_WITH_FAILURE,
+    }
+)
+"""The statuses that end a wait. Anything else, known or not, is treated as still running."""
+
+
+RUNNING_STATUSES: frozenset[str] = frozenset(
+    {JobStatus.IN_PROGRESS, JobStatus.CANCELLING, JobStatus.QUEUED, JobStatus.PENDING}
+)
+"""The statuses of which it is known that the Job still runs or will."""
+
+PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
+    {
+        JobStatus.SKIPPED,
+        JobStatus.DEFERRED,
+        JobStatus.DEFERRED_WITH_FAILURES,
+        JobStatus.DEFERRED_WITH_FAILURE,
+    }
+)
+"""The statuses of rows that say nothing about the Jobs before them: an older one may run."""
+
+
+class JobType(OpenEnum):
+    """What a Job does. All generations of the names; any other string is allowed too."""
+
+    INCREMENTAL = "INCREMENTAL"
+    HISTORICAL = "HISTORICAL"
+    RESYNC = "RESYNC"
+    RESYNC_WITH_DROP_AND_LOAD = "RESYNC_WITH_DROP_AND_LOAD"
+    REFRESHER = "REFRESHER"
+    # Older names of the resync family.
+    RESYNC_WITH_EVOLVE = "RESYNC_WITH_EVOLVE"
+    TRUNCATE_AND_LOAD = "TRUNCATE_AND_LOAD"
+    UNKNOWN = "UNKNOWN"
+
+
+class PipelineStatus(OpenEnum):
+    """The state of a Pipeline."""
+
+    INITIALIZING = "INITIALIZING"
+    INITIALIZED = "INITIALIZED"
+    INITIALIZE_FAILED = "INITIALIZE_FAILED"
+    DISABLING = "DISABLING"
+    DISABLED = "DISABLED"
+    DISABLE_FAILED = "DISABLE_FAILED"
+    ENABLING = "ENABLING"
+    ENABLED = "ENABLED"
+    ENABLE_FAILED = "ENABLE_FAILED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+    DELETE_FAILED = "DELETE_FAILED"
+    RESTARTING = "RESTARTING"
+    RESTART_FAILED = "RESTART_FAILED"
+    # Only the oldest generation of the API names these.
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+    INCOMPLETE = "INCOMPLETE"
+    UNKNOWN = "UNKNOWN"
+
+
+class PipelineAction(OpenEnum):
+    """What ``Pipeline.trigger`` starts."""
+
+    SYNC_NOW = "SYNC_NOW"
+    """Load what is new since the last good offset; newly included objects get a historical load."""
+    RESYNC = "RESYNC"
+    """Restart the historical load of all active objects."""
+
+
+class IfRunning(OpenEnum):
+    """What ``Pipeline.trigger`` does when a Job of the Pipeline is running already."""
+
+    FAIL = "fail"
+    """Raise ``JobInProgress``, naming the running Job."""
+    JOIN = "join"
+    """Return the running Job."""
+    REPLACE = "replace"
+    """Cancel it, wait until it is gone, start a new one (what the Sync Now dialog offers)."""
+    WAIT = "wait"
+    """Wait until it ends, then start a new one."""
+
+
+class Dialect(OpenEnum):
+    """Which generation of request bodies the client sends; replies of all are understood."""
+
+    RESYNC_MODE = "resync_mode"
+    """``{"resync_mode": "EVOLVE_AND_MERGE" | "DROP_AND_LOAD"}``, the vendor's newest form."""
+    DROP_AND_LOAD = "drop_and_load"
+    """``{"drop_and_load": true | false}``, the form before it."""
+
+
+class ResyncMode(OpenEnum):
+    """What a resync does with the Destination tables, in the newest request body."""
+
+    EVOLVE_AND_MERGE = "EVOLVE_AND_MERGE"
+    DROP_AND_LOAD = "DROP_AND_LOAD"
+
+
+class SyncType(OpenEnum):
+    """Whether a Pipeline runs on Hevo's schedule."""
+
+    ON_DEMAND = "ON_DEMAND"
+    SCHEDULED = "SCHEDULED"
+
+
+_RESYNC_FAMILY: frozenset[str] = frozenset(
+    {
+        JobType.RESYNC,
+        JobType.RESYNC_WITH_EVOLVE,
+        JobType.RESYNC_WITH_DROP_AND_LOAD,
+        JobType.TRUNCATE_AND_LOAD,
+        # The docs describe a resync as a restarted historical load.
+        JobType.HISTORICAL,
+    }
+)
+_SYNC_FAMILY: frozenset[str] = frozenset(
+    {JobType.INCREMENTAL, JobType.HISTORICAL, JobType.REFRESHER}
+)
+_FAMILIES = {PipelineAction.SYNC_NOW: _SYNC_FAMILY, PipelineAction.RESYNC: _RESYNC_FAMILY}
+
+_SAME_TYPE: tuple[frozenset[str], ...] = (
+    frozenset({JobType.RESYNC, JobType.RESYNC_WITH_EVOLVE, JobType.TRUNCATE_AND_LOAD}),
+    frozenset({JobType.RESYNC_WITH_DROP_AND_LOAD, JobType.TRUNCATE_AND_LOAD}),
+)
+
+
+def is_terminal(status: str) -> bool:
+    """Say whether a Job of this status has ended; an unknown status has not."""
+    return status in TERMINAL_STATUSES
+
+
+def same_job_type(wanted: str, found: str) -> bool:
+    """Say whether two job type names mean the same, across the generations of the API."""
+    wanted, found = str(wanted).upper(), str(found).upper()
+    return wanted == found or any(wanted in names and found in names for names in _SAME_TYPE)
+
+
+def can_come_of(action: PipelineAction, job_type: str) -> bool:
+    """Say whether a Job of this type can be the outcome of ``action``.
+
+    A type name that nobody knows can be: the vocabulary has changed before.
+    """
+    name = str(job_type).upper()
+    known = name in JobType.__members__ and name != JobType.UNKNOWN
+    return not known or name in _FAMILIES[action]

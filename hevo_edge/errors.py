@@ -1,0 +1,256 @@
+"""The errors of hevo_edge: one class per decision that a caller makes.
+
+Every error pickles (so it crosses process borders), and carries what is needed to go on: the last
+snapshot of the Job, or the ticket of the trigger. No error ever carries credentials.
+
+::
+
+    HevoError
+    ├── ConfigurationError            the call is wrong; nothing was sent
+    ├── RequestError                  one HTTP request failed
+    │   ├── RequestNotSent            it surely never reached Hevo: safe to repeat
+    │   ├── RequestOutcomeUnknown     it may have reached Hevo
+    │   ├── UnexpectedResponse        a reply came that is not what the API is known to send
+    │   └── ApiError                  Hevo answered with an error status
+    │       ├── AuthenticationError   401
+    │       ├── PermissionDenied      403
+    │       ├── NotFound              404
+    │       ├── JobInProgress         a Job of the Pipeline is running
+    │       ├── RateLimited           429
+    │       └── ServerError           5xx
+    ├── PipelineNotReady              the Pipeline's state does not allow a run
+    ├── TriggerError                  the run was, or may have been, started; carries the ticket
+    │   ├── TriggerOutcomeUnknown     it cannot be known whether a run was started
+    │   └── JobNotFoundAfterTrigger   Hevo accepted, but no Job has shown up
+    ├── JobDidNotSucceed              the Job ended, but not well
+    │   ├── JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred
+    └── JobTimeout                    the deadline passed while the Job was still running
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hevo_edge.job import Job
+    from hevo_edge.triggering import TriggerTicket
+
+
+class HevoError(Exception):
+    """The base of every error that hevo_edge raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Restored without __init__, so that subclasses are free in their signatures.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(cls: type[HevoError], args: tuple[Any, ...], state: dict[str, Any]) -> HevoError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(HevoError, ValueError):
+    """A parameter is missing or wrong. Raised before any request."""
+
+
+class RequestError(HevoError):
+    """One request failed.
+
+    Attributes:
+        message: What happened.
+        method: The HTTP method.
+        path: The path, without host.
+        attempts: How many times the request was tried.
+        elapsed: Seconds from the first attempt's start to the failure.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str = "",
+        path: str = "",
+        attempts: int = 1,
+        elapsed: float = 0.0,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.method = method
+        self.path = path
+        self.attempts = attempts
+        self.elapsed = elapsed
+
+    def __str__(self) -> str:
+        if not self.method:
+            return self.message
+        tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        return f"{self.method} {self.path}: {self.message} ({tries}, {self.elapsed:.1f} s)"
+
+
+class RequestNotSent(RequestError):
+    """The request surely never reached Hevo; nothing has happened there."""
+
+
+class RequestOutcomeUnknown(RequestError):
+    """The request may have reached Hevo, but no usable reply came back.
+
+    A read can simply be repeated. An action may have taken effect: look before you repeat it.
+    """
+
+
+class UnexpectedResponse(RequestError):
+    """A reply came that is not what the API is known to send.
+
+    Attributes:
+        status: The HTTP status.
+        body: The start of the body, as text.
+        transient: Whether asking again may help: a garbled body can come of a proxy in trouble.
+    """
+
+    transient: bool = False
+
+    def __init__(
+        self, message: str, *, status: int | None = None, body: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.status = status
+        self.body = body
+
+
+class ApiError(RequestError):
+    """Hevo answered with an error status.
+
+    Attributes:
+        status: The HTTP status, or None when hevo_edge itself refused on what it had read.
+        code: Hevo's error code such as ``PIPELINE_NOT_FOUND``, when the body names one.
+        body: The body of the reply as text, shortened.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        body: str = "",
+        retry_after: float | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.status = status
+        self.code = code
+        self.body = body
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait, or None when it did not say."""
+
+
+class AuthenticationError(ApiError):
+    """401: the key or the secret is wrong, or belongs to another region."""
+
+
+class PermissionDenied(ApiError):
+    """403: the key's role does not allow this."""
+
+
+class NotFound(ApiError):
+    """404: no such Pipeline, Job or object, or it is not visible to this key."""
+
+
+class JobInProgress(ApiError):
+    """A Job of the Pipeline is running, so no other can start.
+
+    Attributes:
+        job: The running Job, when it could be found.
+    """
+
+    def __init__(self, message: str, *, job: Job | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.job = job
+
+
+class RateLimited(ApiError):
+    """429: too many calls in a minute; ``retry_after`` says for how long, if Hevo did."""
+
+
+class ServerError(ApiError):
+    """5xx: Hevo, or something in front of it, has a problem."""
+
+
+class PipelineNotReady(HevoError):
+    """The Pipeline is in a state in which no run can start.
+
+    Attributes:
+        status: The Pipeline's status.
+        pipeline_id: The Pipeline.
+    """
+
+    def __init__(self, message: str, *, status: str, pipeline_id: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.pipeline_id = pipeline_id
+
+
+class TriggerError(HevoError):
+    """A run was, or may have been, started, but its Job is not known.
+
+    Attributes:
+        ticket: What was known before the POST; pass it to ``HevoClient.reconcile``.
+    """
+
+    def __init__(self, message: str, *, ticket: TriggerTicket) -> None:
+        super().__init__(message)
+        self.ticket = ticket
+
+
+class TriggerOutcomeUnknown(TriggerError):
+    """It cannot be known (yet) whether a run was started."""
+
+
+class JobNotFoundAfterTrigger(TriggerError):
+    """Hevo accepted the trigger, but no matching Job showed up in time."""
+
+
+class JobDidNotSucceed(HevoError):
+    """The Job ended in a status that is neither success nor accepted.
+
+    Attributes:
+        job: The Job, with its last snapshot in ``job.data``.
+    """
+
+    def __init__(self, message: str, *, job: Job) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class JobFailed(JobDidNotSucceed):
+    """The Job ended FAILED."""
+
+
+class JobCompletedWithFailures(JobDidNotSucceed):
+    """The Job ended COMPLETED_WITH_FAILURES, and that was not accepted."""
+
+
+class JobCancelled(JobDidNotSucceed):
+    """The Job ended CANCELLED."""
+
+
+class JobSkipped(JobDidNotSucceed):
+    """The Job is SKIPPED: its scheduled start came while another Job was running."""
+
+
+class JobDeferred(JobDidNotSucceed):
+    """The Job is DEFERRED: Hevo put it aside, probably because of a limit at one of the ends."""
+
+
+class JobTimeout(HevoError, TimeoutError):
+    """The deadline passed, and a last look still found the Job unfinished.
+
+    The Job goes on in Hevo. Attributes:
+        job: The Job with its last snapshot; None when no Job had started.
+    """
+
+    def __init__(self, message: str, *, job: Job | None) -> None:
+        super().__init__(message)
+        self.job = job

@@ -1,0 +1,407 @@
+"""A Job: one run of a Pipeline, to await, watch or cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hevo_edge import api, checks
+from hevo_edge import progress as progress_lines
+from hevo_edge.awaiting import JobKey
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import (
+    ApiError,
+    ConfigurationError,
+    HevoError,
+    JobCancelled,
+    JobCompletedWithFailures,
+    JobDeferred,
+    JobDidNotSucceed,
+    JobFailed,
+    JobSkipped,
+    JobTimeout,
+)
+from hevo_edge.history import rows
+from hevo_edge.models import JobData, JobObjectData, Page
+from hevo_edge.ratelimit import Priority
+from hevo_edge.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from hevo_edge.client import HevoClient
+
+log = logging.getLogger("hevo_edge.job")
+
+POLL_INTERVAL = 15.0
+"""Seconds between looks at a Job, as in the vendor's operator."""
+CANCEL_PATIENCE = 10.0
+"""Seconds that an interrupted wait gives the remote cancel."""
+
+OnUpdate = Callable[["Job"], Awaitable[None] | None]
+
+_OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
+    JobStatus.FAILED: (JobFailed, "see Job.list_objects() for which objects failed"),
+    JobStatus.COMPLETED_WITH_FAILURES: (
+        JobCompletedWithFailures,
+        "pass accept_completed_with_failures=True if that is good enough",
+    ),
+    JobStatus.CANCELLED: (JobCancelled, "somebody cancelled it"),
+    JobStatus.SKIPPED: (JobSkipped, "another Job was running when its scheduled start came"),
+    JobStatus.DEFERRED: (JobDeferred, "Hevo put it aside; a limit of the source or destination?"),
+}
+_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
+_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
+
+
+@dataclass(frozen=True)
+class WaitOptions:
+    """How to await a Job; see ``Job.await_completion`` for the meaning of each."""
+
+    schedule: Schedule
+    timeout: float | None
+    accept: frozenset[str]
+    on_timeout: str
+    cancel_on_interrupt: bool
+    on_update: tuple[OnUpdate, ...]
+
+    @classmethod
+    def check(
+        cls,
+        *,
+        poll_interval: float | Schedule = POLL_INTERVAL,
+        timeout: float | None = None,
+        accept_completed_with_failures: bool = False,
+        accept: Iterable[JobStatus | str] = (),
+        on_timeout: str = "raise",
+        cancel_on_interrupt: bool = False,
+        on_update: OnUpdate | None = None,
+        progress: bool = False,
+    ) -> WaitOptions:
+        """Check the options of a wait.
+
+        Raises:
+            ConfigurationError: when one is wrong.
+        """
+        accepted = [accept] if isinstance(accept, str) else list(accept)
+        statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
+        if accept_completed_with_failures:
+            statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
+        if on_update is not None and not callable(on_update):
+            raise ConfigurationError(f"on_update must be callable, not {on_update!r}")
+        shown: tuple[OnUpdate, ...] = (progress_lines.show,) if progress else ()
+        return cls(
+            schedule=as_schedule(poll_interval),
+            timeout=checks.optional_seconds(timeout, "timeout"),
+            accept=frozenset(statuses),
+            on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
+            cancel_on_interrupt=cancel_on_interrupt,
+            on_update=shown if on_update is None else (*shown, on_update),
+        )
+
+
+class Job:
+    """One run of a Pipeline. Made by the client, never by hand.
+
+    Attributes:
+        id: The Job's id.
+        pipeline_id: Its Pipeline's id.
+        data: The last snapshot; None until something was read.
+        adopted: True when the Job was running already, or when it cannot be known that the call
+            which returned it has started it.
+    """
+
+    def __init__(
+        self,
+        hevo: HevoClient | None,
+        pipeline_id: int,
+        job_id: str,
+        data: JobData | None = None,
+        *,
+        adopted: bool = False,
+    ) -> None:
+        self.id = job_id
+        self.pipeline_id = pipeline_id
+        self.data = data
+        self.adopted = adopted
+        self._hevo = hevo
+        self._seen_at = None if data is None or hevo is None else hevo.clock.now()
+
+    @property
+    def status(self) -> JobStatus | str | None:
+        """The status in the last snapshot; a plain string when it is not a known one."""
+        return None if self.data is None else self.data.status
+
+    @property
+    def type(self) -> str | None:
+        """The type in the last snapshot; a plain string when it is not a known one."""
+        return None if self.data is None else self.data.type
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the last snapshot shows that the Job has ended."""
+        return self.data is not None and self.data.is_terminal
+
+    @property
+    def ref(self) -> str:
+        """A plain string that ``HevoClient.job(ref)`` accepts, in this or another process."""
+        return f"{self.pipeline_id}:{self.id}"
+
+    async def refresh(self) -> Job:
+        """Read the Job anew. Returns itself.
+
+        Raises:
+            NotFound: when there is no such Job.
+            RequestError: when it could not be read.
+        """
+        self._saw(await self._client.send(api.get_job(*self._key), priority=Priority.LOOK))
+        return self
+
+    async def await_completion(
+        self,
+        *,
+        poll_interval: float | Schedule = POLL_INTERVAL,
+        timeout: float | None = None,
+        accept_completed_with_failures: bool = False,
+        accept: Iterable[JobStatus | str] = (),
+        on_timeout: str = "raise",
+        cancel_on_interrupt: bool = False,
+        on_update: OnUpdate | None = None,
+        progress: bool = False,
+    ) -> Job:
+        """Wait until the Job has ended. Returns itself, with the final counts in ``data``.
+
+        Network trouble, 429, 5xx and unreadable replies while looking are never taken for a
+        failed Job; looking goes on until the deadline. Cancelling this await stops looking at
+        once and leaves the Job alone.
+
+        Args:
+            poll_interval: Seconds between looks, or a ``schedules.Schedule``. Everybody who waits
+                for this Job shares the looks.
+            timeout: Seconds to wait at most; one last look comes before giving up. None: no limit.
+            accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
+            accept: More statuses to take for success.
+            on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"``
+                it in Hevo and raise.
+            cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well.
+            on_update: Called with the Job at each change; may be a coroutine function. What it
+                raises ends the wait. It must not block.
+            progress: Print a line to stderr at each change.
+
+        Raises:
+            JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred: by status.
+            JobTimeout: when the deadline passed first.
+            NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
+            ConfigurationError: for wrong options.
+        """
+        options = WaitOptions.check(
+            poll_interval=poll_interval,
+            timeout=timeout,
+            accept_completed_with_failures=accept_completed_with_failures,
+            accept=accept,
+            on_timeout=on_timeout,
+            cancel_on_interrupt=cancel_on_interrupt,
+            on_update=on_update,
+            progress=progress,
+        )
+        return await self.wait(options)
+
+    async def wait(self, options: WaitOptions, deadline: float | None = None) -> Job:
+        """Await with options that are checked already; see ``await_completion``.
+
+        Args:
+            options: The options.
+            deadline: The loop time (seconds) at which ``options.timeout`` ends, if it has begun.
+        """
+        if deadline is None and options.timeout is not None:
+            deadline = self._client.clock.now() + options.timeout
+        last_failure = None
+        try:
+            if not self.is_terminal:
+                last_failure = await self._follow(options, deadline)
+        except asyncio.CancelledError:
+            if options.cancel_on_interrupt:
+                await self._cancel_despite_interrupt()
+            raise
+        if not self.is_terminal:
+            return await self._timed_out(options, last_failure)
+        if self.status in options.accept:
+            return self
+        raise self._outcome()
+
+    async def watch(
+        self, *, poll_interval: float | Schedule = POLL_INTERVAL
+    ) -> AsyncIterator[JobData]:
+        """Yield a snapshot at each change, the present one first, until the Job has ended.
+
+        A slow consumer misses nothing and delays nobody.
+
+        Args:
+            poll_interval: Seconds between looks, or a ``schedules.Schedule``.
+
+        Raises:
+            NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
+        """
+        schedule = as_schedule(poll_interval)
+        async with self._client.watcher.follow(self._key, schedule) as follower:
+            while True:
+                snapshot = await follower.next(None)
+                if snapshot is not None:
+                    self._saw(snapshot)
+                    yield snapshot
+                    if snapshot.is_terminal:
+                        return
+
+    async def cancel(self, *, wait: bool = False) -> Job:
+        """Ask Hevo to cancel the Job; a Job that has ended is left alone. Returns itself.
+
+        Cancelling is asynchronous: the Job goes through CANCELLING, finishes critical tasks, and
+        is then CANCELLED.
+
+        Args:
+            wait: Wait until the Job has ended, in whatever status.
+
+        Raises:
+            RequestError: when the request failed and the Job is still running.
+        """
+        if self.is_terminal:
+            return self
+        try:
+            await self._client.send(api.cancel_job(*self._key), priority=Priority.CANCEL)
+        except ApiError as error:
+            # What Hevo answers for a finished Job is not known; look before complaining.
+            if error.status in {401, 403, 404, 429}:
+                raise
+            data = await self._client.send(api.get_job(*self._key), priority=Priority.CANCEL)
+            self._saw(data)
+            if not data.is_terminal:
+                raise
+        if wait and not self.is_terminal:
+            self._saw(await self._client.watcher.until_over(self._key, as_schedule(3.0)))
+        return self
+
+    async def list_objects(self) -> AsyncIterator[JobObjectData]:
+        """Yield what the Job did with each object."""
+
+        async def fetch(cursor: str | None) -> Page[JobObjectData]:
+            return await self._client.send(api.list_job_objects(*self._key, cursor=cursor))
+
+        async for row in rows(fetch):
+            yield row
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> JobKey:
+        return (self.pipeline_id, self.id)
+
+    @property
+    def _client(self) -> HevoClient:
+        if self._hevo is None:
+            raise HevoError(
+                f"this Job came from a pickle and has no client; use HevoClient.job({self.ref!r})"
+            )
+        return self._hevo
+
+    def _saw(self, data: JobData) -> None:
+        self.data = data
+        self._seen_at = self._client.clock.now()
+
+    async def _follow(self, options: WaitOptions, deadline: float | None) -> Exception | None:
+        """Follow the Job to its end or to the deadline; return why the last look failed, if so."""
+        seen = None if self.data is None or self._seen_at is None else (self.data, self._seen_at)
+        async with self._client.watcher.follow(self._key, options.schedule, seen) as follower:
+            while not self.is_terminal:
+                snapshot = await follower.next(deadline)
+                late = snapshot is None
+                if late:
+                    snapshot = await follower.last_look()
+                if snapshot is not None:
+                    await self._update(snapshot, options)
+                if late:
+                    return follower.last_failure
+        return None
+
+    async def _update(self, snapshot: JobData, options: WaitOptions) -> None:
+        self._saw(snapshot)
+        for callback in options.on_update:
+            result = callback(self)
+            if inspect.isawaitable(result):
+                await result
+
+    async def _timed_out(self, options: WaitOptions, last_failure: Exception | None) -> Job:
+        if options.on_timeout == "return":
+            return self
+        then = "It goes on in Hevo."
+        if options.on_timeout == "cancel":
+            then = "Hevo was asked to cancel it."
+            try:
+                await self.cancel()
+            except HevoError as failure:
+                then, last_failure = f"Cancelling it failed: {failure}", failure
+        raise JobTimeout(
+            f"{self._name()} is still {self.status or 'unseen'} after waiting "
+            f"{options.timeout or 0:g} s. {then}",
+            job=self,
+        ) from last_failure
+
+    async def _cancel_despite_interrupt(self) -> None:
+        """Cancel remotely while being cancelled locally: bounded, and never left behind."""
+        if self.is_terminal:
+            return
+        cancelling = asyncio.get_running_loop().create_task(self.cancel())
+        try:
+            await asyncio.wait({cancelling}, timeout=CANCEL_PATIENCE)
+        finally:
+            if cancelling.done() and not cancelling.cancelled():
+                failure = cancelling.exception()
+                if failure is not None:
+                    log.warning("%s could not be cancelled: %s", self._name(), failure)
+            elif cancelling.cancel():
+                log.warning("%s could not be cancelled in time", self._name())
+
+    def _outcome(self) -> JobDidNotSucceed:
+        assert self.data is not None  # noqa: S101 -- it has ended, so it was seen
+        data = self.data
+        kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
+        counts = [
+            f"{value:,} {what}"
+            for value, what in (
+                (data.events_loaded, "events loaded"),
+                (data.events_failed, "events failed"),
+                (data.objects_failed, "objects failed"),
+            )
+            if value is not None
+        ]
+        took = ""
+        if data.duration_seconds is not None:
+            took = f" after {progress_lines.duration(data.duration_seconds)}"
+        message = f"{self._name()} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
+        return kind(f"{message}; {advice}", job=self)
+
+    def _name(self) -> str:
+        return f"{self.type or 'the'} Job {self.id} of Pipeline {self.pipeline_id}"
+
+    def __repr__(self) -> str:
+        return f"Job({self.ref!r}, type={_quoted(self.type)}, status={_quoted(self.status)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Crosses process borders without the client, which holds credentials.
+        return _unpickle, (self.pipeline_id, self.id, self.data, self.adopted)
+
+
+def _quoted(value: str | None) -> str:
+    return "None" if value is None else repr(str(value))
+
+
+def _unpickle(pipeline_id: int, job_id: str, data: JobData | None, adopted: bool) -> Job:  # noqa: FBT001
+    return Job(None, pipeline_id, job_id, data, adopted=adopted)
+

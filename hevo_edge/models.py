@@ -1,0 +1,215 @@
+"""What the API sends, as tolerant pydantic models.
+
+Only ids are required. Unknown fields are kept (``model_extra``), missing ones are None, unknown
+enum values stay the raw strings they are. Times and durations are raw milliseconds as on the wire
+(``*_ts``, ``duration``), with aware datetimes and seconds as properties beside them.
+
+Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowledge.md``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from hevo_edge.enums import JobStatus, JobType, PipelineStatus, SyncType, is_terminal
+
+
+def _epoch_ms(value: Any) -> Any:
+    """Read the ISO timestamps of an interim generation of the API as milliseconds."""
+    if isinstance(value, str) and not value.lstrip("-").isdigit():
+        try:
+            moment = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return round(moment.timestamp() * 1000)
+    return value
+
+
+EpochMs = Annotated[int | None, BeforeValidator(_epoch_ms)]
+OpenJobStatus = Annotated[JobStatus | str, Field(union_mode="left_to_right")]
+OpenJobType = Annotated[JobType | str, Field(union_mode="left_to_right")]
+OpenPipelineStatus = Annotated[PipelineStatus | str, Field(union_mode="left_to_right")]
+OpenSyncType = Annotated[SyncType | str, Field(union_mode="left_to_right")]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+
+
+class WireModel(BaseModel):
+    """A snapshot of something on the server: frozen, with unknown fields kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+
+class Timestamped(WireModel):
+    """Something with a time of creation and of the last change."""
+
+    created_ts: EpochMs = Field(
+        default=None, validation_alias=AliasChoices("created_ts", "created_at")
+    )
+    """Creation, in ms since 1970 by Hevo's clock."""
+    updated_ts: EpochMs = Field(
+        default=None, validation_alias=AliasChoices("updated_ts", "updated_at")
+    )
+    """Last change, in ms since 1970 by Hevo's clock."""
+
+    @property
+    def created(self) -> datetime | None:
+        """``created_ts`` as an aware datetime in UTC."""
+        return _moment(self.created_ts)
+
+    @property
+    def updated(self) -> datetime | None:
+        """``updated_ts`` as an aware datetime in UTC."""
+        return _moment(self.updated_ts)
+
+
+class JobData(Timestamped):
+    """A Job: one full run of a Pipeline, ingest and load."""
+
+    job_id: str = Field(
+        validation_alias=AliasChoices("job_id", "id"), coerce_numbers_to_str=True, min_length=1
+    )
+    type: OpenJobType = JobType.UNKNOWN
+    status: OpenJobStatus = JobStatus.UNKNOWN
+    events_ingested: int | None = None
+    events_loaded: int | None = None
+    events_failed: int | None = None
+    objects_success: int | None = None
+    objects_queued: int | None = None
+    objects_skipped: int | None = None
+    objects_failed: int | None = None
+    billable_events: int | None = None
+    non_billable_events: int | None = None
+    duration: int | None = None
+    """How long the Job has run, in ms."""
+    min_latency: int | None = None
+    max_latency: int | None = None
+    mean_latency: float | None = None
+    """Latencies in ms."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the Job has ended. An unknown status has not."""
+        return is_terminal(self.status)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """``duration`` in seconds."""
+        return None if self.duration is None else self.duration / 1000
+
+
+class JobObjectData(WireModel):
+    """What a Job did with one object. The field names are weakly known."""
+
+    object_name: str | None = None
+    status: str | None = None
+    rows_processed: int | None = None
+    rows_failed: int | None = None
+
+
+class SourceData(WireModel):
+    """The source of a Pipeline."""
+
+    name: str | None = None
+    connector_id: str | None = None
+    source_type: str | None = None
+    config: dict[str, Any] | None = None
+
+
+class DestinationData(Timestamped):
+    """A destination, as embedded in a Pipeline and as listed on its own."""
+
+    id: int | None = None
+    name: str | None = None
+    connector_id: str | None = None
+    destination_type: str | None = Field(
+        default=None, validation_alias=AliasChoices("destination_type", "type")
+    )
+    status: str | None = None
+    config: dict[str, Any] | None = None
+
+
+class ScheduleData(WireModel):
+    """When a Pipeline runs by itself."""
+
+    sync_type: OpenSyncType | None = None
+    frequency_minutes: int | None = None
+
+
+class PipelineData(Timestamped):
+    """A Pipeline."""
+
+    id: int
+    name: str | None = None
+    status: OpenPipelineStatus = PipelineStatus.UNKNOWN
+    source: SourceData | None = None
+    destination: DestinationData | None = None
+    destination_prefix: str | None = None
+    replication_type: str | None = None
+    load_mode: str | None = None
+    schema_evolution: str | None = None
+    schedule: ScheduleData | None = None
+    failure_handling_policy: dict[str, Any] | None = None
+    source_schema_status: dict[str, Any] | None = None
+    latency_alert: dict[str, Any] | None = None
+    created_by_email: str | None = None
+    updated_by_email: str | None = None
+
+
+class NamespaceData(WireModel):
+    """Where an object lives: k0 is the table, k1 the schema, k2 the database."""
+
+    k0: str | None = None
+    k1: str | None = None
+    k2: str | None = None
+
+
+class ObjectData(WireModel):
+    """An object (a table, say) of a Pipeline; the list form has fewer fields than the single."""
+
+    object_id: str = Field(
+        validation_alias=AliasChoices("object_id", "id"), coerce_numbers_to_str=True, min_length=1
+    )
+    object_name: str | None = None
+    status: str | None = None
+    replication_status: str | None = None
+    source_namespace: NamespaceData | None = None
+    destination_namespace: NamespaceData | None = None
+    destination_table_name: str | None = None
+    load_mode: str | None = None
+    field_count: int | None = None
+    fields: list[dict[str, Any]] | None = None
+
+
+class ConnectorData(WireModel):
+    """A kind of source or destination that Hevo can connect to."""
+
+    type: str | None = None
+    name: str | None = None
+    category: str | None = None
+    capabilities: list[str] | None = None
+
+
+ItemT = TypeVar("ItemT")
+
+
+class Page(WireModel, Generic[ItemT]):
+    """One page of a list, in the server's order."""
+
+    data: list[ItemT]
+    has_more: bool | None = None
+    next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)

@@ -1,0 +1,165 @@
+"""An exact sliding window over all calls of a client, with priorities.
+
+Hevo documents 100 calls in any 60 seconds per user (for its classic API; not confirmed for Edge).
+A token bucket would let nearly twice as many through in an unlucky window, so this keeps the log.
+
+A call occupies its slot from before it is sent until one period after its reply has come. It
+arrived at the server somewhere in between, so whatever the network's jitter, the server never sees
+more than the limit in any period.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hevo_edge import checks
+from hevo_edge.clock import Clock
+from hevo_edge.loops import PerLoop
+
+
+class Priority(IntEnum):
+    """Who goes first when calls are short; the first is served first."""
+
+    CANCEL = 0
+    TRIGGER = 1
+    DISCOVERY = 2
+    LOOK = 3
+    LIST = 4
+
+
+_RESERVED_PARTS = {
+    Priority.CANCEL: 0.0,
+    Priority.TRIGGER: 0.02,
+    Priority.DISCOVERY: 0.05,
+    Priority.LOOK: 0.10,
+    Priority.LIST: 0.10,
+}
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """At most so many calls in any period.
+
+    A tenth of the calls is kept back from looks and lists, so that a cancel or a trigger need not
+    wait for the window to move.
+
+    Args:
+        calls: Calls in any period, for everything that shares the API key's user.
+        period: The period in seconds.
+        margin: Seconds added to the period, for clocks that tick differently.
+
+    Raises:
+        ConfigurationError: for numbers that make no sense.
+    """
+
+    calls: int = 100
+    period: float = 60.0
+    margin: float = 0.1
+
+    def __post_init__(self) -> None:
+        checks.count(self.calls, "RateLimit.calls")
+        checks.seconds(self.period, "RateLimit.period")
+        if self.margin != 0:
+            checks.seconds(self.margin, "RateLimit.margin")
+
+    def ceiling(self, priority: Priority) -> int:
+        """Return how many calls of the window may be taken when one of ``priority`` is next."""
+        return self.calls - int(self.calls * _RESERVED_PARTS[priority])
+
+
+class RateLimiter:
+    """Hands out the slots of a RateLimit, the most urgent first; ``None`` means no limit."""
+
+    def __init__(self, limit: RateLimit | None, clock: Clock) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._in_flight = 0
+        self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
+        self._held_until = float("-inf")
+        self._numbers = itertools.count()
+        self._queues = PerLoop(lambda: _Queue([]))
+
+    async def acquire(self, priority: Priority, deadline: float | None = None) -> bool:
+        """Take a slot; every True must be given back by ``release``.
+
+        Cancelling the wait loses no slot. Returns False when ``deadline`` (loop time, seconds)
+        came first.
+        """
+        if self._limit is None:
+            return True
+        queue = self._queues.get()
+        if not queue.waiting and self._is_free(priority):
+            self._in_flight += 1
+            return True
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(queue.waiting, (priority, next(self._numbers), granted))
+        self._grant()
+        try:
+            timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
+            await asyncio.wait({granted}, timeout=timeout)
+        except asyncio.CancelledError:
+            if granted.done():
+                self.release(sent=False)
+            raise
+        finally:
+            if not granted.done():
+                granted.cancel()
+        return not granted.cancelled()
+
+    def release(self, *, sent: bool) -> None:
+        """Give a slot back: at once if nothing was sent, else one period from now."""
+        if self._limit is None:
+            return
+        self._in_flight -= 1
+        if sent:
+            self._expiries.append(self._clock.now() + self._limit.period + self._limit.margin)
+        self._grant()
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing through for so long: the server has said that the window is full."""
+        self._held_until = max(self._held_until, self._clock.now() + seconds)
+
+    def _is_free(self, priority: Priority) -> bool:
+        limit = self._limit
+        assert limit is not None  # noqa: S101 -- for the type checkers
+        now = self._clock.now()
+        while self._expiries and self._expiries[0] <= now:
+            self._expiries.popleft()
+        used = self._in_flight + len(self._expiries)
+        return used < limit.ceiling(priority) and now >= self._held_until
+
+    def _grant(self) -> None:
+        queue = self._queues.get()
+        while queue.waiting:
+            priority, _, granted = queue.waiting[0]
+            if not granted.done():
+                if not self._is_free(priority):
+                    break
+                self._in_flight += 1
+                granted.set_result(None)
+            heapq.heappop(queue.waiting)
+        self._arm(queue)
+
+    def _arm(self, queue: _Queue) -> None:
+        if queue.timer is not None:
+            queue.timer.cancel()
+            queue.timer = None
+        if not queue.waiting:
+            return
+        times = [self._held_until] if self._held_until > self._clock.now() else []
+        if self._expiries:
+            times.append(self._expiries[0])
+        if times:
+            # With none, every slot is in flight, and a release comes.
+            queue.timer = asyncio.get_running_loop().call_at(max(times), self._grant)
+
+
+@dataclass
+class _Queue:
+    waiting: list[tuple[Priority, int, asyncio.Future[None]]]
+    timer: asyncio.TimerHandle | None = None

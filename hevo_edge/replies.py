@@ -1,0 +1,178 @@
+"""How to read what the server answers: bodies, errors, Retry-After. Pure functions, no I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from hevo_edge.api import Request
+from hevo_edge.errors import (
+    ApiError,
+    AuthenticationError,
+    JobInProgress,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+)
+
+T = TypeVar("T")
+
+# Every wording met in vendor code and docs, whatever the status: "A job is in progress. To sync
+# now you need to cancel the current job", "A job is already in progress for this pipeline",
+# "job already ...", and the code CONCURRENT_JOB_LIMIT.
+_JOB_IN_PROGRESS = re.compile(
+    r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
+    re.IGNORECASE,
+)
+_BODY_KEPT = 4000
+_MESSAGE_KEPT = 300
+_HTTP_SERVER_ERROR = 500
+_HTTP_CONFLICT = 409
+
+_BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
+    401: (
+        AuthenticationError,
+        "check the API key and secret, and that they belong to this region",
+    ),
+    403: (PermissionDenied, "the API key's role does not allow this; it needs an administrator's"),
+    404: (NotFound, "check the ids, and that the Pipeline is an Edge one of this account"),
+    429: (RateLimited, "Hevo allows about 100 calls a minute per user, all processes together"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """A usable answer: what was read from it, and the server's clock."""
+
+    value: T
+    date: str | None
+
+    @property
+    def server_time(self) -> float | None:
+        """Seconds since 1970 by the server's Date header (whole seconds), or None."""
+        return http_date(self.date)
+
+
+def http_date(text: str | None) -> float | None:
+    """Read an HTTP date as seconds since 1970; None when there is none or it is garbled."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment.timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
+    """Read a Retry-After header, in seconds or as an HTTP date, as seconds from now.
+
+    A date is taken relative to the same reply's Date header, so that a wrong clock here does no
+    harm; ``wall`` (seconds since 1970) stands in when there is none.
+    """
+    text = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        moment = http_date(text)
+        if moment is None:
+            return None
+        server = http_date(headers.get("Date"))
+        seconds = moment - (wall if server is None else server)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def read_body(request: Request[T], status: int, body: bytes, date: str | None) -> Reply[T]:
+    """Read the body of a success.
+
+    Raises:
+        UnexpectedResponse: when it is not JSON, or not of the expected shape. ``transient`` on it
+            says whether asking again can help: a garbled body may come from a proxy in trouble.
+    """
+    try:
+        return Reply(request.read(body), date)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        garbled = first["type"] == "json_invalid"
+        where = ".".join(map(str, first["loc"]))
+        what = "is not JSON" if garbled else f"has another shape than expected at '{where}'"
+        text = body[:_BODY_KEPT].decode("utf-8", errors="replace")
+        unexpected = UnexpectedResponse(
+            f"the body of the {status} reply {what} ({first['msg']}); it starts "
+            f"{_shorten(text, 80)!r}",
+            status=status,
+            body=text,
+        )
+        unexpected.transient = garbled
+    raise unexpected
+
+
+def read_error(
+    request: Request[Any], status: int, headers: Mapping[str, str], text: str, wall: float
+) -> ApiError | UnexpectedResponse:
+    """Make the typed error for a reply that is not a success."""
+    text = text[:_BODY_KEPT]
+    details = _json_object(text)
+    said = _message(details, text)
+    if status < 400:  # noqa: PLR2004 -- what is neither success nor error
+        return UnexpectedResponse(
+            f"answered {status}, a redirect that is not followed, so that credentials go nowhere "
+            "else; check region or base_url",
+            status=status,
+            body=text,
+        )
+    kind, advice = _BY_STATUS.get(status, (ApiError, ""))
+    if status >= _HTTP_SERVER_ERROR:
+        kind, advice = ServerError, ""
+    if not request.is_read and (
+        _JOB_IN_PROGRESS.search(text) or (status == _HTTP_CONFLICT and request.starts_job)
+    ):
+        kind, advice = JobInProgress, ""
+    message = f"{status}: {said}" if said else f"{status} without a reason"
+    return kind(
+        f"{message}; {advice}" if advice else message,
+        status=status,
+        code=_code(details),
+        body=text,
+        retry_after=retry_after(headers, wall),
+    )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _message(details: Mapping[str, Any], text: str) -> str:
+    for name in ("message", "error", "detail"):
+        said = details.get(name)
+        if isinstance(said, str) and said.strip():
+            return _shorten(said)
+    title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return _shorten(title.group(1) if title else text)
+
+
+def _code(details: Mapping[str, Any]) -> str | None:
+    for name in ("code", "error_code", "error"):
+        value = details.get(name)
+        if isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", value):
+            return value
+    return None
+
+
+def _shorten(text: str, length: int = _MESSAGE_KEPT) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,53 @@
+"""One aiohttp session per event loop, closed in its own loop whatever the caller forgets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import aiohttp
+
+from hevo_edge.loops import PerLoop
+
+
+class Sessions:
+    """Opens the shared session on first use, and closes what it opened.
+
+    The session lives in an async generator: when a loop shuts down (``asyncio.run`` does so for
+    its generators), or the client is garbage-collected while the loop runs, the loop itself
+    finishes the generator, and with it closes the session. So a client that is never closed leaves
+    no "Unclosed client session" behind, and the next loop gets a session of its own.
+
+    Args:
+        given: A session to use instead. It is not closed, and its loop must be the running one.
+    """
+
+    def __init__(self, given: aiohttp.ClientSession | None) -> None:
+        self._given = given
+        self._opened: PerLoop[_Opened] = PerLoop(_Opened)
+
+    async def get(self) -> aiohttp.ClientSession:
+        """Return the session to use in the running loop."""
+        if self._given is not None:
+            return self._given
+        opened = self._opened.get()
+        if opened.session is None:
+            opened.session = await opened.keeper.__anext__()
+        return opened.session
+
+    async def close(self) -> None:
+        """Close the running loop's session, if one was opened here."""
+        opened = self._opened.peek()
+        if opened is not None:
+            opened.session = None
+            await opened.keeper.aclose()
+
+
+class _Opened:
+    def __init__(self) -> None:
+        self.keeper = _keep_open()
+        self.session: aiohttp.ClientSession | None = None
+
+
+async def _keep_open() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session

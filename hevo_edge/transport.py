@@ -1,0 +1,299 @@
+"""The one request loop: limiter, aiohttp, retries with backoff, typed errors.
+
+It knows no endpoint. What may be repeated is repeated here and nowhere else: a read on connection
+errors, time-outs, 429, 5xx and a garbled success; any other request only when it surely was not
+sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import backoff
+from yarl import URL
+
+from hevo_edge.api import Request
+from hevo_edge.clock import Clock
+from hevo_edge.config import MAX_REPLY_BYTES, RETRY_AFTER_CAP, Config
+from hevo_edge.errors import (
+    ApiError,
+    ConfigurationError,
+    HevoError,
+    RateLimited,
+    RequestError,
+    RequestNotSent,
+    RequestOutcomeUnknown,
+    ServerError,
+    UnexpectedResponse,
+)
+from hevo_edge.ratelimit import Priority, RateLimiter
+from hevo_edge.replies import Reply, read_body, read_error
+from hevo_edge.sessions import Sessions
+
+T = TypeVar("T")
+log = logging.getLogger("hevo_edge.transport")
+
+BACKOFF_FACTOR = 0.5
+BACKOFF_FACTOR_LIMITED = 4.0
+BACKOFF_MAX = 30.0
+"""Full jitter: the n-th retry waits anything up to factor * 2**n seconds, at most BACKOFF_MAX."""
+
+_ERROR_BODY_BYTES = 64 * 1024
+_SUCCESSES = range(200, 300)
+
+# Raised while a connection is made, so before a byte of the request can have left.
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate, proxy
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,  # the proxy refused the tunnel
+)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request on its way through its attempts."""
+
+    request: Request[Any]
+    priority: Priority
+    deadline: float | None
+    started: float
+    attempts: int = 0
+
+
+class _AttemptFailed(Exception):  # noqa: N818 -- never leaves this module
+    def __init__(self, call: _Call, error: RequestError, cause: Exception | None = None) -> None:
+        self.call = call
+        self.error = error
+        self.cause = cause
+
+
+class Transport:
+    """Sends requests over one shared aiohttp session.
+
+    Args:
+        config: Where to, as whom, and how patiently.
+        limiter: Whom every attempt asks first.
+        clock: Time and jitter.
+        session: A session to use instead of an own one; it is not closed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        limiter: RateLimiter,
+        clock: Clock,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self._config = config
+        self._limiter = limiter
+        self._clock = clock
+        self._sessions = Sessions(session)
+        self._closed = False
+        # Half of the time for getting a connection: what fails in it was surely not sent.
+        self._timeout = aiohttp.ClientTimeout(total=config.timeout, connect=config.timeout / 2)
+        self._send_patiently = backoff.on_exception(
+            self._waits,
+            _AttemptFailed,
+            max_tries=config.max_retries + 1,
+            giveup=self._gives_up,
+            on_backoff=self._log_retry,
+            jitter=None,
+            logger=None,
+        )(self._attempt)
+
+    async def exchange(
+        self, request: Request[T], priority: Priority, *, deadline: float | None = None
+    ) -> Reply[T]:
+        """Send a request, repeat it where that is safe, and read the reply.
+
+        Args:
+            request: What to send.
+            priority: Its place in the limiter's queue.
+            deadline: Loop time (seconds) after which nothing more is waited for.
+
+        Raises:
+            RequestError: one of its subclasses, with method, path, attempts and elapsed seconds.
+            HevoError: when the client is closed.
+        """
+        call = _Call(request, priority, deadline, self._clock.now())
+        try:
+            reply: Reply[T] = await self._send_patiently(call)
+            return reply
+        except _AttemptFailed as failed:
+            failure = failed
+        # Outside of the handler: the frames in which aiohttp held our headers stay out of the
+        # traceback.
+        raise failure.error from failure.cause
+
+    async def send(
+        self, request: Request[T], priority: Priority, *, deadline: float | None = None
+    ) -> T:
+        """Send a request like ``exchange``, and return only what the body said."""
+        return (await self.exchange(request, priority, deadline=deadline)).value
+
+    async def close(self) -> None:
+        """Close the session, unless it was passed in. What is sent afterwards is refused."""
+        self._closed = True
+        await self._sessions.close()
+
+    async def _attempt(self, call: _Call) -> Reply[Any]:
+        if self._closed:
+            raise HevoError("this HevoClient is closed; make a new one")
+        call.attempts += 1
+        session = await self._sessions.get()
+        if session.closed:
+            raise HevoError("the aiohttp session that was passed to this HevoClient is closed")
+        if not await self._limiter.acquire(call.priority, call.deadline):
+            raise self._failed(
+                call, RequestNotSent("the deadline passed while waiting for the call budget")
+            )
+        sent = True
+        try:
+            return await self._talk(session, call)
+        except _NEVER_SENT as error:
+            sent = False
+            raise self._failed(call, RequestNotSent(_say(error)), error) from None
+        except aiohttp.InvalidURL as error:
+            sent = False
+            raise ConfigurationError(f"base_url does not make a valid URL: {error}") from None
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise self._failed(call, RequestOutcomeUnknown(_say(error)), error) from None
+        finally:
+            self._limiter.release(sent=sent)
+
+    async def _talk(self, session: aiohttp.ClientSession, call: _Call) -> Reply[Any]:
+        request = call.request
+        async with session.request(
+            request.method,
+            URL(self._config.base_url + request.path, encoded=True),
+            data=None if request.body is None else json.dumps(request.body).encode(),
+            headers=(
+                self._config.headers
+                if request.body is None
+                else {**self._config.headers, "Content-Type": "application/json"}
+            ),
+            timeout=self._time_left(call),
+            allow_redirects=False,
+            raise_for_status=False,
+        ) as response:
+            status, headers = response.status, response.headers
+            if status not in _SUCCESSES:
+                text = self._config.redact(await _error_text(response))
+                error = read_error(request, status, headers, text, self._clock.wall())
+                if isinstance(error, RateLimited):
+                    self._limiter.hold(min(error.retry_after or 0.0, RETRY_AFTER_CAP))
+                raise self._failed(call, error)
+            try:
+                return read_body(request, status, await _body(response), headers.get("Date"))
+            except UnexpectedResponse as unexpected:
+                unexpected.body = self._config.redact(unexpected.body)
+                failed = self._failed(call, unexpected)
+            except aiohttp.ClientPayloadError as cut:
+                broken = UnexpectedResponse(
+                    f"the body of the {status} reply broke off: {_say(cut)}", status=status
+                )
+                broken.transient = True
+                failed = self._failed(call, broken, cut)
+            raise failed
+
+    def _time_left(self, call: _Call) -> aiohttp.ClientTimeout:
+        if call.deadline is None:
+            return self._timeout
+        left = min(max(call.deadline - self._clock.now(), 0.001), self._config.timeout)
+        return aiohttp.ClientTimeout(total=left, connect=left / 2)
+
+    def _failed(
+        self, call: _Call, error: RequestError, cause: Exception | None = None
+    ) -> _AttemptFailed:
+        error.method, error.path = call.request.method, call.request.path
+        error.attempts = call.attempts
+        error.elapsed = self._clock.now() - call.started
+        return _AttemptFailed(call, error, _harmless(cause))
+
+    def _gives_up(self, failed: _AttemptFailed) -> bool:
+        """Tell whether the request must not, or need not, be sent again."""
+        call, error = failed.call, failed.error
+        if call.deadline is not None and self._clock.now() >= call.deadline:
+            return True
+        if isinstance(error, RequestNotSent):
+            return False
+        if not call.request.is_read:
+            return True
+        if isinstance(error, (RateLimited, ServerError)):
+            return (error.retry_after or 0.0) > RETRY_AFTER_CAP
+        if isinstance(error, UnexpectedResponse):
+            return not error.transient
+        return isinstance(error, ApiError)
+
+    def _waits(self) -> Generator[float, _AttemptFailed, None]:
+        """Make the waits between attempts for ``backoff``: Retry-After, else full jitter."""
+        plain = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
+        limited = backoff.expo(factor=BACKOFF_FACTOR_LIMITED, max_value=BACKOFF_MAX)
+        next(plain)
+        next(limited)
+        wait = 0.0
+        while True:
+            failed = yield wait
+            error = failed.error
+            ceiling = limited.send(None) if isinstance(error, RateLimited) else plain.send(None)
+            wait = self._clock.random.uniform(0, ceiling)
+            if isinstance(error, ApiError) and error.retry_after is not None:
+                # A little jitter on top: everybody else was told the same moment.
+                wait = error.retry_after + self._clock.random.uniform(0, BACKOFF_FACTOR)
+            if failed.call.deadline is not None:
+                wait = max(0.0, min(wait, failed.call.deadline - self._clock.now()))
+
+    def _log_retry(self, details: Any) -> None:
+        log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = await _read(response, MAX_REPLY_BYTES + 1)
+    if len(body) > MAX_REPLY_BYTES:
+        raise UnexpectedResponse(
+            f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB", status=response.status
+        )
+    return body
+
+
+async def _error_text(response: aiohttp.ClientResponse) -> str:
+    """Read the body of an error as far as it can be read: the status alone is worth raising."""
+    try:
+        body = await _read(response, _ERROR_BODY_BYTES)
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        log.debug("the body of a %s reply could not be read: %s", response.status, _say(error))
+        return ""
+    return body.decode("utf-8", errors="replace")
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read until the end or until ``limit`` is reached, whichever comes first."""
+    first = await response.content.readany()
+    if response.content.at_eof():
+        return first
+    parts, size = [first], len(first)
+    while size < limit and not response.content.at_eof():
+        parts.append(await response.content.readany())
+        size += len(parts[-1])
+    return b"".join(parts)
+
+
+def _say(error: BaseException) -> str:
+    if isinstance(error, asyncio.TimeoutError) and not str(error):
+        return "timed out"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _harmless(cause: Exception | None) -> Exception | None:
+    """Return the cause without the frames and objects in which aiohttp holds our headers."""
+    if cause is None or isinstance(cause, aiohttp.ClientResponseError):
+        return None
+    cause.__cause__ = cause.__context__ = None
+    return cause.with_traceback(None)
