@@ -144,9 +144,7 @@ def list_pipelines(
 
 def get_pipeline(pipeline_id: int) -> Request[PipelineData]:
     """9. Get a Pipeline."""
-    return Request(
-        "get_pipeline", "GET", _pipeline(pipeline_id), PipelineData.model_validate_json
-    )
+    return Request("get_pipeline", "GET", _pipeline(pipeline_id), PipelineData.model_validate_json)
 
 
 def create_pipeline(body: Json) -> Request[Any]:

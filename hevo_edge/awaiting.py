@@ -243,8 +243,12 @@ class _Watch:
             snapshot = await self._look(self._key)
         except PASSING as error:
             self.last_failure = error
-            log.warning("a look at Job %s of Pipeline %s failed, and will be repeated: %s",
-                        self._key[1], self._key[0], error)
+            log.warning(
+                "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
+                self._key[1],
+                self._key[0],
+                error,
+            )
         except NotFound as error:
             self._not_found(error)
         except Exception as error:  # noqa: BLE001 -- handed to those who wait
@@ -270,9 +274,12 @@ class _Watch:
             return
         known = None if self._latest is None else self._latest.status
         if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
-            log.warning("Job %s of Pipeline %s has the unknown status %r; taken as still running",
-                        self._key[1], self._key[0], snapshot.status)
+            log.warning(
+                "Job %s of Pipeline %s has the unknown status %r; taken as still running",
+                self._key[1],
+                self._key[0],
+                snapshot.status,
+            )
         self._latest = snapshot
         for follower in self._followers:
             follower.push(snapshot)
-

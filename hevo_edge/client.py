@@ -232,9 +232,7 @@ class HevoClient:
 
     # -- the wire ---------------------------------------------------------------------------------
 
-    async def send(
-        self, request: api.Request[T], *, priority: Priority = Priority.LIST
-    ) -> T:
+    async def send(self, request: api.Request[T], *, priority: Priority = Priority.LIST) -> T:
         """Send any request of ``hevo_edge.api``, for endpoints that have no method here.
 
         Raises:

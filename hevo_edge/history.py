@@ -68,7 +68,7 @@ def newest_first(jobs: list[JobData]) -> list[JobData]:
 
 
 async def jobs_newest_first(fetch: Fetch[JobData]) -> AsyncIterator[JobData]:
-    """Yield all Jobs, newest first, reading no more pages than are asked for if the order allows."""
+    """Yield all Jobs, newest first, page by page where the list's order allows."""
     cursor: str | None = None
     kept: list[JobData] = []
     while True:
@@ -118,7 +118,7 @@ async def read_newest(
 
 
 def tells_what_runs(job: JobData) -> bool:
-    """Say whether nothing older than this Job can be running: one Job of a Pipeline runs at once."""
+    """Say whether nothing older than this Job can run: a Pipeline runs one Job at a time."""
     return job.status not in PUT_ASIDE_STATUSES
 
 

@@ -402,6 +402,5 @@ def _quoted(value: str | None) -> str:
     return "None" if value is None else repr(str(value))
 
 
-def _unpickle(pipeline_id: int, job_id: str, data: JobData | None, adopted: bool) -> Job:  # noqa: FBT001
+def _unpickle(pipeline_id: int, job_id: str, data: JobData | None, adopted: bool) -> Job:
     return Job(None, pipeline_id, job_id, data, adopted=adopted)
-

@@ -17,8 +17,14 @@ from hevo_edge.enums import (
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
-from hevo_edge.history import Watermark, jobs_newest_first, read_newest, rows, running_job
-from hevo_edge.history import tells_what_runs
+from hevo_edge.history import (
+    Watermark,
+    jobs_newest_first,
+    read_newest,
+    rows,
+    running_job,
+    tells_what_runs,
+)
 from hevo_edge.job import Job, WaitOptions
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.ticket import DISCOVERY_TIMEOUT
@@ -209,9 +215,7 @@ class Pipeline:
             return None
         return self._job(running)
 
-    async def await_completion(
-        self, *, job_type: JobType | str | None = None, **wait: Any
-    ) -> Job:
+    async def await_completion(self, *, job_type: JobType | str | None = None, **wait: Any) -> Job:
         """Await the Job that runs now, else the next one to start, whoever starts it.
 
         Args:
@@ -301,9 +305,7 @@ class Pipeline:
             cancel_active_jobs: Cancel what runs; staged data that is not loaded yet is discarded.
                 By default a running Job completes.
         """
-        await self._hevo.send(
-            api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs)
-        )
+        await self._hevo.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
 
     async def update(self, **fields: Any) -> Pipeline:
         """Change fields such as ``name`` or ``schedule``; only what is given. Returns itself.
@@ -327,7 +329,7 @@ class Pipeline:
         self,
         action: PipelineAction | str,
         job_type: JobType | str | None,
-        drop_and_load: bool,  # noqa: FBT001
+        drop_and_load: bool,
         if_running: IfRunning | str,
         discovery_timeout: float,
     ) -> TriggerTicket:

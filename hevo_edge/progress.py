@@ -18,9 +18,8 @@ def show(job: Job) -> None:
     took = "" if seconds is None else f" after {duration(seconds)}"
     loaded = "" if data.events_loaded is None else f", {data.events_loaded:,} events loaded"
     failed = f", {data.events_failed:,} failed" if data.events_failed else ""
-    sys.stderr.write(
-        f"Pipeline {job.pipeline_id} {data.type} Job {job.id}: {data.status}{took}{loaded}{failed}\n"
-    )
+    name = f"Pipeline {job.pipeline_id} {data.type} Job {job.id}"
+    sys.stderr.write(f"{name}: {data.status}{took}{loaded}{failed}\n")
 
 
 def duration(seconds: float) -> str:

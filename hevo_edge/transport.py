@@ -67,7 +67,7 @@ class _Call:
     attempts: int = 0
 
 
-class _AttemptFailed(Exception):  # noqa: N818 -- never leaves this module
+class _AttemptFailed(Exception):
     def __init__(self, call: _Call, error: RequestError, cause: Exception | None = None) -> None:
         self.call = call
         self.error = error
@@ -124,8 +124,7 @@ class Transport:
         """
         call = _Call(request, priority, deadline, self._clock.now())
         try:
-            reply: Reply[T] = await self._send_patiently(call)
-            return reply
+            return await self._send_patiently(call)
         except _AttemptFailed as failed:
             failure = failed
         # Outside of the handler: the frames in which aiohttp held our headers stay out of the
@@ -217,8 +216,9 @@ class Transport:
         error.elapsed = self._clock.now() - call.started
         return _AttemptFailed(call, error, _harmless(cause))
 
-    def _gives_up(self, failed: _AttemptFailed) -> bool:
+    def _gives_up(self, failed: Exception) -> bool:
         """Tell whether the request must not, or need not, be sent again."""
+        assert isinstance(failed, _AttemptFailed)  # noqa: S101 -- for the type checkers
         call, error = failed.call, failed.error
         if call.deadline is not None and self._clock.now() >= call.deadline:
             return True
@@ -232,7 +232,7 @@ class Transport:
             return not error.transient
         return isinstance(error, ApiError)
 
-    def _waits(self) -> Generator[float, _AttemptFailed, None]:
+    def _waits(self) -> Generator[float, Any, None]:
         """Make the waits between attempts for ``backoff``: Retry-After, else full jitter."""
         plain = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
         limited = backoff.expo(factor=BACKOFF_FACTOR_LIMITED, max_value=BACKOFF_MAX)
@@ -240,7 +240,7 @@ class Transport:
         next(limited)
         wait = 0.0
         while True:
-            failed = yield wait
+            failed: _AttemptFailed = yield wait
             error = failed.error
             ceiling = limited.send(None) if isinstance(error, RateLimited) else plain.send(None)
             wait = self._clock.random.uniform(0, ceiling)

@@ -198,8 +198,9 @@ class Triggers:
             try:
                 news = await watermark.news(self._fetch(pipeline_id))
             except PASSING as error:
-                log.warning("a look at Pipeline %s failed, and will be repeated: %s",
-                            pipeline_id, error)
+                log.warning(
+                    "a look at Pipeline %s failed, and will be repeated: %s", pipeline_id, error
+                )
                 news = []
             for job in news:
                 if fits(job):
@@ -214,9 +215,7 @@ class Triggers:
         give_up = self._clock.now() + READY_TIMEOUT
         waited = False
         while True:
-            pipeline = await self._transport.send(
-                api.get_pipeline(pipeline_id), Priority.DISCOVERY
-            )
+            pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
             restarting = pipeline.status == PipelineStatus.RESTARTING
             if pipeline.status in _CANNOT_RUN or (restarting and self._clock.now() >= give_up):
                 raise PipelineNotReady(
@@ -365,8 +364,9 @@ class Triggers:
                 fetch = self._fetch(ticket.pipeline_id, deadline + LAST_LOOK)
                 news = [job for job in await ticket.watermark.news(fetch) if ticket.fits(job)]
             except PASSING as error:
-                log.warning("looking for the Job of a trigger failed, and will be repeated: %s",
-                            error)
+                log.warning(
+                    "looking for the Job of a trigger failed, and will be repeated: %s", error
+                )
                 if self._clock.now() >= deadline:
                     raise self._unknown(ticket, error) from error
             except HevoError as error:
@@ -376,9 +376,14 @@ class Triggers:
                     # One Job of a Pipeline runs at a time: where Hevo accepted, a single new Job
                     # is ours; of several the first is likelier, but it cannot be known.
                     found = Found(news[0], adopted=doubt is not None or len(news) > 1)
-                    log.info("%s of Pipeline %s became Job %s (%s)%s", ticket.action,
-                             ticket.pipeline_id, found.job.job_id, found.job.type,
-                             ", probably" if found.adopted else "")
+                    log.info(
+                        "%s of Pipeline %s became Job %s (%s)%s",
+                        ticket.action,
+                        ticket.pipeline_id,
+                        found.job.job_id,
+                        found.job.type,
+                        ", probably" if found.adopted else "",
+                    )
                     return found
                 if self._clock.now() >= deadline:
                     return None
@@ -386,7 +391,8 @@ class Triggers:
     def _unknown(self, ticket: TriggerTicket, error: HevoError) -> TriggerOutcomeUnknown:
         return TriggerOutcomeUnknown(
             f"{ticket.action} of Pipeline {ticket.pipeline_id} was, or may have been, sent, but "
-            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) looks again",
+            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) looks "
+            "again",
             ticket=ticket,
         )
 

@@ -18,7 +18,7 @@ Span = float | tuple[float, float]
 _RUNNABLE = {PipelineStatus.INITIALIZED, PipelineStatus.ENABLED}
 
 
-class Refused(Exception):  # noqa: N818 -- the emulated API's refusal, not an error of ours
+class Refused(Exception):
     """The Pipeline's state does not allow an action; ``reason`` says which rule it broke."""
 
     def __init__(self, reason: str) -> None:

@@ -39,7 +39,7 @@ class Call:
     now: float
 
 
-class Problem(Exception):  # noqa: N818 -- an answer, not an error of ours
+class Problem(Exception):
     """An answer that is an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -78,7 +78,12 @@ class Service:
         """1."""
         capabilities = ["INCREMENTAL", "HISTORICAL"]
         rows = [
-            {"type": kind, "name": kind.title(), "category": "DATABASE", "capabilities": capabilities}
+            {
+                "type": kind,
+                "name": kind.title(),
+                "category": "DATABASE",
+                "capabilities": capabilities,
+            }
             for kind in ("MYSQL", "POSTGRESQL", "ORACLE")
         ]
         return _page(rows, "type", call)
@@ -86,7 +91,12 @@ class Service:
     def list_destination_connectors(self, call: Call) -> Answer:
         """2."""
         rows = [
-            {"type": kind, "name": kind.title(), "category": "DATA_WAREHOUSE", "capabilities": ["BATCH"]}
+            {
+                "type": kind,
+                "name": kind.title(),
+                "category": "DATA_WAREHOUSE",
+                "capabilities": ["BATCH"],
+            }
             for kind in ("SNOWFLAKE", "BIGQUERY", "REDSHIFT")
         ]
         return _page(rows, "type", call)
