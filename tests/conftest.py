@@ -1,0 +1,62 @@
+"""What all tests share: virtual time, an emulator, a client."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+
+from hevo_edge import HevoClient
+from hevo_edge.clock import Clock
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.emulator.virtual_time import VirtualTimeLoop
+
+START = 1_767_225_600.0
+"""The emulator's clock at the start of a test: 2026-01-01 00:00:00 UTC."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every test in virtual time, unless it is marked ``real_time``."""
+    if item.get_closest_marker("real_time"):
+        return {"real": asyncio.SelectorEventLoop}
+    return {"virtual": VirtualTimeLoop}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Collect garbage, so that an unclosed session or loop fails the test that left it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[HevoEmulator]:
+    """An emulator with Pipeline 123, which has a completed Job an hour old."""
+    async with HevoEmulator(seed=1, start=START) as emulator:
+        emulator.add_pipeline(123, history=1)
+        yield emulator
+    leftover = {
+        task
+        for task in asyncio.all_tasks() - {asyncio.current_task()}
+        # aiohttp's server ends its connection handlers in its own time.
+        if "web_protocol" not in repr(task.get_coro())
+    }
+    assert not leftover, "a test left tasks behind"
+
+
+@pytest.fixture
+async def hevo(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
+    """A client of the emulator, with repeatable jitter."""
+    async with client_of(emulator) as hevo:
+        yield hevo
+
+
+def client_of(emulator: HevoEmulator, **options: object) -> HevoClient:
+    """Return a client of an emulator."""
+    settings: dict[str, object] = {"base_url": emulator.base_url, "clock": Clock(seed=1)}
+    settings.update(options)
+    return HevoClient(emulator.api_key, emulator.api_secret, **settings)  # type: ignore[arg-type]
