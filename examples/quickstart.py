@@ -1,0 +1,93 @@
+"""Sync a Pipeline and wait, then resync it with drop-and-load and wait.
+
+    python examples/quickstart.py [--sync-only]
+
+Without credentials it runs against the emulator. With HEVO_API_KEY, HEVO_API_SECRET, HEVO_REGION
+(or HEVO_BASE_URL) and HEVO_PIPELINE_ID it runs on that Pipeline of your account; mind that
+drop-and-load recreates its Destination tables (--sync-only leaves that out).
+
+Exit code: 0 when all went well, 1 when a Job did not succeed, 2 for wrong settings, 3 when Hevo
+could not be asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable
+
+import account
+
+from hevo_edge import HevoClient, Job, errors
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.progress import duration
+
+
+def show(job: Job) -> None:
+    """Print how far a Job is."""
+    if job.data is not None and not job.is_terminal:
+        took = duration(job.data.duration_seconds or 0)
+        print(
+            f"  ... {job.status} for {took}, {job.data.events_loaded or 0:,} events loaded so far"
+        )
+
+
+async def run(title: str, triggering: Awaitable[Job]) -> bool:
+    """Trigger a run, wait for it, and tell how it ended."""
+    print(f"\n{title}: asking Hevo to start it, and looking for the Job it becomes")
+    job = await triggering
+    print(f"  started as {job.type} Job {job.id}")
+    try:
+        await job.await_completion(
+            poll_interval=account.poll_interval(), timeout=6 * 3600, on_update=show
+        )
+    except errors.JobDidNotSucceed as error:
+        print(f"  {error}")
+        return False
+    data = job.data
+    assert data is not None
+    print(
+        f"  {data.status} after {duration(data.duration_seconds or 0)}: "
+        f"{data.events_loaded or 0:,} events loaded, {data.events_failed or 0:,} failed; "
+        f"{data.objects_success or 0} objects done, {data.objects_failed or 0} failed"
+    )
+    return True
+
+
+async def sync_and_resync(hevo: HevoClient, pipeline_id: str, *, sync_only: bool) -> bool:
+    """Run the main job; return whether all of it succeeded."""
+    pipeline = await hevo.get_pipeline(pipeline_id)
+    print(f"Pipeline {pipeline.id} ({pipeline.name}) is {pipeline.status}.")
+    results = [await run("Sync", pipeline.sync_now())]
+    if not sync_only:
+        title = "Resync with drop-and-load"
+        results.append(await run(title, pipeline.resync(drop_and_load=True)))
+    print(f"\n{sum(results)} of {len(results)} Jobs succeeded.")
+    return all(results)
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sync-only", action="store_true", help="leave the resync out")
+    sync_only = parser.parse_args().sync_only
+    pipeline_id = os.environ.get("HEVO_PIPELINE_ID", "" if account.is_real() else "123")
+    if not pipeline_id:
+        print("Set HEVO_PIPELINE_ID to the Pipeline to run.", file=sys.stderr)
+        return 2
+    emulator = HevoEmulator(speed=account.SPEED)
+    emulator.add_pipeline(int(pipeline_id), name="Orders to the warehouse", duration=100.0)
+    try:
+        async with account.emulated_or_real(emulator) as hevo:
+            return 0 if await sync_and_resync(hevo, pipeline_id, sync_only=sync_only) else 1
+    except errors.ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except errors.HevoError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

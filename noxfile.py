@@ -1,0 +1,74 @@
+"""All checks. `nox` runs what CI runs on this interpreter; `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str, editable: bool = True) -> None:
+    session.install(*nox.project.dependency_groups(PROJECT, *groups))
+    session.install(*(["-e"] if editable else []), ".")
+
+
+def run_tests(session: nox.Session) -> None:
+    install(session, "test")
+    session.run("coverage", "erase", silent=True)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, dead code, and the layers of the house."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy --strict, pyright, and a fully typed public surface."""
+    # Not editable: pyright looks at what a user would have installed.
+    install(session, "test", "types", editable=False)
+    session.install("nox")
+    session.run("mypy")
+    session.run("pyright")
+    # From elsewhere, so that the installed package is found and not the folder here.
+    with session.chdir(session.create_tmp()):
+        session.run("pyright", "--verifytypes", "hevo_edge", "--ignoreexternal")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests in random order, the examples among them, with branch coverage."""
+    run_tests(session)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=PYTHONS)
+def matrix(session: nox.Session) -> None:
+    """All tests on one of the supported interpreters."""
+    run_tests(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a broken link or anchor fails it."""
+    install(session, "docs")
+    session.run("mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Print the ratios that the issues and the docs speak of."""
+    install(session)
+    session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)

@@ -1,0 +1,76 @@
+"""Every example runs as its reader would run it, and says what it promises to say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SAYS = {
+    "account.py": [],
+    "quickstart.py": [
+        "Pipeline 123 (Orders to the warehouse) is INITIALIZED",
+        "started as INCREMENTAL Job",
+        "started as RESYNC_WITH_DROP_AND_LOAD Job",
+        "COMPLETED after 1m40s: 1,000 events loaded, 0 failed; 3 objects done, 0 failed",
+        "2 of 2 Jobs succeeded",
+    ],
+    "event_driven.py": ["backup-2026-01-01.dump is complete", "COMPLETED: 1,000 events", "done"],
+    "recover_after_downtime.py": [
+        "5 of 8 Pipelines failed in their last run",
+        "Syncing them, 3 at a time",
+        "5 of 5 have recovered",
+    ],
+    "sync_several.py": ["3 Jobs are under way", "Pipeline 3: 3,000 events", "All have succeeded"],
+}
+
+
+def run(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("HEVO_")}
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**clean, **environment},
+    )
+
+
+def test_no_example_is_forgotten() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
+
+
+@pytest.mark.parametrize("name", sorted(SAYS))
+def test_example_runs_and_says_what_it_does(name: str) -> None:
+    done = run(name)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in SAYS[name]:
+        assert words in done.stdout
+
+
+def test_quickstart_names_the_setting_that_is_missing() -> None:
+    done = run("quickstart.py", HEVO_API_KEY="key", HEVO_PIPELINE_ID="1")
+    assert done.returncode == 2
+    assert "HEVO_API_SECRET" in done.stderr
+    done = run("quickstart.py", HEVO_API_KEY="key", HEVO_API_SECRET="s", HEVO_REGION="us")
+    assert done.returncode == 2
+    assert "HEVO_PIPELINE_ID" in done.stderr
+
+
+def test_quickstart_says_when_hevo_cannot_be_reached() -> None:
+    done = run(
+        "quickstart.py",
+        HEVO_API_KEY="key",
+        HEVO_API_SECRET="very-secret",
+        HEVO_PIPELINE_ID="1",
+        HEVO_BASE_URL="http://127.0.0.1:9",
+    )
+    assert done.returncode == 3
+    assert "RequestNotSent" in done.stderr
+    assert "very-secret" not in done.stderr + done.stdout
