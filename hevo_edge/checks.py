@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from typing import Any
 
 from hevo_edge.enums import OpenEnumT
@@ -65,7 +65,7 @@ def seconds(value: Any, name: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigurationError(f"{name} must be a number of seconds, not {value!r}")
-    if not math.isfinite(value) or value <= 0:
+    if not 0 < value <= sys.float_info.max:
         raise ConfigurationError(f"{name} must be positive and finite, not {value!r} seconds")
     return float(value)
 

@@ -55,12 +55,12 @@ class Config:
         dialect: Dialect | str = Dialect.RESYNC_MODE,
         insecure: bool = False,
     ) -> None:
+        key = _credential(api_key, "api_key", ENV_KEY)
+        secret = _credential(api_secret, "api_secret", ENV_SECRET)
         self.base_url = _base_url(region, base_url, insecure=insecure)
         self.timeout = checks.seconds(timeout, "timeout")
         self.max_retries = checks.count(max_retries, "max_retries", at_least=0)
         self.dialect = checks.choice(Dialect, dialect, "dialect")
-        key = _credential(api_key, "api_key", ENV_KEY)
-        secret = _credential(api_secret, "api_secret", ENV_SECRET)
         if ":" in key:
             raise ConfigurationError(
                 "api_key must not hold a colon; were key and secret pasted together?"

@@ -151,12 +151,13 @@ class RateLimiter:
             queue.timer = None
         if not queue.waiting:
             return
-        times = [self._held_until] if self._held_until > self._clock.now() else []
-        if self._expiries:
-            times.append(self._expiries[0])
-        if times:
-            # With none, every slot is in flight, and a release comes.
-            queue.timer = asyncio.get_running_loop().call_at(max(times), self._grant)
+        if self._held_until > self._clock.now():
+            wake = self._held_until
+        elif self._expiries:
+            wake = self._expiries[0]
+        else:
+            return  # every slot is in flight; a release comes
+        queue.timer = asyncio.get_running_loop().call_at(wake, self._grant)
 
 
 @dataclass

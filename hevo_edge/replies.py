@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
@@ -92,8 +92,14 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def read_body(request: Request[T], status: int, body: bytes, date: str | None) -> Reply[T]:
-    """Read the body of a success.
+def read_body(
+    request: Request[T],
+    status: int,
+    body: bytes,
+    date: str | None,
+    redact: Callable[[str], str] = str,
+) -> Reply[T]:
+    """Read the body of a success; ``redact`` is for what of it an error quotes.
 
     Raises:
         UnexpectedResponse: when it is not JSON, or not of the expected shape. ``transient`` on it
@@ -106,7 +112,7 @@ def read_body(request: Request[T], status: int, body: bytes, date: str | None) -
         garbled = first["type"] == "json_invalid"
         where = ".".join(map(str, first["loc"]))
         what = "is not JSON" if garbled else f"has another shape than expected at '{where}'"
-        text = body[:_BODY_KEPT].decode("utf-8", errors="replace")
+        text = redact(body[:_BODY_KEPT].decode("utf-8", errors="replace"))
         unexpected = UnexpectedResponse(
             f"the body of the {status} reply {what} ({first['msg']}); it starts "
             f"{_shorten(text, 80)!r}",

@@ -50,4 +50,7 @@ class _Opened:
 
 async def _keep_open() -> AsyncGenerator[aiohttp.ClientSession, None]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        # aiohttp would send a read again by itself when a kept connection turns out dead: a second
+        # call that our limiter knows nothing of. Our own loop repeats it.
+        session._retry_connection = False  # noqa: SLF001 -- there is no public way
         yield session

@@ -65,6 +65,7 @@ class _Call:
     deadline: float | None
     started: float
     attempts: int = 0
+    failure: _AttemptFailed | None = None
 
 
 class _AttemptFailed(Exception):
@@ -127,9 +128,9 @@ class Transport:
             return await self._send_patiently(call)
         except _AttemptFailed as failed:
             failure = failed
-        # Outside of the handler: the frames in which aiohttp held our headers stay out of the
-        # traceback.
-        raise failure.error from failure.cause
+        # Outside of the handler and afresh: the frames that held our headers, or a body in which a
+        # server echoes them, stay out of the traceback.
+        raise failure.error.with_traceback(None) from failure.cause
 
     async def send(
         self, request: Request[T], priority: Priority, *, deadline: float | None = None
@@ -150,7 +151,8 @@ class Transport:
         if session.closed:
             raise HevoError("the aiohttp session that was passed to this HevoClient is closed")
         if not await self._limiter.acquire(call.priority, call.deadline):
-            raise self._failed(
+            # What an earlier attempt met says more than that there was no time for another.
+            raise call.failure or self._failed(
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
         sent = True
@@ -190,9 +192,9 @@ class Transport:
                     self._limiter.hold(min(error.retry_after or 0.0, RETRY_AFTER_CAP))
                 raise self._failed(call, error)
             try:
-                return read_body(request, status, await _body(response), headers.get("Date"))
+                body = await _body(response)
+                return read_body(request, status, body, headers.get("Date"), self._config.redact)
             except UnexpectedResponse as unexpected:
-                unexpected.body = self._config.redact(unexpected.body)
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
                 broken = UnexpectedResponse(
@@ -214,7 +216,8 @@ class Transport:
         error.method, error.path = call.request.method, call.request.path
         error.attempts = call.attempts
         error.elapsed = self._clock.now() - call.started
-        return _AttemptFailed(call, error, _harmless(cause))
+        call.failure = _AttemptFailed(call, error, _harmless(cause))
+        return call.failure
 
     def _gives_up(self, failed: Exception) -> bool:
         """Tell whether the request must not, or need not, be sent again."""

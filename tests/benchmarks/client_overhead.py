@@ -109,11 +109,10 @@ async def compare(base_url: str, rounds: int, requests: int) -> None:
         for in_flight in IN_FLIGHT:
             await rate(bare, 200, in_flight)
             await rate(ours, 200, in_flight)
-            pairs = []
-            for _ in range(rounds):
-                pairs.append(
-                    (await rate(ours, requests, in_flight), await rate(bare, requests, in_flight))
-                )
+            pairs = [
+                (await rate(ours, requests, in_flight), await rate(bare, requests, in_flight))
+                for _ in range(rounds)
+            ]
             ratio = statistics.median(mine / plain for mine, plain in pairs)
             mine, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
             print(

@@ -1,0 +1,140 @@
+"""What callers pass in is checked before any request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hevo_edge import HevoClient, checks, errors
+
+HEVO = HevoClient("key", "secret", region="us")
+
+
+@pytest.mark.parametrize(("given_id", "number"), [(1, 1), ("123", 123), (" 7 ", 7), ("007", 7)])
+def test_a_pipeline_id(given_id: Any, number: int) -> None:
+    assert HEVO.pipeline(given_id).id == number
+
+
+@pytest.mark.parametrize(
+    "wrong", [0, -1, "0", "-1", True, False, 1.0, "12a", "", None, "1.0", "١٢", [1], "9" * 19]
+)
+def test_what_is_no_pipeline_id(wrong: Any) -> None:
+    with pytest.raises(errors.ConfigurationError, match="pipeline_id must be a positive integer"):
+        HEVO.pipeline(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a/b",
+        "../x",
+        "a\\b",
+        "a b",
+        "a\nb",
+        "a\x00",
+        "a\u2028b",
+        5,
+        None,
+        "x" * 201,
+    ],
+)
+def test_what_is_no_job_id(wrong: Any) -> None:
+    with pytest.raises(errors.ConfigurationError):
+        HEVO.pipeline(1).job(wrong)
+    with pytest.raises(errors.ConfigurationError):
+        HEVO.job(f"1:{wrong}" if isinstance(wrong, str) else wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "123", ":", "1:", ":x", "x:y", "0:y", "-1:y", "1/2:y", 5])
+def test_what_is_no_ref(wrong: Any) -> None:
+    with pytest.raises(errors.ConfigurationError):
+        HEVO.job(wrong)
+
+
+def test_a_ref_leads_back_to_the_job() -> None:
+    job = HEVO.job(123, "550e8400-e29b:41d4")
+    assert job.ref == "123:550e8400-e29b:41d4"
+    assert HEVO.job(job.ref) == job
+    assert HEVO.job("123", job.id) == job
+
+
+@given(st.text())
+def test_an_identifier_is_one_path_segment_or_refused(text: str) -> None:
+    try:
+        checked = checks.identifier(text, "job_id")
+    except errors.ConfigurationError:
+        return
+    assert checked == text
+    assert "/" not in checked
+    assert checked.strip(".")
+    assert checked.isprintable() or not checked.isascii()
+
+
+@given(st.one_of(st.floats(), st.integers()))
+def test_seconds_are_positive_and_finite_or_refused(value: float) -> None:
+    try:
+        checked = checks.seconds(value, "timeout")
+    except errors.ConfigurationError:
+        assert not 0 < value < float("inf")
+    else:
+        assert 0 < checked < float("inf")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "15", None, True, 10**400])
+async def test_intervals_and_time_outs_of_a_wait(wrong: Any) -> None:
+    job = HEVO.job("1:x")
+    with pytest.raises(errors.ConfigurationError, match="poll_interval"):
+        await job.await_completion(poll_interval=wrong)
+    if wrong is not None:
+        with pytest.raises(errors.ConfigurationError, match="timeout"):
+            await job.await_completion(timeout=wrong)
+        with pytest.raises(errors.ConfigurationError, match="discovery_timeout"):
+            await HEVO.pipeline(1).trigger(discovery_timeout=wrong)
+
+
+async def test_options_of_a_wait() -> None:
+    job = HEVO.job("1:x")
+    with pytest.raises(errors.ConfigurationError, match="'raise', 'return', 'cancel'"):
+        await job.await_completion(on_timeout="ignore")
+    with pytest.raises(errors.ConfigurationError, match="on_update must be callable"):
+        await job.await_completion(on_update="print")  # type: ignore[arg-type]
+    with pytest.raises(errors.ConfigurationError, match="accept must be"):
+        await job.await_completion(accept=[5])  # type: ignore[list-item]
+
+
+async def test_options_of_a_trigger() -> None:
+    pipeline = HEVO.pipeline(1)
+    with pytest.raises(errors.ConfigurationError, match="'fail', 'join', 'replace', 'wait'"):
+        await pipeline.trigger(if_running="queue")
+    with pytest.raises(errors.ConfigurationError, match="'SYNC_NOW', 'RESYNC'"):
+        await pipeline.trigger("PAUSE")
+    with pytest.raises(errors.ConfigurationError, match="drop_and_load goes with"):
+        await pipeline.trigger(drop_and_load=True)
+    with pytest.raises(errors.ConfigurationError, match="job_type must be a non-empty string"):
+        await pipeline.trigger(job_type=" ")
+    with pytest.raises(errors.ConfigurationError, match="object ids must be an integer >= 1"):
+        await pipeline.resync_objects([])
+    with pytest.raises(errors.ConfigurationError, match="at least one field"):
+        await pipeline.update()
+
+
+async def test_options_of_lists_and_groups() -> None:
+    with pytest.raises(errors.ConfigurationError, match="limit must be an integer >= 1"):
+        _ = [job async for job in HEVO.pipeline(1).list_jobs(limit=0)]
+    with pytest.raises(errors.ConfigurationError, match="status must be a non-empty string"):
+        _ = [job async for job in HEVO.pipeline(1).list_jobs(status="")]
+    with pytest.raises(errors.ConfigurationError, match="'raise', 'return'"):
+        await HEVO.await_all([], on_failure="ignore")
+    with pytest.raises(errors.ConfigurationError, match="'raise', 'return'"):
+        _ = [job async for job in HEVO.as_completed([], on_failure="ignore")]
+    with pytest.raises(errors.ConfigurationError, match="several Jobs"):
+        await HEVO.await_all("1:x")
+    with pytest.raises(errors.ConfigurationError, match="poll_interval"):
+        await HEVO.await_all([], poll_interval=0)

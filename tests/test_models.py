@@ -1,0 +1,141 @@
+"""Models take what any generation of the API sends, and never crash on a word."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hevo_edge import JobStatus, JobType, PipelineStatus
+from hevo_edge.models import JobData, ObjectData, Page, PipelineData
+
+JOB = {
+    "job_id": "550e8400-e29b-41d4-a716-446655440001",
+    "type": "INCREMENTAL",
+    "status": "IN_PROGRESS",
+    "created_ts": 1704067200000,
+    "updated_ts": 1704067260000,
+    "events_ingested": 1000,
+    "events_loaded": 950,
+    "events_failed": 50,
+    "objects_success": 5,
+    "objects_queued": 2,
+    "objects_skipped": 0,
+    "objects_failed": 0,
+    "duration": 60000,
+    "min_latency": 100,
+    "max_latency": 5000,
+    "mean_latency": 1500,
+}
+COUNTERS = [name for name in JOB if name not in {"job_id", "type", "status"}]
+
+
+def test_a_job_as_the_vendor_fixture_has_it() -> None:
+    job = JobData.model_validate_json(json.dumps(JOB))
+    assert job.status is JobStatus.IN_PROGRESS
+    assert job.type is JobType.INCREMENTAL
+    assert job.created_ts == 1704067200000
+    assert job.created == datetime(2024, 1, 1, tzinfo=timezone.utc)
+    assert job.updated == datetime(2024, 1, 1, 0, 1, tzinfo=timezone.utc)
+    assert job.duration == 60000
+    assert job.duration_seconds == 60.0
+    assert not job.is_terminal
+
+
+@given(st.sets(st.sampled_from(COUNTERS)), st.sets(st.sampled_from(COUNTERS)))
+def test_every_counter_may_be_missing_or_null(missing: set[str], null: set[str]) -> None:
+    shown: dict[str, Any] = {name: value for name, value in JOB.items() if name not in missing}
+    shown.update(dict.fromkeys(null - missing))
+    job = JobData.model_validate(shown)
+    assert job.job_id == JOB["job_id"]
+    for name in missing | null:
+        assert getattr(job, name) is None
+
+
+@given(st.text(), st.text())
+def test_any_status_and_type_is_kept_as_it_is(status: str, job_type: str) -> None:
+    job = JobData.model_validate_json(json.dumps({**JOB, "status": status, "type": job_type}))
+    assert job.status == status
+    assert job.type == job_type
+
+
+def test_only_the_id_is_needed() -> None:
+    job = JobData.model_validate({"id": 7})
+    assert job.job_id == "7"
+    assert job.status is JobStatus.UNKNOWN
+    assert job.created is None
+    assert job.duration_seconds is None
+    for bad in ({}, {"job_id": ""}, {"job_id": None}):
+        with pytest.raises(ValidationError):
+            JobData.model_validate(bad)
+
+
+def test_unknown_fields_are_kept() -> None:
+    job = JobData.model_validate({**JOB, "trigger": "MANUAL"})
+    assert job.model_extra == {"trigger": "MANUAL"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "milliseconds"),
+    [
+        ("2024-01-01T00:00:00Z", 1704067200000),
+        ("2024-01-01T01:00:00+01:00", 1704067200000),
+        ("2024-01-01T00:00:00.123456", 1704067200123),
+        ("1704067200000", 1704067200000),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_times_of_the_interim_generation(sent: Any, milliseconds: int | None) -> None:
+    assert JobData.model_validate({"job_id": "x", "created_at": sent}).created_ts == milliseconds
+
+
+def test_a_time_beyond_the_calendar_is_no_crash() -> None:
+    job = JobData.model_validate({"job_id": "x", "created_ts": 10**18})
+    assert job.created_ts == 10**18
+    assert job.created is None
+
+
+def test_snapshots_are_frozen() -> None:
+    job = JobData.model_validate(JOB)
+    with pytest.raises(ValidationError):
+        job.status = JobStatus.FAILED
+
+
+def test_a_pipeline() -> None:
+    pipeline = PipelineData.model_validate(
+        {
+            "id": 123,
+            "name": "Test Pipeline",
+            "status": "INITIALIZED",
+            "source": {"name": "PostgreSQL Source", "config": {"port": 5432}},
+            "destination": {"id": 456, "destination_type": "Snowflake"},
+            "schedule": {"sync_type": "SCHEDULED", "frequency_minutes": 30},
+            "created_ts": 1704067200000,
+        }
+    )
+    assert pipeline.status is PipelineStatus.INITIALIZED
+    assert pipeline.schedule is not None
+    assert pipeline.schedule.frequency_minutes == 30
+    assert pipeline.destination is not None
+    assert pipeline.destination.destination_type == "Snowflake"
+    assert PipelineData.model_validate({"id": 1, "status": "MOVED"}).status == "MOVED"
+
+
+def test_an_object_in_its_short_form() -> None:
+    shown = {"object_id": "o", "source_namespace": {"k0": "users", "k1": None}}
+    row = ObjectData.model_validate(shown)
+    assert row.source_namespace is not None
+    assert row.source_namespace.k0 == "users"
+    assert row.field_count is None
+
+
+@pytest.mark.parametrize("wrong", ["[]", "null", "{}", '{"data": null}', '{"data": {}}', "5"])
+def test_a_page_needs_its_rows(wrong: str) -> None:
+    with pytest.raises(ValidationError):
+        Page[JobData].model_validate_json(wrong)

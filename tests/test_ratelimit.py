@@ -1,0 +1,203 @@
+"""The limiter: exact in any window, urgent calls first, no slot ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hevo_edge import errors
+from hevo_edge.clock import Clock
+from hevo_edge.emulator import virtual_time
+from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"calls": 0},
+        {"calls": 1.5},
+        {"calls": True},
+        {"period": 0},
+        {"period": float("nan")},
+        {"margin": -1},
+    ],
+)
+def test_numbers_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.ConfigurationError, match="RateLimit"):
+        RateLimit(**wrong)
+
+
+def test_ceilings_leave_room_for_what_is_urgent() -> None:
+    limit = RateLimit(100, 60.0)
+    ceilings = [limit.ceiling(priority) for priority in Priority]
+    assert ceilings == [100, 98, 95, 90, 90]
+    assert all(RateLimit(1, 1.0).ceiling(priority) == 1 for priority in Priority)
+    assert RateLimit(5, 60.0, margin=0).margin == 0
+
+
+@given(
+    calls=st.integers(1, 12),
+    demands=st.lists(
+        st.tuples(
+            st.floats(0, 30),  # when it comes
+            st.floats(0, 20),  # how long the server takes
+            st.sampled_from(list(Priority)),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    share=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_the_server_never_sees_more_than_the_limit_in_any_period(
+    calls: int, demands: list[tuple[float, float, Priority]], share: float
+) -> None:
+    arrivals: list[float] = []
+
+    async def main() -> None:
+        limiter = RateLimiter(RateLimit(calls, 10.0), Clock())
+
+        async def one(comes: float, takes: float, priority: Priority) -> None:
+            await asyncio.sleep(comes)
+            assert await limiter.acquire(priority)
+            # It arrives anywhere between its sending and its reply.
+            await asyncio.sleep(takes * share)
+            arrivals.append(now())
+            await asyncio.sleep(takes * (1 - share))
+            limiter.release(sent=True)
+
+        await asyncio.gather(*(one(*demand) for demand in demands))
+
+    virtual_time.run(main())
+    assert len(arrivals) == len(demands)
+    arrivals.sort()
+    for first, one_too_many in zip(arrivals, arrivals[calls:], strict=False):
+        assert one_too_many - first >= 10.0
+
+
+async def test_urgent_calls_go_first_and_equals_in_order() -> None:
+    limiter = RateLimiter(RateLimit(1, 10.0), Clock())
+    assert await limiter.acquire(Priority.LIST)
+    order: list[str] = []
+
+    async def one(priority: Priority, name: str) -> None:
+        await limiter.acquire(priority)
+        order.append(name)
+        limiter.release(sent=True)
+
+    waiting = [
+        asyncio.create_task(one(priority, name))
+        for priority, name in [
+            (Priority.LIST, "list"),
+            (Priority.LOOK, "look 1"),
+            (Priority.LOOK, "look 2"),
+            (Priority.CANCEL, "cancel"),
+            (Priority.TRIGGER, "trigger"),
+        ]
+    ]
+    await asyncio.sleep(0)
+    limiter.release(sent=True)
+    await asyncio.gather(*waiting)
+    assert order == ["cancel", "trigger", "look 1", "look 2", "list"]
+
+
+async def test_a_cancel_need_not_wait_behind_looks() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0), Clock())
+    for _ in range(90):
+        await limiter.acquire(Priority.LOOK)
+        limiter.release(sent=True)
+    start = now()
+    look = asyncio.create_task(limiter.acquire(Priority.LOOK))
+    for priority, slots in ((Priority.DISCOVERY, 5), (Priority.TRIGGER, 3), (Priority.CANCEL, 2)):
+        for _ in range(slots):
+            await limiter.acquire(priority)
+    assert now() == start
+    assert not look.done()
+    look.cancel()
+    await asyncio.wait({look})
+
+
+async def test_a_cancelled_wait_loses_no_slot() -> None:
+    limiter = RateLimiter(RateLimit(1, 10.0, margin=0), Clock())
+    await limiter.acquire(Priority.LOOK)
+    waiting = [asyncio.create_task(limiter.acquire(Priority.LOOK)) for _ in range(3)]
+    await asyncio.sleep(1)
+    waiting[0].cancel()
+    # Granted and cancelled in the same breath: the slot goes on to the next.
+    limiter.release(sent=False)
+    waiting[1].cancel()
+    await asyncio.wait(waiting[:2])
+    assert await waiting[2]
+    assert waiting[0].cancelled()
+    assert waiting[1].cancelled()
+
+
+async def test_what_was_not_sent_costs_nothing() -> None:
+    limiter = RateLimiter(RateLimit(1, 10.0), Clock())
+    start = now()
+    for _ in range(5):
+        await limiter.acquire(Priority.LOOK)
+        limiter.release(sent=False)
+    assert now() == start
+
+
+async def test_a_deadline_ends_the_wait_for_a_slot() -> None:
+    limiter = RateLimiter(RateLimit(1, 60.0), Clock())
+    assert await limiter.acquire(Priority.LOOK)
+    limiter.release(sent=True)
+    start = now()
+    assert not await limiter.acquire(Priority.LOOK, start + 5)
+    assert now() - start == pytest.approx(5)
+    assert not await limiter.acquire(Priority.LOOK, start)
+    # The one who gave up is out of the way of the next.
+    assert await limiter.acquire(Priority.LOOK, start + 100)
+    assert now() - start == pytest.approx(60.1)
+
+
+async def test_a_held_limiter_lets_nothing_through() -> None:
+    limiter = RateLimiter(RateLimit(5, 60.0), Clock())
+    start = now()
+    limiter.hold(7)
+    limiter.hold(3)
+    assert await limiter.acquire(Priority.CANCEL)
+    assert now() - start == pytest.approx(7)
+
+
+async def test_without_a_limit_nothing_waits() -> None:
+    limiter = RateLimiter(None, Clock())
+    start = now()
+    for _ in range(1000):
+        assert await limiter.acquire(Priority.LIST)
+        limiter.release(sent=True)
+    limiter.hold(5)
+    assert await limiter.acquire(Priority.LIST)
+    assert now() == start
+
+
+def test_the_log_outlives_the_loop() -> None:
+    limiter = RateLimiter(RateLimit(1, 5.0), Clock())
+
+    async def one() -> None:
+        await limiter.acquire(Priority.LOOK)
+        limiter.release(sent=True)
+
+    async def left_waiting() -> None:
+        waiting = asyncio.create_task(limiter.acquire(Priority.LOOK))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+    virtual_time.run(one())
+    virtual_time.run(left_waiting())
+    loop = virtual_time.VirtualTimeLoop()
+    start = loop.time()
+    loop.run_until_complete(one())
+    assert 4 < loop.time() - start < 6
+    loop.close()
