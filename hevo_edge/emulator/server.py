@@ -281,8 +281,9 @@ class HevoEmulator:
                 continue
             if fault.kind == "delay":
                 await asyncio.sleep(fault.options["seconds"] / self.speed)
-            elif fault.kind == "drop" and request.transport is not None:
-                request.transport.abort()
+            elif fault.kind == "drop":
+                if request.transport is not None:
+                    request.transport.abort()
                 return Answer(499)
             elif fault.kind == "status":
                 entry.status = fault.options["status"]

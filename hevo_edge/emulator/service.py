@@ -281,8 +281,9 @@ class Service:
             if body["resync_mode"] not in set(ResyncMode):
                 raise Problem(400, "BAD_REQUEST", f"unknown resync_mode {body['resync_mode']!r}")
             return bool(body["resync_mode"] == ResyncMode.DROP_AND_LOAD)
-        if form != "resync_mode" and isinstance(body.get("drop_and_load", False), bool):
-            return bool(body.get("drop_and_load", False))
+        drop_and_load = body.get("drop_and_load", False)
+        if form != "resync_mode" and "resync_mode" not in body and isinstance(drop_and_load, bool):
+            return drop_and_load
         raise Problem(400, "BAD_REQUEST", f"the body of a resync must hold {form}")
 
     def _done(self, message: str, call: Call, job: EmulatedJob | None = None) -> Answer:

@@ -1,0 +1,641 @@
+"""Triggering: exactly one run, and the handle of that run; judged by the emulator's journal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hevo_edge import (
+    HevoClient,
+    Job,
+    JobType,
+    PipelineAction,
+    TriggerTicket,
+    errors,
+)
+from hevo_edge.emulator import DIALECTS, Dialect, HevoEmulator
+
+from .conftest import START, client_of
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def posts(emulator: HevoEmulator) -> int:
+    return len(emulator.requests.of("sync_now", "resync_pipeline", "resync_objects"))
+
+
+def runs(emulator: HevoEmulator, pipeline_id: int = 123) -> list[str]:
+    """Return the ids of the Jobs that were started through the API."""
+    jobs = emulator.pipeline(pipeline_id).jobs
+    return [job.job_id for job in jobs if job.origin not in {"history", "schedule"}]
+
+
+def run_as_scheduled(emulator: HevoEmulator, **plan: Any) -> str:
+    """Let a scheduled Job run that is in the list at once; return its id."""
+    pipeline = emulator.pipeline(123)
+    pipeline.plan(**{"appears_after": 0, **plan})
+    return pipeline.start_job(now=emulator.now).job_id
+
+
+# -- the ordinary path ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lag", [0, 0.5, 5, 15, 100])
+async def test_a_job_that_appears_late_is_found(
+    emulator: HevoEmulator, hevo: HevoClient, lag: float
+) -> None:
+    emulator.pipeline(123).plan(appears_after=lag, duration=300)
+    start = now()
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+    assert not job.adopted
+    assert job.status == "IN_PROGRESS"
+    assert posts(emulator) == 1
+    # A look never comes later than a quarter of the time waited so far, or a second.
+    assert now() - start <= max(lag + 1, lag * 1.25 + 0.5)
+
+
+async def test_a_job_that_is_over_before_the_first_look_is_found(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=5, duration=0, outcome="FAILED")
+    job = await hevo.pipeline(123).sync_now()
+    assert [job.id] == runs(emulator)
+    assert job.status == "FAILED"
+    with pytest.raises(errors.JobFailed):
+        await job.await_completion()
+
+
+async def test_skipped_rows_on_top_of_the_list_hide_nothing(emulator: HevoEmulator) -> None:
+    pipeline = emulator.add_pipeline(1, every_minutes=1)
+    pipeline.plan(duration=60, appears_after=0)
+    await asyncio.sleep(125)
+    async with client_of(emulator) as hevo:
+        pipeline.plan(appears_after=90, duration=600)
+        job = await hevo.pipeline(1).trigger(if_running="wait", discovery_timeout=300)
+        statuses = [job.status for job in emulator.pipeline(1).jobs]
+        assert statuses.count("SKIPPED") >= 1
+        assert [job.id] == runs(emulator, 1)
+
+
+async def test_an_older_job_of_the_same_type_is_not_taken(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.add_history(created=START - 120, job_type=JobType.INCREMENTAL)
+    pipeline.plan(appears_after=30)
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+
+
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize("history", [0, 1, 99, 100, 101, 350])
+async def test_several_pages_of_history_in_either_order(order: str, history: int) -> None:
+    async with HevoEmulator(start=START, dialect=Dialect(list_order=order)) as emulator:
+        emulator.add_pipeline(123, history=history, appears_after=8)
+        async with client_of(emulator) as hevo:
+            job = await hevo.pipeline(123).trigger()
+            assert [job.id] == runs(emulator)
+            looks = len(emulator.requests.of("list_jobs"))
+            # The history is read through at most once, however often is looked.
+            assert looks <= 10 + (history // 100 + 1 if order == "oldest_first" else 0)
+
+
+async def test_newly_included_objects_make_it_historical(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).include_object("refunds")
+    job = await hevo.pipeline(123).trigger()
+    assert job.type == "HISTORICAL"
+    assert [job.id] == runs(emulator)
+
+
+async def test_an_explicit_job_type_is_kept_to(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    job = await hevo.pipeline(123).trigger(job_type="incremental")
+    assert job.type == "INCREMENTAL"
+    await job.await_completion()
+    emulator.pipeline(123).include_object("refunds")
+    with pytest.raises(errors.JobNotFoundAfterTrigger, match="no new INCREMENTAL Job") as caught:
+        await hevo.pipeline(123).trigger(job_type=JobType.INCREMENTAL, discovery_timeout=30)
+    assert caught.value.ticket.pipeline_id == 123
+    assert "HISTORICAL Job" in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+@pytest.mark.parametrize("drop_and_load", [False, True])
+async def test_a_resync_in_every_generation(dialect: str, drop_and_load: bool) -> None:
+    async with HevoEmulator(start=START, dialect=dialect) as emulator:
+        emulator.add_pipeline(123, history=2)
+        form = "drop_and_load" if dialect == "drop_and_load" else "resync_mode"
+        async with client_of(emulator, dialect=form) as hevo:
+            job = await hevo.pipeline(123).resync(drop_and_load=drop_and_load)
+            wanted = JobType.RESYNC_WITH_DROP_AND_LOAD if drop_and_load else JobType.RESYNC
+            found = await hevo.pipeline(123).trigger(
+                "RESYNC", job_type=wanted, if_running="join", drop_and_load=drop_and_load
+            )
+            assert [job.id] == [found.id] == runs(emulator)
+            await job.await_completion()
+
+
+async def test_the_wrong_generation_of_body_is_said_and_starts_nothing() -> None:
+    async with HevoEmulator(start=START, dialect="drop_and_load") as emulator:
+        emulator.add_pipeline(123)
+        async with client_of(emulator) as hevo:
+            with pytest.raises(errors.ApiError, match="must hold drop_and_load"):
+                await hevo.pipeline(123).resync()
+        assert not runs(emulator)
+
+
+async def test_a_type_name_that_nobody_knows_is_a_candidate(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(type="RESYNC_BRAND_NEW")
+    job = await hevo.pipeline(123).resync()
+    assert job.type == "RESYNC_BRAND_NEW"
+
+
+async def test_resyncing_some_objects(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    pipeline = hevo.pipeline(123)
+    objects = [row.object_id async for row in pipeline.list_objects()]
+    job = await pipeline.resync_objects(objects[:2])
+    assert [job.id] == runs(emulator)
+    assert emulator.requests.of("resync_objects")[0].body == {
+        "object_ids": objects[:2],
+        "drop_and_load": False,
+    }
+
+
+async def test_two_triggers_of_one_pipeline_never_interleave(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    async with client_of(emulator) as other:
+        results = await asyncio.gather(
+            hevo.pipeline(123).trigger(),
+            other.pipeline(123).trigger(),
+            hevo.pipeline(123).trigger(if_running="join"),
+            return_exceptions=True,
+        )
+    assert posts(emulator) == 1
+    first, second, third = results
+    assert isinstance(first, Job)
+    assert isinstance(second, errors.JobInProgress)
+    assert second.job == first == third
+
+
+# -- a Job is running already ---------------------------------------------------------------------
+
+
+async def test_fail_names_the_running_job_and_sends_nothing(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running = run_as_scheduled(emulator, duration=600)
+    with pytest.raises(errors.JobInProgress) as caught:
+        await hevo.pipeline(123).trigger()
+    assert caught.value.job is not None
+    assert caught.value.job.id == running
+    assert caught.value.status is None
+    for word in (running, "Pipeline 123", "INCREMENTAL", "IN_PROGRESS", 'if_running="join"'):
+        assert word in str(caught.value)
+    assert posts(emulator) == 0
+
+
+async def test_join_returns_the_running_job(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    running = run_as_scheduled(emulator, duration=600)
+    job = await hevo.pipeline(123).trigger(if_running="join")
+    assert job.id == running
+    assert job.adopted
+    assert posts(emulator) == 0
+
+
+async def test_join_does_not_take_a_sync_for_a_resync(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    run_as_scheduled(emulator, duration=600)
+    with pytest.raises(errors.JobInProgress, match="is not what was asked for"):
+        await hevo.pipeline(123).resync(if_running="join")
+    assert posts(emulator) == 0
+
+
+async def test_replace_cancels_and_starts_anew(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    running = run_as_scheduled(emulator, duration=6000)
+    job = await hevo.pipeline(123).trigger(if_running="replace")
+    assert job.id != running
+    assert [job.id] == runs(emulator)
+    assert not job.adopted
+    assert (await hevo.job(123, running).refresh()).status == "CANCELLED"
+    assert [call.endpoint for call in emulator.requests if call.method == "POST"] == [
+        "cancel_job",
+        "sync_now",
+    ]
+
+
+async def test_replace_copes_with_a_job_that_ends_by_itself(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    run_as_scheduled(emulator, duration=30)
+    emulator.faults.delay(40, on="cancel_job", effect="before")
+    job = await hevo.pipeline(123).trigger(if_running="replace")
+    assert [job.id] == runs(emulator)
+
+
+async def test_replace_reports_a_cancel_that_is_refused(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    run_as_scheduled(emulator, duration=6000)
+    emulator.faults.status(403, on="cancel_job")
+    with pytest.raises(errors.PermissionDenied):
+        await hevo.pipeline(123).trigger(if_running="replace")
+    assert posts(emulator) == 0
+
+
+async def test_wait_starts_when_the_running_job_has_ended(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running = run_as_scheduled(emulator, duration=100, outcome="FAILED")
+    job = await hevo.pipeline(123).trigger(if_running="wait")
+    assert [job.id] == runs(emulator)
+    first, second = emulator.pipeline(123).jobs[-2:]
+    assert first.job_id == running
+    assert first.ended is not None
+    assert first.ended <= second.created <= first.ended + 16
+
+
+@pytest.mark.parametrize("dialect", ["newest", "oldest"])
+@pytest.mark.parametrize("if_running", ["fail", "join", "replace", "wait"])
+async def test_a_running_job_that_is_not_in_the_list_yet(dialect: str, if_running: str) -> None:
+    """Hevo refuses, by JSON or by text, because of a Job that cannot be seen."""
+    async with HevoEmulator(start=START, dialect=dialect) as emulator:
+        pipeline = emulator.add_pipeline(123, history=3)
+        pipeline.plan(appears_after=14, duration=40)
+        hidden = pipeline.start_job(now=emulator.now)
+        async with client_of(emulator) as hevo:
+            if if_running == "fail":
+                with pytest.raises(errors.JobInProgress, match="not in the list yet") as caught:
+                    await hevo.pipeline(123).trigger()
+                assert caught.value.job is None
+                assert caught.value.status in {409, 500}
+                assert "progress" in caught.value.body
+                return
+            job = await hevo.pipeline(123).trigger(if_running=if_running)
+        assert job.adopted is (if_running == "join")
+        assert (job.id == hidden.job_id) is (if_running == "join")
+        assert runs(emulator) == ([] if if_running == "join" else [job.id])
+        assert hidden.status == ("CANCELLED" if if_running == "replace" else hidden.status)
+
+
+async def test_fail_names_a_job_that_began_between_reading_and_posting(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    running = run_as_scheduled(emulator, duration=600)
+    with pytest.raises(errors.JobInProgress) as caught:
+        await hevo.fire(ticket)
+    assert caught.value.job is not None
+    assert caught.value.job.id == running
+    assert caught.value.status == 409
+    # It was refused, so nothing can have come of the ticket.
+    assert await hevo.reconcile(ticket) is None
+
+
+async def test_a_hidden_job_that_never_shows_is_given_up_on(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=10_000, duration=None)
+    emulator.pipeline(123).start_job(now=emulator.now)
+    start = now()
+    with pytest.raises(errors.JobInProgress):
+        await hevo.pipeline(123).trigger(if_running="join", discovery_timeout=60)
+    assert 60 <= now() - start <= 70
+
+
+async def test_an_unknown_status_is_left_to_the_server(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.faults.unknown_value("status", "ABORTED_BY_MOON", on="list_jobs")
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+
+
+# -- the Pipeline's state -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status", ["DISABLED", "DISABLING", "DELETED", "RESTART_FAILED", "INITIALIZE_FAILED", "PAUSED"]
+)
+@pytest.mark.parametrize("action", list(PipelineAction))
+async def test_a_state_in_which_nothing_can_run(
+    emulator: HevoEmulator, hevo: HevoClient, status: str, action: PipelineAction
+) -> None:
+    emulator.pipeline(123).status = status
+    with pytest.raises(errors.PipelineNotReady, match=status) as caught:
+        await hevo.pipeline(123).trigger(action)
+    assert (caught.value.status, caught.value.pipeline_id) == (status, 123)
+    assert posts(emulator) == 0
+
+
+@pytest.mark.parametrize("status", ["ENABLED", "BRAND_NEW_STATUS", "INITIALIZING"])
+async def test_the_server_judges_every_other_state(
+    emulator: HevoEmulator, hevo: HevoClient, status: str
+) -> None:
+    emulator.faults.unknown_value("status", status, on="get_pipeline", times=None)
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+    await job.await_completion()
+
+    emulator.pipeline(123).status = "DISABLED"
+    with pytest.raises(errors.ApiError, match="DISABLED") as caught:
+        await hevo.pipeline(123).trigger()
+    assert caught.value.code == "PIPELINE_NOT_ACTIVE"
+    assert posts(emulator) == 2
+
+
+async def test_restarting_is_waited_out(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).restart_duration = 300
+    await hevo.send_resync() if hasattr(hevo, "send_resync") else None
+    emulator.pipeline(123).resync(emulator.now, drop_and_load=False)
+    emulator.pipeline(123).plan(duration=20)
+    start = now()
+    job = await hevo.pipeline(123).trigger(if_running="wait")
+    assert now() - start > 320
+    assert job.type == "INCREMENTAL"
+
+
+async def test_restarting_that_begins_after_the_check_is_waited_out_too(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(if_running="wait")
+    emulator.pipeline(123).resync(emulator.now, drop_and_load=False)
+    emulator.pipeline(123).status = "RESTARTING"
+    job = await hevo.fire(ticket)
+    assert job.type == "INCREMENTAL"
+
+
+async def test_restarting_forever_is_reported(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.faults.unknown_value("status", "RESTARTING", on="get_pipeline", times=None)
+    start = now()
+    with pytest.raises(errors.PipelineNotReady, match="RESTARTING"):
+        await hevo.pipeline(123).trigger()
+    assert now() - start == pytest.approx(1800, abs=6)
+
+
+async def test_a_resync_whose_restart_fails(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).plan(fail_restart=True)
+    with pytest.raises(errors.JobNotFoundAfterTrigger, match="no new Job") as caught:
+        await hevo.pipeline(123).resync(discovery_timeout=60)
+    assert caught.value.ticket.action is PipelineAction.RESYNC
+    with pytest.raises(errors.PipelineNotReady, match="RESTART_FAILED"):
+        await hevo.pipeline(123).resync()
+
+
+async def test_a_pipeline_that_does_not_exist(hevo: HevoClient) -> None:
+    with pytest.raises(errors.NotFound, match="999 does not exist"):
+        await hevo.pipeline(999).trigger()
+
+
+# -- what may have arrived ------------------------------------------------------------------------
+
+AMBIGUOUS: list[tuple[str, dict[str, Any]]] = [
+    ("drop", {}),
+    ("delay", {"seconds": 45}),
+    ("status", {"status": 500}),
+    ("status", {"status": 502, "body": "<html>Bad Gateway</html>"}),
+    ("status", {"status": 503, "headers": {"Retry-After": "5"}}),
+    ("status", {"status": 504}),
+]
+
+
+@pytest.mark.parametrize(("fault", "options"), AMBIGUOUS)
+async def test_a_post_that_took_effect_unseen_is_found_and_not_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, fault: str, options: dict[str, Any]
+) -> None:
+    getattr(emulator.faults, fault)(on="sync_now", effect="after", **options)
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 1
+    # A scheduled run could have begun in the same seconds.
+    assert job.adopted
+
+
+@pytest.mark.parametrize("fault", ["html", "truncate"])
+async def test_a_success_that_cannot_be_read_is_answered_by_looking(
+    emulator: HevoEmulator, hevo: HevoClient, fault: str
+) -> None:
+    getattr(emulator.faults, fault)(on="sync_now")
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize(("fault", "options"), AMBIGUOUS)
+async def test_a_post_that_was_lost_is_unknown_and_not_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, fault: str, options: dict[str, Any]
+) -> None:
+    getattr(emulator.faults, fault)(on="sync_now", effect="before", **options)
+    if fault == "delay":
+        # Held back, it arrives all the same; cut it off for good.
+        emulator.faults.drop(on="sync_now")
+    start = now()
+    with pytest.raises(errors.TriggerOutcomeUnknown, match="may or may not") as caught:
+        await hevo.pipeline(123).trigger()
+    assert 150 <= now() - start <= 185
+    assert not runs(emulator)
+    assert posts(emulator) == 1
+    assert await hevo.reconcile(caught.value.ticket) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.ApiError),
+        (401, errors.AuthenticationError),
+        (403, errors.PermissionDenied),
+        (404, errors.NotFound),
+        (429, errors.RateLimited),
+        (302, errors.UnexpectedResponse),
+    ],
+)
+async def test_a_refusal_starts_nothing_and_is_raised_at_once(
+    emulator: HevoEmulator, hevo: HevoClient, status: int, kind: type[errors.RequestError]
+) -> None:
+    emulator.faults.status(status, on="sync_now")
+    start = now()
+    with pytest.raises(kind):
+        await hevo.pipeline(123).trigger()
+    assert now() == pytest.approx(start, abs=0.01)
+    assert not runs(emulator)
+
+
+async def test_trouble_while_looking_is_waited_out(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.faults.status(503, on="list_jobs", skip=1, times=20)
+    job = await hevo.pipeline(123).trigger()
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize("status", [503, 401])
+async def test_a_list_that_cannot_be_read_leaves_the_ticket_in_your_hands(
+    emulator: HevoEmulator, hevo: HevoClient, status: int
+) -> None:
+    emulator.faults.status(status, on="list_jobs", skip=1, times=None)
+    with pytest.raises(errors.TriggerOutcomeUnknown, match="could not be listed") as caught:
+        await hevo.pipeline(123).trigger()
+    assert posts(emulator) == 1
+    emulator.faults.clear()
+    job = await hevo.reconcile(caught.value.ticket)
+    assert job is not None
+    assert [job.id] == runs(emulator)
+
+
+async def test_a_job_that_never_shows_up(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).plan(appears_after=1000, duration=None)
+    with pytest.raises(errors.JobNotFoundAfterTrigger, match="Hevo accepted") as caught:
+        await hevo.pipeline(123).trigger(discovery_timeout=20)
+    await asyncio.sleep(1000)
+    job = await hevo.reconcile(caught.value.ticket)
+    assert job is not None
+    assert [job.id] == runs(emulator)
+
+
+# -- tickets --------------------------------------------------------------------------------------
+
+
+async def test_the_three_steps_are_a_trigger(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    assert posts(emulator) == 0
+    assert await hevo.reconcile(ticket) is None
+    job = await hevo.fire(ticket)
+    assert [job.id] == runs(emulator)
+    assert not job.adopted
+
+
+async def test_a_ticket_is_plain_json_without_secrets(hevo: HevoClient) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(
+        "RESYNC", drop_and_load=True, if_running="wait", discovery_timeout=99
+    )
+    text = ticket.dumps()
+    assert TriggerTicket.loads(text) == ticket
+    assert "emulator-secret" not in text
+    assert "emulator-key" not in text
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"version": 2}', "[1", b"\xff"])
+def test_what_is_no_ticket(text: Any) -> None:
+    with pytest.raises(errors.ConfigurationError, match="not a TriggerTicket"):
+        TriggerTicket.loads(text)
+
+
+async def test_firing_twice_posts_once(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    first, second = await asyncio.gather(hevo.fire(ticket), hevo.fire(ticket))
+    assert first == second
+    assert second.adopted
+    assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize("fired", [True, False])
+async def test_another_process_takes_over(emulator: HevoEmulator, fired: bool) -> None:
+    async with client_of(emulator) as first:
+        stored = (await first.pipeline(123).prepare_trigger(discovery_timeout=60)).dumps()
+        if fired:
+            firing = asyncio.create_task(first.fire(TriggerTicket.loads(stored)))
+            await asyncio.sleep(0.5)
+            firing.cancel()
+    async with client_of(emulator) as second:
+        ticket = TriggerTicket.loads(stored)
+        job = await second.reconcile(ticket)
+        assert (job is not None) is fired
+        again = await second.fire(ticket)
+        assert [again.id] == runs(emulator)
+        assert posts(emulator) == 1
+        assert again.adopted is fired
+
+
+async def test_a_joining_ticket_sends_nothing(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    running = run_as_scheduled(emulator, duration=600)
+    ticket = await hevo.pipeline(123).prepare_trigger(if_running="join")
+    assert ticket.join_job_id == running
+    for job in (await hevo.fire(ticket), await hevo.reconcile(ticket)):
+        assert job is not None
+        assert job.id == running
+        assert job.adopted
+    assert posts(emulator) == 0
+
+
+async def test_a_post_never_sent_may_be_fired_again(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    await emulator.stop()
+    await asyncio.sleep(0.01)
+    with pytest.raises(errors.RequestNotSent):
+        await hevo.fire(ticket)
+    await emulator.start()
+    assert await hevo.reconcile(ticket) is None
+    job = await hevo.fire(ticket)
+    assert [job.id] == runs(emulator)
+
+
+async def test_old_tickets_are_forgotten_in_the_end(
+    hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hevo_edge.triggering.REMEMBERED", 2)
+    for _ in range(5):
+        await hevo.pipeline(123).prepare_trigger()
+    assert len(hevo.triggers._posted) == 2
+
+
+async def test_cancelling_a_trigger_leaves_nothing_behind(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    triggering = asyncio.create_task(hevo.pipeline(123).trigger())
+    await asyncio.sleep(2)
+    triggering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await triggering
+    calls = len(emulator.requests)
+    await asyncio.sleep(60)
+    assert len(emulator.requests) == calls
+    # The lock is free again.
+    job = await hevo.pipeline(123).trigger(if_running="join")
+    assert [job.id] == runs(emulator)
+
+
+# -- awaiting a Pipeline --------------------------------------------------------------------------
+
+
+async def test_awaiting_a_pipeline_takes_the_job_that_runs(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running = run_as_scheduled(emulator, duration=100)
+    job = await hevo.pipeline(123).await_completion()
+    assert job.id == running
+    assert job.status == "COMPLETED"
+
+
+async def test_awaiting_a_pipeline_takes_the_next_job_to_start(emulator: HevoEmulator) -> None:
+    emulator.add_pipeline(1, every_minutes=10, history=3, duration=50)
+    async with client_of(emulator) as hevo:
+        emulator.faults.status(503, on="list_jobs", skip=3, times=8)
+        job = await hevo.pipeline(1).await_completion(job_type="incremental")
+        assert job.status == "COMPLETED"
+        emulated = next(job for job in emulator.pipeline(1).jobs if job.origin == "schedule")
+        assert job.id == emulated.job_id
+        with pytest.raises(errors.JobTimeout, match="no HISTORICAL Job") as caught:
+            await hevo.pipeline(1).await_completion(job_type="HISTORICAL", timeout=700)
+        assert caught.value.job is None
+
+
+async def test_the_time_out_covers_the_start_as_well(emulator: HevoEmulator) -> None:
+    emulator.add_pipeline(1, every_minutes=10, duration=5000)
+    async with client_of(emulator) as hevo:
+        start = now()
+        with pytest.raises(errors.JobTimeout) as caught:
+            await hevo.pipeline(1).await_completion(timeout=900)
+        assert now() - start == pytest.approx(900, abs=0.1)
+        assert caught.value.job is not None
