@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api, checks
 from hevo_edge.awaiting import JobKey, Watcher
@@ -14,15 +14,17 @@ from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.history import rows
-from hevo_edge.job import Job, WaitOptions
+from hevo_edge.job import Job, WaitKeywords, WaitOptions
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.pipeline import Pipeline
+from hevo_edge.preparing import Preparing
 from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
 from hevo_edge.transport import Transport
 from hevo_edge.triggering import Triggers, TriggerTicket
 
 if TYPE_CHECKING:
     import aiohttp
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 _DEFAULT_LIMIT = RateLimit(100, 60.0)
@@ -93,13 +95,14 @@ class HevoClient:
             config, RateLimiter(rate_limit, self.clock), self.clock, session
         )
         self.watcher = Watcher(self._look, self.clock)
-        self.triggers = Triggers(
+        preparing = Preparing(
             self._transport,
             self.watcher,
             self.clock,
-            dialect=config.dialect,
-            scope=config.base_url,
-            as_job=lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
+            lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
+        )
+        self.triggers = Triggers(
+            self._transport, preparing, self.clock, dialect=config.dialect, scope=config.base_url
         )
 
     @classmethod
@@ -133,7 +136,7 @@ class HevoClient:
         """
         return await Pipeline(self, pipeline_id).refresh()
 
-    async def list_pipelines(self) -> AsyncIterator[Pipeline]:
+    async def list_pipelines(self) -> AsyncGenerator[Pipeline, None]:
         """Yield all Pipelines of the account, reading pages as they are needed."""
 
         async def fetch(cursor: str | None) -> Page[PipelineData]:
@@ -162,9 +165,25 @@ class HevoClient:
 
     # -- many jobs --------------------------------------------------------------------------------
 
+    @overload
     async def await_all(
-        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Any
-    ) -> list[Any]:
+        self,
+        jobs: Iterable[Job | str],
+        *,
+        on_failure: Literal["raise"] = "raise",
+        **wait: Unpack[WaitKeywords],
+    ) -> list[Job]: ...
+    @overload
+    async def await_all(
+        self,
+        jobs: Iterable[Job | str],
+        *,
+        on_failure: Literal["return"],
+        **wait: Unpack[WaitKeywords],
+    ) -> list[Job | HevoError]: ...
+    async def await_all(
+        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
+    ) -> list[Job] | list[Job | HevoError]:
         """Await many Jobs at once, of any Pipelines.
 
         Args:
@@ -186,9 +205,25 @@ class HevoClient:
             results[index] = result
         return [results[index] for index in range(len(given))]
 
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[Job | str],
+        *,
+        on_failure: Literal["raise"] = "raise",
+        **wait: Unpack[WaitKeywords],
+    ) -> AsyncGenerator[Job, None]: ...
+    @overload
+    def as_completed(
+        self,
+        jobs: Iterable[Job | str],
+        *,
+        on_failure: Literal["return"],
+        **wait: Unpack[WaitKeywords],
+    ) -> AsyncGenerator[Job | HevoError, None]: ...
     async def as_completed(
-        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Any
-    ) -> AsyncIterator[Any]:
+        self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
+    ) -> AsyncGenerator[Any, None]:
         """Yield Jobs as they end.
 
         Args:
@@ -279,7 +314,7 @@ class HevoClient:
     @staticmethod
     async def _finished(
         jobs: list[Job], options: WaitOptions
-    ) -> AsyncIterator[tuple[int, Job | HevoError]]:
+    ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
         """Yield each Job's place and outcome as it ends; owns the waits, and ends them all."""
         tasks = {asyncio.ensure_future(job.wait(options)): at for at, job in enumerate(jobs)}
         pending = set(tasks)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from hevo_edge import api, checks
 from hevo_edge import progress as progress_lines
@@ -54,6 +54,19 @@ _OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
 }
 _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
 _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
+
+
+class WaitKeywords(TypedDict, total=False):
+    """The keywords of ``Job.await_completion``, for what passes them on."""
+
+    poll_interval: float | Schedule
+    timeout: float | None
+    accept_completed_with_failures: bool
+    accept: Iterable[JobStatus | str]
+    on_timeout: str
+    cancel_on_interrupt: bool
+    on_update: OnUpdate | None
+    progress: bool
 
 
 @dataclass(frozen=True)
@@ -233,7 +246,7 @@ class Job:
 
     async def watch(
         self, *, poll_interval: float | Schedule = POLL_INTERVAL
-    ) -> AsyncIterator[JobData]:
+    ) -> AsyncGenerator[JobData, None]:
         """Yield a snapshot at each change, the present one first, until the Job has ended.
 
         A slow consumer misses nothing and delays nobody.
@@ -282,7 +295,7 @@ class Job:
             self._saw(await self._client.watcher.until_over(self._key, as_schedule(3.0)))
         return self
 
-    async def list_objects(self) -> AsyncIterator[JobObjectData]:
+    async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:
         """Yield what the Job did with each object."""
 
         async def fetch(cursor: str | None) -> Page[JobObjectData]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -25,12 +25,14 @@ from hevo_edge.history import (
     running_job,
     tells_what_runs,
 )
-from hevo_edge.job import Job, WaitOptions
+from hevo_edge.job import Job, WaitKeywords, WaitOptions
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.ticket import DISCOVERY_TIMEOUT
 from hevo_edge.triggering import Found, TriggerTicket
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from hevo_edge.client import HevoClient
 
 
@@ -176,7 +178,7 @@ class Pipeline:
         job_type: JobType | str | None = None,
         status: JobStatus | str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[Job]:
+    ) -> AsyncGenerator[Job, None]:
         """Yield the Pipeline's Jobs, newest first, reading pages as they are needed.
 
         Args:
@@ -215,7 +217,9 @@ class Pipeline:
             return None
         return self._job(running)
 
-    async def await_completion(self, *, job_type: JobType | str | None = None, **wait: Any) -> Job:
+    async def await_completion(
+        self, *, job_type: JobType | str | None = None, **wait: Unpack[WaitKeywords]
+    ) -> Job:
         """Await the Job that runs now, else the next one to start, whoever starts it.
 
         Args:
@@ -231,7 +235,7 @@ class Pipeline:
         wanted = None if job_type is None else checks.word(job_type, "job_type")
         clock = self._hevo.clock
         deadline = None if options.timeout is None else clock.now() + options.timeout
-        data = await self._hevo.triggers.next_job(
+        data = await self._hevo.triggers.preparing.next_job(
             self.id,
             lambda job: wanted is None or same_job_type(wanted, job.type),
             options.schedule,
@@ -247,7 +251,7 @@ class Pipeline:
 
     # -- objects ----------------------------------------------------------------------------------
 
-    async def list_objects(self) -> AsyncIterator[ObjectData]:
+    async def list_objects(self) -> AsyncGenerator[ObjectData, None]:
         """Yield the Pipeline's objects; ``get_object`` tells more of each."""
 
         async def fetch(cursor: str | None) -> Page[ObjectData]:

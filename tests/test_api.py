@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from hevo_edge.emulator.server import ROUTES
 
 PIPELINE = "/api/v1/pipelines/12"
 JOB = PIPELINE + "/jobs/j%3A1"
-EVERYTHING: list[tuple[Request[object], str, str, object]] = [
+EVERYTHING: list[tuple[Request[Any], str, str, object]] = [
     (api.list_source_connectors(), "GET", "/api/v1/metadata/sources/connectors?limit=100", None),
     (
         api.list_destination_connectors(cursor="a&b"),
@@ -63,7 +64,7 @@ EVERYTHING: list[tuple[Request[object], str, str, object]] = [
 
 
 @pytest.mark.parametrize(("request_", "method", "path", "body"), EVERYTHING)
-def test_an_endpoint(request_: Request[object], method: str, path: str, body: object) -> None:
+def test_an_endpoint(request_: Request[Any], method: str, path: str, body: object) -> None:
     assert (request_.method, request_.path, request_.body) == (method, path, body)
     assert request_.is_read is (method == "GET")
 

@@ -545,7 +545,11 @@ async def test_await_all_can_collect_failures(emulator: HevoEmulator, hevo: Hevo
 async def test_as_completed_yields_in_the_order_of_ending(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    plans = [{"duration": 50}, {"duration": 10, "outcome": "FAILED"}, {"duration": 30}]
+    plans: list[dict[str, Any]] = [
+        {"duration": 50},
+        {"duration": 10, "outcome": "FAILED"},
+        {"duration": 30},
+    ]
     jobs = many(emulator, hevo, *plans)
     ended = [result async for result in hevo.as_completed(jobs, on_failure="return")]
     assert isinstance(ended[0], errors.JobFailed)

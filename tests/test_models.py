@@ -104,7 +104,7 @@ def test_a_time_beyond_the_calendar_is_no_crash() -> None:
 def test_snapshots_are_frozen() -> None:
     job = JobData.model_validate(JOB)
     with pytest.raises(ValidationError):
-        job.status = JobStatus.FAILED
+        job.status = JobStatus.FAILED  # type: ignore[misc]
 
 
 def test_a_pipeline() -> None:

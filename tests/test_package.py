@@ -49,7 +49,7 @@ def test_every_public_name_is_there() -> None:
         assert getattr(hevo_edge, name) is not None
         assert name in dir(hevo_edge)
     with pytest.raises(AttributeError, match="no attribute 'HevoSyncClient'"):
-        _ = hevo_edge.HevoSyncClient  # type: ignore[attr-defined]
+        _ = hevo_edge.HevoSyncClient
 
 
 def test_versions_agree() -> None:

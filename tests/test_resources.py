@@ -23,7 +23,7 @@ class TestPipeline:
 
     async def test_reading_one(self, emulator: HevoEmulator, hevo: HevoClient) -> None:
         pipeline = await hevo.get_pipeline(123)
-        assert pipeline.status is PipelineStatus.INITIALIZED
+        assert isinstance(pipeline.status, PipelineStatus)
         assert repr(pipeline) == "Pipeline(123, name='Pipeline 123', status='INITIALIZED')"
         emulator.pipeline(123).status = "DISABLED"
         assert await pipeline.refresh() is pipeline

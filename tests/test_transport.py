@@ -361,7 +361,7 @@ async def test_one_connection_serves_requests_one_after_another(
         made.append(args)
         return await create_connection(*args, **kwargs)
 
-    loop.create_connection = counted  # type: ignore[method-assign,assignment]
+    loop.create_connection = counted  # type: ignore[method-assign]
     for _ in range(20):
         await hevo.send(GET)
     assert len(made) <= 1
@@ -451,11 +451,12 @@ async def test_credentials_that_a_server_echoes_are_struck_out(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     token = hevo._transport._config.headers["Authorization"]
-    for add in (
-        lambda: emulator.faults.status(400, f"you sent {token} emulator-secret"),
-        lambda: emulator.faults.body(f"you sent {token} emulator-secret", times=4),
-    ):
-        add()
+    echo = f"you sent {token} emulator-secret"
+    for fault in ("status", "body"):
+        if fault == "status":
+            emulator.faults.status(400, echo)
+        else:
+            emulator.faults.body(echo, times=4)
         with pytest.raises(errors.RequestError) as caught:
             await hevo.send(GET)
         shown = everything_in(caught.value)

@@ -138,7 +138,7 @@ def import_seconds(statement: str) -> float:
 
 
 def compare_imports(rounds: int) -> None:
-    statements = {
+    times: dict[str, list[float]] = {
         "import aiohttp, pydantic": [],
         # pydantic loads most of itself only when a model is made, so this is what a user of both pays.
         "import aiohttp; from pydantic import BaseModel": [],
@@ -146,7 +146,6 @@ def compare_imports(rounds: int) -> None:
         "from hevo_edge import JobType, PipelineAction": [],
         "from hevo_edge import HevoClient": [],
     }
-    times: dict[str, list[float]] = statements
     for _ in range(rounds):
         for statement, seconds in times.items():
             seconds.append(import_seconds(statement))

@@ -1,0 +1,225 @@
+"""The read step of a trigger: is the Pipeline ready, what runs, what is there already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from hevo_edge import api
+from hevo_edge.awaiting import PASSING, Watcher
+from hevo_edge.clock import Clock
+from hevo_edge.enums import IfRunning, JobStatus, PipelineStatus
+from hevo_edge.errors import (
+    ApiError,
+    JobInProgress,
+    PipelineNotReady,
+    RequestOutcomeUnknown,
+    UnexpectedResponse,
+)
+from hevo_edge.history import Fetch, Watermark, read_newest, running_job, tells_what_runs
+from hevo_edge.models import JobData, Page
+from hevo_edge.ratelimit import Priority
+from hevo_edge.schedules import Schedule, fixed, next_gap
+from hevo_edge.ticket import TriggerTicket
+from hevo_edge.transport import Transport
+
+log = logging.getLogger("hevo_edge.triggering")
+
+UNTIL_ENDED = fixed(15.0)
+UNTIL_GONE = fixed(3.0)
+UNTIL_READY = 5.0
+READY_TIMEOUT = 1800.0
+"""Seconds that a Pipeline may be RESTARTING before that is reported; a resync takes its time."""
+
+# The server is the judge of readiness; only these cannot work whatever it says.
+_CANNOT_RUN: frozenset[str] = frozenset(
+    {
+        PipelineStatus.DISABLING,
+        PipelineStatus.DISABLED,
+        PipelineStatus.DISABLE_FAILED,
+        PipelineStatus.ENABLE_FAILED,
+        PipelineStatus.INITIALIZE_FAILED,
+        PipelineStatus.RESTART_FAILED,
+        PipelineStatus.DELETING,
+        PipelineStatus.DELETED,
+        PipelineStatus.DELETE_FAILED,
+        PipelineStatus.PAUSED,
+        PipelineStatus.STOPPED,
+        PipelineStatus.FAILED,
+        PipelineStatus.INCOMPLETE,
+    }
+)
+
+
+class Preparing:
+    """Reads a Pipeline's state and Jobs, and makes way for a run where the caller asked for it.
+
+    Args:
+        transport: Sends.
+        watcher: Waits for a running Job to end.
+        clock: Time.
+        as_job: Makes the resource that errors carry.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        watcher: Watcher,
+        clock: Clock,
+        as_job: Callable[[int, JobData], Any],
+    ) -> None:
+        self._transport = transport
+        self._watcher = watcher
+        self._clock = clock
+        self._as_job = as_job
+
+    async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
+        """Make way for a run as ``if_running`` says, then note what is there.
+
+        Raises:
+            PipelineNotReady: when no run can start in the Pipeline's state.
+            JobInProgress: when a Job runs, and ``if_running`` is "fail", or is "join" and the Job
+                is not what was asked for.
+        """
+        while True:
+            await self.until_ready(wish.pipeline_id)
+            watermark, running = await self._read(wish.pipeline_id)
+            ticket = wish.model_copy(update={"watermark": watermark})
+            if running is None:
+                return ticket
+            if wish.if_running is IfRunning.FAIL:
+                raise self.in_progress(ticket, running)
+            if wish.if_running is IfRunning.JOIN:
+                if not ticket.fits(running):
+                    raise self.in_progress(ticket, running, "is not what was asked for")
+                return ticket.model_copy(update={"join_job_id": running.job_id})
+            await self._make_way(ticket, running)
+
+    async def until_ready(self, pipeline_id: int) -> bool:
+        """Wait while the Pipeline is RESTARTING; return whether there was anything to wait for.
+
+        Raises:
+            PipelineNotReady: when no run can start, or it is RESTARTING for half an hour.
+        """
+        give_up = self._clock.now() + READY_TIMEOUT
+        waited = False
+        while True:
+            pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
+            restarting = pipeline.status == PipelineStatus.RESTARTING
+            if pipeline.status in _CANNOT_RUN or (restarting and self._clock.now() >= give_up):
+                raise PipelineNotReady(
+                    f"Pipeline {pipeline_id} is {pipeline.status}; no run can start before it is "
+                    "enabled and initialized. Enable it (Pipeline.enable), or see its page in Hevo",
+                    status=str(pipeline.status),
+                    pipeline_id=pipeline_id,
+                )
+            if not restarting:
+                return waited
+            if not waited:
+                log.info("Pipeline %s is RESTARTING; waiting until that is over", pipeline_id)
+            waited = True
+            await self._clock.sleep(UNTIL_READY)
+
+    async def next_job(
+        self,
+        pipeline_id: int,
+        fits: Callable[[JobData], bool],
+        schedule: Schedule,
+        deadline: float | None,
+    ) -> JobData | None:
+        """Return the Job that runs, else the next one to start; None at the deadline."""
+        watermark, running = await self._read(pipeline_id)
+        if running is not None and fits(running):
+            return running
+        started = self._clock.now()
+        while True:
+            wait = next_gap(schedule, self._clock.now() - started)
+            if deadline is not None:
+                wait = min(wait, deadline - self._clock.now())
+            await self._clock.sleep(max(0.0, wait))
+            try:
+                news = await watermark.news(self.fetch(pipeline_id))
+            except PASSING as error:
+                log.warning(
+                    "a look at Pipeline %s failed, and will be repeated: %s", pipeline_id, error
+                )
+                news = []
+            for job in news:
+                if fits(job):
+                    return job
+            if deadline is not None and self._clock.now() >= deadline:
+                return None
+
+    async def who_runs(self, pipeline_id: int) -> JobData | None:
+        """Return the Job because of which Hevo refused, if the list shows it."""
+        try:
+            reading = await read_newest(self.fetch(pipeline_id), tells_what_runs)
+        except PASSING as error:
+            log.warning("could not list the Jobs of Pipeline %s: %s", pipeline_id, error)
+            return None
+        return running_job(reading.jobs)
+
+    def fetch(self, pipeline_id: int, deadline: float | None = None) -> Fetch[JobData]:
+        """Return a function that fetches a page of the Pipeline's Jobs."""
+
+        async def fetch(cursor: str | None) -> Page[JobData]:
+            request = api.list_jobs(pipeline_id, cursor=cursor)
+            return await self._transport.send(request, Priority.DISCOVERY, deadline=deadline)
+
+        return fetch
+
+    def in_progress(
+        self,
+        ticket: TriggerTicket,
+        running: JobData | None,
+        why: str = "is running",
+        *,
+        refusal: JobInProgress | None = None,
+    ) -> JobInProgress:
+        """Make the error that names the running Job."""
+        which = "a Job that is not in the list yet is running"
+        if running is not None:
+            which = f"Job {running.job_id} ({running.type}, {running.status}) {why}"
+        return JobInProgress(
+            f"Pipeline {ticket.pipeline_id}: {which}, so {ticket.action} was not started. "
+            'Pass if_running="join", "replace" or "wait", or try again when it has ended',
+            job=None if running is None else self._as_job(ticket.pipeline_id, running),
+            status=None if refusal is None else refusal.status,
+            code=None if refusal is None else refusal.code,
+            body="" if refusal is None else refusal.body,
+        )
+
+    async def _read(self, pipeline_id: int) -> tuple[Watermark, JobData | None]:
+        server_times: list[float | None] = []
+
+        async def fetch(cursor: str | None) -> Page[JobData]:
+            reply = await self._transport.exchange(
+                api.list_jobs(pipeline_id, cursor=cursor), Priority.DISCOVERY
+            )
+            server_times.append(reply.server_time)
+            return reply.value
+
+        reading = await read_newest(fetch, tells_what_runs)
+        running = running_job(reading.jobs, surely=True)
+        return Watermark.of(reading, server_times[0]), running
+
+    async def _make_way(self, ticket: TriggerTicket, running: JobData) -> None:
+        key = (ticket.pipeline_id, running.job_id)
+        seen = (running, self._clock.now())
+        if ticket.if_running is IfRunning.REPLACE:
+            log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
+            await self._cancel(key)
+            await self._watcher.until_over(key, UNTIL_GONE, seen)
+        else:
+            log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
+            await self._watcher.until_over(key, UNTIL_ENDED, seen)
+
+    async def _cancel(self, key: tuple[int, str]) -> None:
+        try:
+            await self._transport.send(api.cancel_job(*key), Priority.CANCEL)
+        except (ApiError, RequestOutcomeUnknown, UnexpectedResponse):
+            # It may have ended by itself just now; then there is nothing to cancel.
+            job = await self._transport.send(api.get_job(*key), Priority.CANCEL)
+            if not job.is_terminal and job.status != JobStatus.CANCELLING:
+                raise
