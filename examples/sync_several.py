@@ -29,7 +29,8 @@ async def sync_all(hevo: HevoClient, pipeline_ids: list[str]) -> bool:
             print(f"  {result}")
         else:
             succeeded += 1
-            print(f"  Pipeline {result.pipeline_id}: {result.data.events_loaded:,} events loaded")
+            loaded = result.data.events_loaded if result.data else None
+            print(f"  Pipeline {result.pipeline_id}: {loaded or 0:,} events loaded")
     if succeeded < len(jobs):
         print(f"Only {succeeded} of {len(jobs)} succeeded; not going on.")
         return False

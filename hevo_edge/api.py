@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from hevo_edge import checks
 from hevo_edge.enums import Dialect, ResyncMode
+from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import (
     ConnectorData,
     DestinationData,
@@ -46,7 +47,7 @@ class Request(Generic[T]):
     read: Callable[[bytes], T]
     body: Json | None = None
     starts_job: bool = False
-    """Whether a 409 to it means that a Job is in progress."""
+    """Whether it starts a Job, so that it can be refused because one is in progress."""
 
     @property
     def is_read(self) -> bool:
@@ -250,9 +251,9 @@ def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
         ConfigurationError: when there is none, or one is no id.
     """
     given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
-    ids = [checks.identifier(object_id, "object id") for object_id in given]
-    checks.count(len(ids), "the number of object ids")
-    return ids
+    if not given:
+        raise ConfigurationError("object_ids must name at least one object")
+    return [checks.identifier(object_id, "object id") for object_id in given]
 
 
 def update_objects(pipeline_id: int, body: Json) -> Request[Any]:

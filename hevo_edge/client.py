@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api, checks
 from hevo_edge.awaiting import JobKey, Watcher
+from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
@@ -199,10 +202,11 @@ class HevoClient:
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
         results: dict[int, Job | HevoError] = {}
-        async for index, result in self._finished(given, WaitOptions.check(**wait)):
-            if isinstance(result, HevoError) and on_failure == "raise":
-                raise result
-            results[index] = result
+        async with aclosing(self._finished(given, WaitOptions.check(**wait))) as finished:
+            async for index, result in finished:
+                if isinstance(result, HevoError) and on_failure == "raise":
+                    raise result
+                results[index] = result
         return [results[index] for index in range(len(given))]
 
     @overload
@@ -233,22 +237,23 @@ class HevoClient:
             **wait: The keywords of ``Job.await_completion``, for each.
         """
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
-        async for _, result in self._finished(self._jobs(jobs), WaitOptions.check(**wait)):
-            if isinstance(result, HevoError) and on_failure == "raise":
-                raise result
-            yield result
+        given = self._jobs(jobs)
+        async with aclosing(self._finished(given, WaitOptions.check(**wait))) as finished:
+            async for _, result in finished:
+                if isinstance(result, HevoError) and on_failure == "raise":
+                    raise result
+                yield result
 
     # -- trigger in three steps -------------------------------------------------------------------
 
     async def fire(self, ticket: TriggerTicket) -> Job:
         """Post what a ticket says, once, and return the Job that it became.
 
-        A ticket that was fired in this process is never posted again, and one that was loaded
-        from elsewhere only when looking for its Job has shown none. Errors: see
-        ``Pipeline.trigger``.
+        A ticket that this client has fired is never posted again, and one that comes from
+        elsewhere only when looking for its Job, for its ``discovery_timeout``, has shown none.
+        Errors: see ``Pipeline.trigger``.
         """
-        async with self.triggers.lock(ticket.pipeline_id):
-            found = await self.triggers.fire(ticket)
+        found = await self.triggers.fire(ticket)
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
@@ -259,8 +264,7 @@ class HevoClient:
         Raises:
             TriggerOutcomeUnknown: when the Jobs could not be listed.
         """
-        async with self.triggers.lock(ticket.pipeline_id):
-            found = await self.triggers.reconcile(ticket)
+        found = await self.triggers.reconcile(ticket)
         if found is None:
             return None
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
@@ -275,6 +279,10 @@ class HevoClient:
             HevoError: when the client is closed.
         """
         return await self._transport.send(request, priority)
+
+    async def cancel_job(self, key: JobKey) -> JobData | None:
+        """Cancel a Job by its ids; see ``Job.cancel``. Returns a snapshot if one was read."""
+        return await cancel_job(self._transport, key)
 
     async def close(self) -> None:
         """End all waits, and close what was opened. Calling it again does nothing."""
@@ -316,7 +324,9 @@ class HevoClient:
         jobs: list[Job], options: WaitOptions
     ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
         """Yield each Job's place and outcome as it ends; owns the waits, and ends them all."""
-        tasks = {asyncio.ensure_future(job.wait(options)): at for at, job in enumerate(jobs)}
+        # Ending the waits because one failed is no interrupt; only one from outside is.
+        alone = replace(options, cancel_on_interrupt=False)
+        tasks = {asyncio.ensure_future(job.wait(alone)): at for at, job in enumerate(jobs)}
         pending = set(tasks)
         try:
             while pending:
@@ -326,6 +336,11 @@ class HevoClient:
                     if failure is not None and not isinstance(failure, HevoError):
                         raise failure
                     yield tasks[task], failure or task.result()
+        except asyncio.CancelledError:
+            if options.cancel_on_interrupt:
+                left = [jobs[tasks[task]] for task in pending]
+                await asyncio.gather(*(job.cancel_despite_interrupt() for job in left))
+            raise
         finally:
             for task in pending:
                 task.cancel()

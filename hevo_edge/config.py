@@ -32,7 +32,7 @@ MAX_REPLY_BYTES = 16 * 1024 * 1024
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_OURS = frozenset({"authorization", "content-length", "transfer-encoding", "host"})
+_OURS = frozenset({"authorization", "content-length", "content-type", "transfer-encoding", "host"})
 
 
 class Config:
@@ -66,7 +66,7 @@ class Config:
                 "api_key must not hold a colon; were key and secret pasted together?"
             )
         token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
-        self._secrets = (secret, token)
+        self._secrets = (token, secret, key)
         self.headers = {
             "Accept": "application/json",
             **_headers(headers),

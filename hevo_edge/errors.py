@@ -52,7 +52,10 @@ def _restore(cls: type[HevoError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 class ConfigurationError(HevoError, ValueError):
-    """A parameter is missing or wrong. Raised before any request."""
+    """A parameter is missing or wrong. Raised before any request.
+
+    Only a schedule of the caller's own is found out later, at its first bad answer.
+    """
 
 
 class RequestError(HevoError):
@@ -120,7 +123,7 @@ class UnexpectedResponse(RequestError):
 
 
 class ApiError(RequestError):
-    """Hevo answered with an error status.
+    """Hevo answered with a status that is no success.
 
     Attributes:
         status: The HTTP status, or None when hevo_edge itself refused on what it had read.
@@ -245,9 +248,9 @@ class JobDeferred(JobDidNotSucceed):
 
 
 class JobTimeout(HevoError, TimeoutError):
-    """The deadline passed, and a last look still found the Job unfinished.
+    """The deadline passed, and a last look still found the Job unfinished; it goes on in Hevo.
 
-    The Job goes on in Hevo. Attributes:
+    Attributes:
         job: The Job with its last snapshot; None when no Job had started.
     """
 

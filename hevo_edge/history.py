@@ -143,7 +143,8 @@ class Watermark(BaseModel):
     Attributes:
         known_job_ids: The newest ids.
         read_at: The moment by Hevo's clock (its Date header), in seconds since 1970.
-        newest_ts: The newest ``created_ts`` in ms; stands in where there was no Date header.
+        newest_ts: The ``created_ts`` in ms of the newest real run; stands in where there was no
+            Date header.
         tail: See ``Reading``.
     """
 
@@ -157,7 +158,11 @@ class Watermark(BaseModel):
     @classmethod
     def of(cls, reading: Reading, read_at: float | None) -> Watermark:
         """Set it at a reading that was taken at ``read_at`` by Hevo's clock."""
-        stamps = [job.created_ts for job in reading.jobs if job.created_ts is not None]
+        stamps = [
+            job.created_ts
+            for job in reading.jobs
+            if job.created_ts is not None and tells_what_runs(job)
+        ]
         return cls(
             known_job_ids=tuple(job.job_id for job in reading.jobs[:KNOWN_IDS]),
             read_at=read_at,
@@ -174,6 +179,12 @@ class Watermark(BaseModel):
         if self.read_at is not None:
             return job.created_ts >= (self.read_at - CLOCK_SLACK) * 1000
         return self.newest_ts is None or job.created_ts >= self.newest_ts
+
+    def is_surely_news(self, job: JobData) -> bool:
+        """Say of news whether it is no Job that began just before and was not listed yet."""
+        if job.created_ts is None or self.read_at is None:
+            return True
+        return job.created_ts >= self.read_at * 1000
 
     async def news(self, fetch: Fetch[JobData]) -> list[JobData]:
         """Read the list and return what has started since, oldest first."""

@@ -14,7 +14,6 @@ from hevo_edge import progress as progress_lines
 from hevo_edge.awaiting import JobKey
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
-    ApiError,
     ConfigurationError,
     HevoError,
     JobCancelled,
@@ -98,6 +97,8 @@ class WaitOptions:
         Raises:
             ConfigurationError: when one is wrong.
         """
+        if not isinstance(accept, Iterable):
+            raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
         accepted = [accept] if isinstance(accept, str) else list(accept)
         statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
         if accept_completed_with_failures:
@@ -232,13 +233,13 @@ class Job:
             deadline = self._client.clock.now() + options.timeout
         last_failure = None
         try:
-            if not self.is_terminal:
+            if not self._is_over(options):
                 last_failure = await self._follow(options, deadline)
         except asyncio.CancelledError:
             if options.cancel_on_interrupt:
-                await self._cancel_despite_interrupt()
+                await self.cancel_despite_interrupt()
             raise
-        if not self.is_terminal:
+        if not self._is_over(options):
             return await self._timed_out(options, last_failure)
         if self.status in options.accept:
             return self
@@ -281,16 +282,9 @@ class Job:
         """
         if self.is_terminal:
             return self
-        try:
-            await self._client.send(api.cancel_job(*self._key), priority=Priority.CANCEL)
-        except ApiError as error:
-            # What Hevo answers for a finished Job is not known; look before complaining.
-            if error.status in {401, 403, 404, 429}:
-                raise
-            data = await self._client.send(api.get_job(*self._key), priority=Priority.CANCEL)
-            self._saw(data)
-            if not data.is_terminal:
-                raise
+        seen = await self._client.cancel_job(self._key)
+        if seen is not None:
+            self._saw(seen)
         if wait and not self.is_terminal:
             self._saw(await self._client.watcher.until_over(self._key, as_schedule(3.0)))
         return self
@@ -326,7 +320,7 @@ class Job:
         """Follow the Job to its end or to the deadline; return why the last look failed, if so."""
         seen = None if self.data is None or self._seen_at is None else (self.data, self._seen_at)
         async with self._client.watcher.follow(self._key, options.schedule, seen) as follower:
-            while not self.is_terminal:
+            while not self._is_over(options):
                 snapshot = await follower.next(deadline)
                 late = snapshot is None
                 if late:
@@ -336,6 +330,10 @@ class Job:
                 if late:
                     return follower.last_failure
         return None
+
+    def _is_over(self, options: WaitOptions) -> bool:
+        # A status that the caller accepts ends the wait, even if nobody else knows it.
+        return self.is_terminal or self.status in options.accept
 
     async def _update(self, snapshot: JobData, options: WaitOptions) -> None:
         self._saw(snapshot)
@@ -360,8 +358,8 @@ class Job:
             job=self,
         ) from last_failure
 
-    async def _cancel_despite_interrupt(self) -> None:
-        """Cancel remotely while being cancelled locally: bounded, and never left behind."""
+    async def cancel_despite_interrupt(self) -> None:
+        """Cancel in Hevo while being cancelled here: within ten seconds, and nothing raised."""
         if self.is_terminal:
             return
         cancelling = asyncio.get_running_loop().create_task(self.cancel())

@@ -10,11 +10,23 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from hevo_edge.enums import JobStatus, JobType, PipelineStatus, SyncType, is_terminal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def _epoch_ms(value: Any) -> Any:
@@ -49,9 +61,24 @@ def _moment(milliseconds: int | None) -> datetime | None:
 
 
 class WireModel(BaseModel):
-    """A snapshot of something on the server: frozen, with unknown fields kept."""
+    """A snapshot of something on the server: frozen, with unknown fields kept.
+
+    A field whose value is not what is known (a null status, a count in words) is left out, as if
+    it were missing: one odd value must not make a whole list unreadable.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _leave_out_what_is_odd(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return read(value)
+        except ValidationError as error:
+            odd = {details["loc"][0] for details in error.errors() if details["loc"]}
+            if not isinstance(value, dict) or not odd & value.keys():
+                raise
+            return read({name: kept for name, kept in value.items() if name not in odd})
 
 
 class Timestamped(WireModel):
@@ -207,8 +234,10 @@ class ConnectorData(WireModel):
 ItemT = TypeVar("ItemT")
 
 
-class Page(WireModel, Generic[ItemT]):
+class Page(BaseModel, Generic[ItemT]):
     """One page of a list, in the server's order."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     data: list[ItemT]
     has_more: bool | None = None

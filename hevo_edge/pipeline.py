@@ -28,7 +28,7 @@ from hevo_edge.history import (
 from hevo_edge.job import Job, WaitKeywords, WaitOptions
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.ticket import DISCOVERY_TIMEOUT
-from hevo_edge.triggering import Found, TriggerTicket
+from hevo_edge.triggering import TriggerTicket
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -84,8 +84,8 @@ class Pipeline:
         """Start exactly one run, and return the Job that it became.
 
         Reads what is there, posts once, and looks for what is new; a POST whose fate is unknown
-        is answered by looking, never by another POST. Calls for one Pipeline in one process never
-        interleave.
+        is answered by looking, never by another POST. Calls for one Pipeline never interleave, of
+        whichever client in this event loop they are.
 
         Args:
             action: SYNC_NOW, or RESYNC to restart the historical load.
@@ -101,15 +101,12 @@ class Pipeline:
             ConfigurationError: for wrong options, before any request.
             JobInProgress: see ``if_running``; ``error.job`` is the running Job.
             PipelineNotReady: when the Pipeline's state allows no run.
-            RequestNotSent, ApiError: nothing was started.
+            RequestError: reading or posting failed, and nothing was started.
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been,
                 started; ``error.ticket`` goes to ``HevoClient.reconcile``.
         """
         wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
-        triggers = self._hevo.triggers
-        async with triggers.lock(self.id):
-            found = await triggers.fire(await triggers.prepare(wish))
-        return self._found(found)
+        return await self._trigger(wish)
 
     async def prepare_trigger(
         self,
@@ -127,8 +124,7 @@ class Pipeline:
         came of it. Arguments and errors are those of ``trigger``.
         """
         wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
-        async with self._hevo.triggers.lock(self.id):
-            return await self._hevo.triggers.prepare(wish)
+        return await self._hevo.triggers.prepare(wish)
 
     async def sync_now(
         self,
@@ -228,7 +224,8 @@ class Pipeline:
                 the Job starts as well.
 
         Raises:
-            JobTimeout: with ``job`` None when none started in time; else see
+            JobTimeout: with ``job`` None when none started in time, also with
+                ``on_timeout="return"``: there is no Job to return. Else see
                 ``Job.await_completion``.
         """
         options = WaitOptions.check(**wait)
@@ -243,7 +240,7 @@ class Pipeline:
         )
         if data is None:
             raise JobTimeout(
-                f"no {wanted or ''} Job of Pipeline {self.id} started within "
+                f"no {wanted or 'new'} Job of Pipeline {self.id} started within "
                 f"{options.timeout:.0f} s",
                 job=None,
             )
@@ -291,10 +288,7 @@ class Pipeline:
         wish = self._wish(
             PipelineAction.RESYNC, None, drop_and_load, IfRunning.FAIL, discovery_timeout
         ).model_copy(update={"object_ids": tuple(api.checked_object_ids(object_ids))})
-        triggers = self._hevo.triggers
-        async with triggers.lock(self.id):
-            found = await triggers.fire(await triggers.prepare(wish))
-        return self._found(found)
+        return await self._trigger(wish)
 
     # -- administration ---------------------------------------------------------------------------
 
@@ -359,7 +353,9 @@ class Pipeline:
     def _job(self, data: JobData) -> Job:
         return Job(self._hevo, self.id, data.job_id, data)
 
-    def _found(self, found: Found) -> Job:
+    async def _trigger(self, wish: TriggerTicket) -> Job:
+        triggers = self._hevo.triggers
+        found = await triggers.fire(await triggers.prepare(wish))
         return Job(self._hevo, self.id, found.job.job_id, found.job, adopted=found.adopted)
 
     def __repr__(self) -> str:

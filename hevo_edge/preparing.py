@@ -7,18 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
-from hevo_edge.awaiting import PASSING, Watcher
+from hevo_edge.awaiting import LAST_LOOK, PASSING, Watcher
+from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
-from hevo_edge.enums import IfRunning, JobStatus, PipelineStatus
-from hevo_edge.errors import (
-    ApiError,
-    JobInProgress,
-    PipelineNotReady,
-    RequestOutcomeUnknown,
-    UnexpectedResponse,
-)
+from hevo_edge.enums import IfRunning, PipelineStatus
+from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.history import Fetch, Watermark, read_newest, running_job, tells_what_runs
-from hevo_edge.models import JobData, Page
+from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import Schedule, fixed, next_gap
 from hevo_edge.ticket import TriggerTicket
@@ -107,19 +102,29 @@ class Preparing:
         while True:
             pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
             restarting = pipeline.status == PipelineStatus.RESTARTING
-            if pipeline.status in _CANNOT_RUN or (restarting and self._clock.now() >= give_up):
-                raise PipelineNotReady(
-                    f"Pipeline {pipeline_id} is {pipeline.status}; no run can start before it is "
-                    "enabled and initialized. Enable it (Pipeline.enable), or see its page in Hevo",
-                    status=str(pipeline.status),
-                    pipeline_id=pipeline_id,
+            if pipeline.status in _CANNOT_RUN:
+                raise self._not_ready(
+                    pipeline,
+                    "no run can start before it is enabled and initialized. Enable it "
+                    "(Pipeline.enable), or see its page in Hevo",
                 )
+            if restarting and self._clock.now() >= give_up:
+                raise self._not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
             if not restarting:
                 return waited
             if not waited:
                 log.info("Pipeline %s is RESTARTING; waiting until that is over", pipeline_id)
             waited = True
             await self._clock.sleep(UNTIL_READY)
+
+    async def state_of(self, pipeline_id: int) -> str:
+        """Say what may keep a run from starting, for a message; nothing when it is unknown."""
+        try:
+            pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
+        except HevoError as error:
+            log.warning("could not read Pipeline %s: %s", pipeline_id, error)
+            return ""
+        return f" (the Pipeline is {pipeline.status})"
 
     async def next_job(
         self,
@@ -128,28 +133,33 @@ class Preparing:
         schedule: Schedule,
         deadline: float | None,
     ) -> JobData | None:
-        """Return the Job that runs, else the next one to start; None at the deadline."""
-        watermark, running = await self._read(pipeline_id)
-        if running is not None and fits(running):
-            return running
+        """Return the Job that runs, else the next one to start; None at the deadline.
+
+        A Job that began before the call, but is not in the list yet, is the one that runs.
+        """
         started = self._clock.now()
+        fetch = self.fetch(pipeline_id, None if deadline is None else deadline + LAST_LOOK)
+        watermark: Watermark | None = None
         while True:
+            late = deadline is not None and self._clock.now() >= deadline
+            try:
+                if watermark is None:
+                    reading = await read_newest(fetch, tells_what_runs)
+                    watermark = Watermark.of(reading, None)
+                    running = running_job(reading.jobs)
+                    news = [] if running is None else [running]
+                else:
+                    news = await watermark.news(fetch)
+            except PASSING as error:
+                log.warning("could not look at Pipeline %s, will repeat: %s", pipeline_id, error)
+                news = []
+            fitting = [job for job in news if fits(job)]
+            if fitting or late:
+                return fitting[0] if fitting else None
             wait = next_gap(schedule, self._clock.now() - started)
             if deadline is not None:
                 wait = min(wait, deadline - self._clock.now())
             await self._clock.sleep(max(0.0, wait))
-            try:
-                news = await watermark.news(self.fetch(pipeline_id))
-            except PASSING as error:
-                log.warning(
-                    "a look at Pipeline %s failed, and will be repeated: %s", pipeline_id, error
-                )
-                news = []
-            for job in news:
-                if fits(job):
-                    return job
-            if deadline is not None and self._clock.now() >= deadline:
-                return None
 
     async def who_runs(self, pipeline_id: int) -> JobData | None:
         """Return the Job because of which Hevo refused, if the list shows it."""
@@ -178,12 +188,14 @@ class Preparing:
         refusal: JobInProgress | None = None,
     ) -> JobInProgress:
         """Make the error that names the running Job."""
+        advice = 'Pass if_running="join", "replace" or "wait", or try again when it has ended'
+        if ticket.if_running is not IfRunning.FAIL:
+            advice = f'if_running="{ticket.if_running}" could not help; try again when it has ended'
         which = "a Job that is not in the list yet is running"
         if running is not None:
             which = f"Job {running.job_id} ({running.type}, {running.status}) {why}"
         return JobInProgress(
-            f"Pipeline {ticket.pipeline_id}: {which}, so {ticket.action} was not started. "
-            'Pass if_running="join", "replace" or "wait", or try again when it has ended',
+            f"Pipeline {ticket.pipeline_id}: {which}, so {ticket.action} was not started. {advice}",
             job=None if running is None else self._as_job(ticket.pipeline_id, running),
             status=None if refusal is None else refusal.status,
             code=None if refusal is None else refusal.code,
@@ -209,17 +221,16 @@ class Preparing:
         seen = (running, self._clock.now())
         if ticket.if_running is IfRunning.REPLACE:
             log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
-            await self._cancel(key)
+            await cancel_job(self._transport, key)
             await self._watcher.until_over(key, UNTIL_GONE, seen)
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
             await self._watcher.until_over(key, UNTIL_ENDED, seen)
 
-    async def _cancel(self, key: tuple[int, str]) -> None:
-        try:
-            await self._transport.send(api.cancel_job(*key), Priority.CANCEL)
-        except (ApiError, RequestOutcomeUnknown, UnexpectedResponse):
-            # It may have ended by itself just now; then there is nothing to cancel.
-            job = await self._transport.send(api.get_job(*key), Priority.CANCEL)
-            if not job.is_terminal and job.status != JobStatus.CANCELLING:
-                raise
+    @staticmethod
+    def _not_ready(pipeline: PipelineData, why: str) -> PipelineNotReady:
+        return PipelineNotReady(
+            f"Pipeline {pipeline.id} is {pipeline.status}; {why}",
+            status=str(pipeline.status),
+            pipeline_id=pipeline.id,
+        )

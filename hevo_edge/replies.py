@@ -125,24 +125,18 @@ def read_body(
 
 def read_error(
     request: Request[Any], status: int, headers: Mapping[str, str], text: str, wall: float
-) -> ApiError | UnexpectedResponse:
+) -> ApiError:
     """Make the typed error for a reply that is not a success."""
     text = text[:_BODY_KEPT]
     details = _json_object(text)
     said = _message(details, text)
     if status < 400:  # noqa: PLR2004 -- what is neither success nor error
-        return UnexpectedResponse(
-            f"answered {status}, a redirect that is not followed, so that credentials go nowhere "
-            "else; check region or base_url",
-            status=status,
-            body=text,
-        )
+        said = "a redirect that is not followed, so that credentials go nowhere else; check region "
+        said += "or base_url"
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))
     if status >= _HTTP_SERVER_ERROR:
         kind, advice = ServerError, ""
-    if not request.is_read and (
-        _JOB_IN_PROGRESS.search(text) or (status == _HTTP_CONFLICT and request.starts_job)
-    ):
+    if request.starts_job and (status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(text)):
         kind, advice = JobInProgress, ""
     message = f"{status}: {said}" if said else f"{status} without a reason"
     return kind(

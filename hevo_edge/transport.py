@@ -161,9 +161,10 @@ class Transport:
         except _NEVER_SENT as error:
             sent = False
             raise self._failed(call, RequestNotSent(_say(error)), error) from None
-        except aiohttp.InvalidURL as error:
+        except ValueError as error:
+            # Such as a session with credentials of its own.
             sent = False
-            raise ConfigurationError(f"base_url does not make a valid URL: {error}") from None
+            raise ConfigurationError(f"aiohttp cannot make the request: {error}") from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise self._failed(call, RequestOutcomeUnknown(_say(error)), error) from None
         finally:
@@ -174,7 +175,7 @@ class Transport:
         async with session.request(
             request.method,
             URL(self._config.base_url + request.path, encoded=True),
-            data=None if request.body is None else json.dumps(request.body).encode(),
+            data=None if request.body is None else _encode(request.body),
             headers=(
                 self._config.headers
                 if request.body is None
@@ -255,6 +256,13 @@ class Transport:
 
     def _log_retry(self, details: Any) -> None:
         log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)
+
+
+def _encode(body: Any) -> bytes:
+    try:
+        return json.dumps(body).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the body of the request is not JSON: {error}") from None
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

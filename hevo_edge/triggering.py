@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -42,14 +42,39 @@ DISCOVERY = geometric(share=0.25, shortest=1.0, longest=10.0)
 """When to look for the new Job: early, then spaced, by the seconds since the POST."""
 PAUSE = 3.0
 """Seconds before a trigger that was refused is sent again."""
+FRESH = 5.0
+"""Seconds for which what was read before a trigger is good enough to POST on."""
+UNSURE = 30.0
+"""Seconds after which a Job is taken that may have been created just before the ticket was."""
 REMEMBERED = 10_000
 """How many tickets a client keeps in mind."""
 _BAD_REQUEST = 400
-_FIRST_ERROR = 400
 
-_LockKey = tuple[str, int]
-_locks: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, WeakValueDictionary[_LockKey, asyncio.Lock]
+
+@dataclass(eq=False)
+class _Turn:
+    """Whose turn it is to trigger a Pipeline, and how many have had theirs."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    count: int = 0
+
+
+@dataclass
+class _Memory:
+    """What a client knows of a ticket: whether its POST may have arrived, and how fresh it is."""
+
+    posted: bool
+    read_at: float
+    turn: _Turn
+    turns_before: int
+
+
+class _Stale(Exception):
+    """What the ticket says was there before may not be all any more."""
+
+
+_turns: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], _Turn]
 ] = WeakKeyDictionary()
 
 
@@ -86,19 +111,14 @@ class Triggers:
         self._clock = clock
         self._dialect = dialect
         self._scope = scope
-        # By ticket: False while it is only prepared here, True once its POST may have arrived.
-        self._posted: OrderedDict[str, bool] = OrderedDict()
-
-    def lock(self, pipeline_id: int) -> asyncio.Lock:
-        """Return the lock under which a Pipeline is triggered; one a process and event loop."""
-        of_loop = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        return of_loop.setdefault((self._scope, pipeline_id), asyncio.Lock())
+        self._memory: OrderedDict[str, _Memory] = OrderedDict()
 
     async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
         """Make way and read; see ``Preparing.prepare``."""
+        turn = self._turn(wish.pipeline_id)
+        turns_before = turn.count
         ticket = await self.preparing.prepare(wish)
-        if ticket.join_job_id is None:
-            self._remember(ticket, posted=False)
+        self._remember(ticket, _Memory(False, self._clock.now(), turn, turns_before))
         return ticket
 
     async def fire(self, ticket: TriggerTicket) -> Found:
@@ -108,18 +128,28 @@ class Triggers:
             RequestNotSent, ApiError: nothing was started.
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
         """
-        if ticket.join_job_id is not None:
-            request = api.get_job(ticket.pipeline_id, ticket.join_job_id)
-            return Found(await self._transport.send(request, Priority.DISCOVERY), adopted=True)
-        posted = self._posted.get(ticket.ticket_id)
-        if posted:
-            return await self._discover(ticket, doubt="it was fired before")
-        if posted is None:
-            # From another process, which may have posted it before it ended.
-            found = await self.reconcile(ticket)
-            if found is not None:
-                return found
-        return await self._post_and_discover(ticket)
+        give_up = self._clock.now() + ticket.discovery_timeout
+        while True:
+            try:
+                async with self._turn(ticket.pipeline_id).lock:
+                    return await self._fire_once(ticket)
+            except _Stale:
+                pass
+            except JobInProgress as refusal:
+                running = await self.preparing.who_runs(ticket.pipeline_id)
+                if ticket.if_running is IfRunning.FAIL or self._clock.now() >= give_up:
+                    raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
+                if running is not None:
+                    # It can be joined, waited for or cancelled; only hidden ones use up the time.
+                    give_up = self._clock.now() + ticket.discovery_timeout
+                await self._clock.sleep(PAUSE)
+            except ApiError as refusal:
+                if refusal.status != _BAD_REQUEST or self._clock.now() >= give_up:
+                    raise
+                if not await self.preparing.until_ready(ticket.pipeline_id):
+                    raise
+            # Nothing came of it, so it may be sent again, on what is there now.
+            ticket = await self.prepare(ticket)
 
     async def reconcile(self, ticket: TriggerTicket) -> Found | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -130,55 +160,52 @@ class Triggers:
         Raises:
             TriggerOutcomeUnknown: when the list could not be read to the end of that time.
         """
+        async with self._turn(ticket.pipeline_id).lock:
+            return await self._reconcile(ticket)
+
+    async def _reconcile(self, ticket: TriggerTicket) -> Found | None:
         if ticket.join_job_id is not None:
-            return await self.fire(ticket)
-        if self._posted.get(ticket.ticket_id) is False:
+            request = api.get_job(ticket.pipeline_id, ticket.join_job_id)
+            return Found(await self._transport.send(request, Priority.DISCOVERY), adopted=True)
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is not None and not memory.posted:
             return None
         return await self._search(ticket, "only looking for what came of it", {})
 
     # -- post -------------------------------------------------------------------------------------
 
-    async def _post_and_discover(self, ticket: TriggerTicket) -> Found:
-        give_up = self._clock.now() + ticket.discovery_timeout
-        while True:
-            try:
-                doubt = await self._post(ticket)
-                return await self._discover(ticket, doubt)
-            except JobInProgress as refusal:
-                running = await self.preparing.who_runs(ticket.pipeline_id)
-                if ticket.if_running is IfRunning.FAIL or self._clock.now() >= give_up:
-                    raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
-                if running is not None:
-                    # It can be joined, waited for or cancelled; only hidden ones use up the time.
-                    give_up = self._clock.now() + ticket.discovery_timeout
-            except ApiError as refusal:
-                if refusal.status != _BAD_REQUEST or self._clock.now() >= give_up:
-                    raise
-                if not await self.preparing.until_ready(ticket.pipeline_id):
-                    raise
-            # It was refused, so it may be sent again; a Job not in the list yet soon will be.
-            await self._clock.sleep(PAUSE)
-            again = await self.prepare(ticket)
-            if again.join_job_id is not None:
-                return await self.fire(again)
-            ticket = again
+    async def _fire_once(self, ticket: TriggerTicket) -> Found:
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is not None and memory.posted:
+            return await self._discover(ticket, doubt="it was fired before")
+        if memory is None or ticket.join_job_id is not None:
+            # A ticket of another process, which may have posted it before it ended.
+            found = await self._reconcile(ticket)
+            if found is not None:
+                return found
+        # A Job that came and went since the reading would look like ours.
+        if (
+            memory is None
+            or memory.turn.count != memory.turns_before
+            or self._clock.now() - memory.read_at > FRESH
+        ):
+            raise _Stale
+        memory.turn.count += 1
+        memory.posted = True
+        try:
+            doubt = await self._post(ticket)
+        except HevoError:
+            # Refused, or never sent.
+            memory.posted = False
+            raise
+        return await self._discover(ticket, doubt)
 
     async def _post(self, ticket: TriggerTicket) -> str | None:
         """Send it once; return None when Hevo accepted, else why it cannot be known."""
-        self._remember(ticket, posted=True)
         try:
             await self._transport.send(self._request(ticket), Priority.TRIGGER)
-        except (ServerError, RequestOutcomeUnknown) as error:
+        except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
             return str(error)
-        except UnexpectedResponse as error:
-            if error.status is None or error.status < 300 or error.status >= _FIRST_ERROR:  # noqa: PLR2004
-                return str(error)
-            self._remember(ticket, posted=False)
-            raise
-        except HevoError:
-            # Refused, or never sent.
-            self._remember(ticket, posted=False)
-            raise
         return None
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
@@ -203,6 +230,7 @@ class Triggers:
         for job in others.values():
             missing += f"; but {job.type} Job {job.job_id} did: leave job_type out to take any"
         if doubt is None:
+            missing += await self.preparing.state_of(ticket.pipeline_id)
             raise JobNotFoundAfterTrigger(
                 f"Hevo accepted {ticket.action} of Pipeline {ticket.pipeline_id}, but {missing}. "
                 "Do not trigger again blindly: HevoClient.reconcile(error.ticket) looks again",
@@ -237,9 +265,12 @@ class Triggers:
                 log.warning("could not look for the Job of a trigger, will repeat: %s", error)
                 continue
             fitting = [job for job in news if ticket.fits(job)]
-            if fitting:
-                return self._became(ticket, fitting, doubt)
-            others.update((job.job_id, job) for job in news)
+            surely = [job for job in fitting if ticket.watermark.is_surely_news(job)]
+            if surely:
+                return self._became(ticket, surely, doubt)
+            if fitting and (late or self._clock.now() - started >= UNSURE):
+                return self._became(ticket, fitting, "it may have begun just before")
+            others.update((job.job_id, job) for job in news if job not in fitting)
             if late:
                 return None
 
@@ -266,8 +297,13 @@ class Triggers:
             ticket=ticket,
         )
 
-    def _remember(self, ticket: TriggerTicket, *, posted: bool) -> None:
-        self._posted[ticket.ticket_id] = posted
-        self._posted.move_to_end(ticket.ticket_id)
-        while len(self._posted) > REMEMBERED:
-            self._posted.popitem(last=False)
+    def _turn(self, pipeline_id: int) -> _Turn:
+        """Return the Pipeline's turn, shared by all clients of this process's event loop."""
+        of_loop = _turns.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        return of_loop.setdefault((self._scope, pipeline_id), _Turn())
+
+    def _remember(self, ticket: TriggerTicket, memory: _Memory) -> None:
+        self._memory[ticket.ticket_id] = memory
+        self._memory.move_to_end(ticket.ticket_id)
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)

@@ -72,6 +72,15 @@ async def test_any_other_end_raises_its_own_error_unless_accepted(
         assert await again.await_completion(accept=accept) is again
 
 
+async def test_an_accepted_status_ends_the_wait_even_if_nobody_knows_it(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=20, outcome="SUCCEEDED")
+    await job.await_completion(accept=["SUCCEEDED"], timeout=100)
+    assert job.status == "SUCCEEDED"
+    await job.await_completion(accept=["SUCCEEDED"])
+
+
 async def test_partial_failures_can_be_good_enough(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
@@ -530,6 +539,25 @@ async def test_await_all_raises_the_first_failure_and_ends_the_rest(
     looks = len(emulator.requests)
     await asyncio.sleep(100)
     assert len(emulator.requests) == looks
+
+
+async def test_a_failure_in_a_group_cancels_nothing_in_hevo_but_an_interrupt_does(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    jobs = many(emulator, hevo, {"duration": 500}, {"duration": 10, "outcome": "FAILED"})
+    with pytest.raises(errors.JobFailed):
+        await hevo.await_all(jobs, cancel_on_interrupt=True)
+    assert len(asyncio.all_tasks()) <= 4, "the other waits are over when await_all raises"
+    assert not emulator.requests.of("cancel_job")
+
+    waiting = asyncio.create_task(
+        hevo.await_all(jobs, cancel_on_interrupt=True, on_failure="return")
+    )
+    await asyncio.sleep(20)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert [call.pipeline_id for call in emulator.requests.of("cancel_job")] == [1]
 
 
 async def test_await_all_can_collect_failures(emulator: HevoEmulator, hevo: HevoClient) -> None:

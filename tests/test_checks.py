@@ -107,6 +107,8 @@ async def test_options_of_a_wait() -> None:
         await job.await_completion(on_update="print")  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="accept must be"):
         await job.await_completion(accept=[5])  # type: ignore[list-item]
+    with pytest.raises(errors.ConfigurationError, match="accept must be a status or several"):
+        await job.await_completion(accept=5)  # type: ignore[arg-type]
 
 
 async def test_options_of_a_trigger() -> None:
@@ -119,7 +121,7 @@ async def test_options_of_a_trigger() -> None:
         await pipeline.trigger(drop_and_load=True)
     with pytest.raises(errors.ConfigurationError, match="job_type must be a non-empty string"):
         await pipeline.trigger(job_type=" ")
-    with pytest.raises(errors.ConfigurationError, match="object ids must be an integer >= 1"):
+    with pytest.raises(errors.ConfigurationError, match="must name at least one object"):
         await pipeline.resync_objects([])
     with pytest.raises(errors.ConfigurationError, match="at least one field"):
         await pipeline.update()
@@ -131,9 +133,10 @@ async def test_options_of_lists_and_groups() -> None:
     with pytest.raises(errors.ConfigurationError, match="status must be a non-empty string"):
         _ = [job async for job in HEVO.pipeline(1).list_jobs(status="")]
     with pytest.raises(errors.ConfigurationError, match="'raise', 'return'"):
-        await HEVO.await_all([], on_failure="ignore")
+        await HEVO.await_all([], on_failure="ignore")  # type: ignore[call-overload]
+    ignored: Any = "ignore"
     with pytest.raises(errors.ConfigurationError, match="'raise', 'return'"):
-        _ = [job async for job in HEVO.as_completed([], on_failure="ignore")]
+        _ = [job async for job in HEVO.as_completed([], on_failure=ignored)]
     with pytest.raises(errors.ConfigurationError, match="several Jobs"):
         await HEVO.await_all("1:x")
     with pytest.raises(errors.ConfigurationError, match="poll_interval"):

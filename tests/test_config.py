@@ -142,6 +142,7 @@ def test_headers_are_added_and_the_user_agent_extended() -> None:
     [
         {"Authorization": "Basic x"},
         {"content-length": "1"},
+        {"Content-Type": "text/plain"},
         {"X Team": "a"},
         {"X-Team": "a\r\nInjected: b"},
         {"X-Team": 5},
@@ -177,7 +178,7 @@ def test_credentials_show_nowhere() -> None:
     token = made.headers["Authorization"].removeprefix("Basic ")
     client = HevoClient("my-key", "my-secret", region="us")
     assert "my-" not in repr(made) + repr(client)
-    assert made.redact(f"echo my-secret {token}") == "echo *** ***"
+    assert made.redact(f"echo my-key my-secret {token}") == "echo *** *** ***"
     for holder in (made, client):
         with pytest.raises(TypeError, match="not picklable"):
             pickle.dumps(holder)

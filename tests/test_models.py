@@ -75,6 +75,27 @@ def test_only_the_id_is_needed() -> None:
             JobData.model_validate(bad)
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from([name for name in JOB if name != "job_id"]),
+        st.none() | st.text() | st.floats() | st.booleans() | st.lists(st.integers()),
+    )
+)
+def test_an_odd_value_makes_nothing_unreadable(odd: dict[str, Any]) -> None:
+    page = Page[JobData].model_validate_json(json.dumps({"data": [JOB, {**JOB, **odd}]}))
+    assert page.data[1].job_id == JOB["job_id"]
+    for name in set(JOB) - set(odd):
+        assert getattr(page.data[1], name) == getattr(page.data[0], name)
+
+
+def test_odd_values_are_as_if_they_were_missing() -> None:
+    odd = {"type": None, "status": None, "duration": 1.5, "events_loaded": "many"}
+    job = JobData.model_validate({**JOB, **odd, "created_ts": {}})
+    assert (job.type, job.status) == ("UNKNOWN", "UNKNOWN")
+    assert job.duration is job.events_loaded is job.created_ts is None
+    assert job.events_failed == 50
+
+
 def test_unknown_fields_are_kept() -> None:
     job = JobData.model_validate({**JOB, "trigger": "MANUAL"})
     assert job.model_extra == {"trigger": "MANUAL"}

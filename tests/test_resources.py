@@ -158,6 +158,20 @@ class TestJobs:
         await job.cancel(wait=True)
         assert job.status == "COMPLETED"
 
+    async def test_a_cancel_whose_answer_is_lost(
+        self, emulator: HevoEmulator, hevo: HevoClient
+    ) -> None:
+        job = await hevo.pipeline(123).trigger()
+        emulator.faults.drop(on="cancel_job", effect="after")
+        await job.cancel()
+        assert job.status == "CANCELLING"
+        emulator.faults.status(409, "job already cancelling", on="cancel_job")
+        await hevo.job(job.ref).cancel()
+        job = await hevo.pipeline(123).trigger(if_running="wait")
+        emulator.faults.drop(on="cancel_job")
+        with pytest.raises(errors.RequestOutcomeUnknown):
+            await job.cancel()
+
     async def test_a_cancel_that_is_refused(self, emulator: HevoEmulator, hevo: HevoClient) -> None:
         job = await hevo.pipeline(123).trigger()
         for status, kind in ((403, errors.PermissionDenied), (400, errors.ApiError)):

@@ -211,7 +211,7 @@ async def test_a_connection_that_is_not_made_in_time_was_not_sent(emulator: Hevo
 async def test_a_redirect_is_not_followed(emulator: HevoEmulator, hevo: HevoClient) -> None:
     location = {"Location": "http://127.0.0.1:1/elsewhere"}
     emulator.faults.status(302, headers=location, times=None)
-    with pytest.raises(errors.UnexpectedResponse, match="redirect that is not followed"):
+    with pytest.raises(errors.ApiError, match="302: a redirect that is not followed"):
         await hevo.send(GET)
     assert len(emulator.requests) == 1
 
@@ -378,6 +378,23 @@ async def test_a_given_session_is_used_and_not_closed(emulator: HevoEmulator) ->
     async with client_of(emulator, session=session) as hevo:
         with pytest.raises(errors.HevoError, match="session .* is closed"):
             await hevo.send(GET)
+
+
+async def test_a_session_with_credentials_of_its_own(emulator: HevoEmulator) -> None:
+    session = aiohttp.ClientSession(headers={"Authorization": "Basic bWluZQ=="})
+    async with session, client_of(emulator, session=session) as hevo:
+        assert (await hevo.send(GET)).id == 123
+    with pytest.warns(DeprecationWarning, match="auth"):
+        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "mine"))
+    async with session, client_of(emulator, session=session) as hevo:
+        with pytest.raises(errors.ConfigurationError, match="cannot make the request"):
+            await hevo.send(GET)
+
+
+async def test_a_body_that_is_no_json(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    with pytest.raises(errors.ConfigurationError, match="not JSON"):
+        await hevo.pipeline(123).update(name=object())
+    assert not emulator.requests
 
 
 async def test_a_closed_client_says_so(emulator: HevoEmulator, hevo: HevoClient) -> None:

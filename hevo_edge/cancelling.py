@@ -1,0 +1,42 @@
+"""Cancelling a Job in Hevo, when it is not known whether it still runs."""
+
+from __future__ import annotations
+
+from hevo_edge import api
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import (
+    ApiError,
+    AuthenticationError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RequestOutcomeUnknown,
+    UnexpectedResponse,
+)
+from hevo_edge.models import JobData
+from hevo_edge.ratelimit import Priority
+from hevo_edge.transport import Transport
+
+_CLEAR = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
+
+
+async def cancel_job(transport: Transport, key: tuple[int, str]) -> JobData | None:
+    """Ask Hevo to cancel a Job; return its snapshot if one had to be read.
+
+    What Hevo answers for a Job that has ended is not known, and an answer may be lost. So after
+    anything but a clear answer the Job is looked at, and where it has ended or is CANCELLING, all
+    is well.
+
+    Raises:
+        RequestError: when the request failed and the Job is still running.
+    """
+    try:
+        await transport.send(api.cancel_job(*key), Priority.CANCEL)
+    except (ApiError, RequestOutcomeUnknown, UnexpectedResponse) as error:
+        if isinstance(error, _CLEAR):
+            raise
+        job = await transport.send(api.get_job(*key), Priority.CANCEL)
+        if not job.is_terminal and job.status != JobStatus.CANCELLING:
+            raise
+        return job
+    return None
