@@ -26,6 +26,12 @@ def pytest_asyncio_loop_factories(
     return {"virtual": VirtualTimeLoop}
 
 
+def pytest_collection_finish() -> None:
+    """Take what is imported by now out of the garbage collector's sight: it runs every test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Collect garbage, so that an unclosed session or loop fails the test that left it."""
