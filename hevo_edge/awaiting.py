@@ -30,7 +30,7 @@ from hevo_edge.schedules import LONGEST_GAP, Schedule, next_gap
 
 JobKey = tuple[int, str]
 Look = Callable[[JobKey], Awaitable[JobData]]
-log = logging.getLogger("hevo_edge.awaiting")
+log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
 PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
 """What says nothing about a Job: look again later."""
@@ -169,7 +169,7 @@ class _Watch:
     """A Job under watch: a timer while nothing happens, a task while a look is under way."""
 
     def __init__(self, watcher: Watcher, key: JobKey, watches: dict[JobKey, _Watch]) -> None:
-        self.clock = watcher.clock
+        self.clock: Clock = watcher.clock
         self.last_failure: Exception | None = None
         self._look = watcher.look
         self._key = key

@@ -92,19 +92,19 @@ class HevoClient:
                 f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
                 f"not {rate_limit!r}"
             )
-        self.base_url = config.base_url
-        self.clock = clock or Clock()
+        self.base_url: str = config.base_url
+        self.clock: Clock = clock or Clock()
         self._transport = Transport(
             config, RateLimiter(rate_limit, self.clock), self.clock, session
         )
-        self.watcher = Watcher(self._look, self.clock)
+        self.watcher: Watcher = Watcher(self._look, self.clock)
         preparing = Preparing(
             self._transport,
             self.watcher,
             self.clock,
             lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
         )
-        self.triggers = Triggers(
+        self.triggers: Triggers = Triggers(
             self._transport, preparing, self.clock, dialect=config.dialect, scope=config.base_url
         )
 

@@ -19,7 +19,7 @@ class Clock:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.random = random.Random(seed)  # noqa: S311 -- jitter, not secrets
+        self.random: random.Random = random.Random(seed)  # noqa: S311 -- jitter, not secrets
 
     def now(self) -> float:
         """Return the running loop's monotonic time, in seconds."""

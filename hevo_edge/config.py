@@ -57,17 +57,17 @@ class Config:
     ) -> None:
         key = _credential(api_key, "api_key", ENV_KEY)
         secret = _credential(api_secret, "api_secret", ENV_SECRET)
-        self.base_url = _base_url(region, base_url, insecure=insecure)
-        self.timeout = checks.seconds(timeout, "timeout")
-        self.max_retries = checks.count(max_retries, "max_retries", at_least=0)
-        self.dialect = checks.choice(Dialect, dialect, "dialect")
+        self.base_url: str = _base_url(region, base_url, insecure=insecure)
+        self.timeout: float = checks.seconds(timeout, "timeout")
+        self.max_retries: int = checks.count(max_retries, "max_retries", at_least=0)
+        self.dialect: Dialect = checks.choice(Dialect, dialect, "dialect")
         if ":" in key:
             raise ConfigurationError(
                 "api_key must not hold a colon; were key and secret pasted together?"
             )
         token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         self._secrets = (token, secret, key)
-        self.headers = {
+        self.headers: dict[str, str] = {
             "Accept": "application/json",
             **_headers(headers),
             "Authorization": f"Basic {token}",

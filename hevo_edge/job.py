@@ -32,7 +32,7 @@ from hevo_edge.schedules import Schedule, as_schedule
 if TYPE_CHECKING:
     from hevo_edge.client import HevoClient
 
-log = logging.getLogger("hevo_edge.job")
+log: logging.Logger = logging.getLogger("hevo_edge.job")
 
 POLL_INTERVAL = 15.0
 """Seconds between looks at a Job, as in the vendor's operator."""

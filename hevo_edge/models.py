@@ -10,7 +10,7 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -67,7 +67,7 @@ class WireModel(BaseModel):
     it were missing: one odd value must not make a whole list unreadable.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -237,7 +237,7 @@ ItemT = TypeVar("ItemT")
 class Page(BaseModel, Generic[ItemT]):
     """One page of a list, in the server's order."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
     data: list[ItemT]
     has_more: bool | None = None

@@ -47,7 +47,7 @@ class Pipeline:
     def __init__(
         self, hevo: HevoClient, pipeline_id: int | str, data: PipelineData | None = None
     ) -> None:
-        self.id = checks.pipeline_id(pipeline_id)
+        self.id: int = checks.pipeline_id(pipeline_id)
         self.data = data
         self._hevo = hevo
 

@@ -19,7 +19,7 @@ from hevo_edge.schedules import Schedule, fixed, next_gap
 from hevo_edge.ticket import TriggerTicket
 from hevo_edge.transport import Transport
 
-log = logging.getLogger("hevo_edge.triggering")
+log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 UNTIL_ENDED = fixed(15.0)
 UNTIL_GONE = fixed(3.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,7 @@ class TriggerTicket(BaseModel):
     can be resumed in another by ``HevoClient.reconcile(TriggerTicket.loads(text))``.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
     ticket_id: str = Field(default_factory=lambda: uuid.uuid4().hex)

@@ -37,7 +37,7 @@ from hevo_edge.replies import Reply, read_body, read_error
 from hevo_edge.sessions import Sessions
 
 T = TypeVar("T")
-log = logging.getLogger("hevo_edge.transport")
+log: logging.Logger = logging.getLogger("hevo_edge.transport")
 
 BACKOFF_FACTOR = 0.5
 BACKOFF_FACTOR_LIMITED = 4.0

@@ -36,7 +36,7 @@ from hevo_edge.transport import Transport
 
 __all__ = ["Found", "TriggerTicket", "Triggers"]
 
-log = logging.getLogger("hevo_edge.triggering")
+log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 DISCOVERY = geometric(share=0.25, shortest=1.0, longest=10.0)
 """When to look for the new Job: early, then spaced, by the seconds since the POST."""
