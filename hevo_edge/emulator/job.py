@@ -35,6 +35,10 @@ class EmulatedJob:
     ended: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Kept apart from `ends`, which a cancel changes: what was loaded stays loaded.
+        self._full = self.ends
+
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
@@ -42,7 +46,7 @@ class EmulatedJob:
 
     def end(self, at: float, status: str) -> None:
         """Let it end."""
-        self.ended, self.status, self.ends = at, status, None
+        self.ended, self.status, self.outcome, self.ends = at, status, status, None
 
     def wire(self, now: float, dialect: Dialect) -> dict[str, Any]:
         """Return what the API shows of it."""
@@ -50,8 +54,9 @@ class EmulatedJob:
         elapsed = max(0.0, until - self.created)
         share = self._share_done(elapsed)
         ingested = int(self.events * share)
-        failed_events, failed_objects = self._failures(ingested)
-        done = int(self.objects * share) - failed_objects
+        failed_events = ingested // 10 if self._fails else 0
+        failed_objects = 1 if self._fails and self.is_over and self.objects else 0
+        done = min(int(self.objects * share), self.objects - failed_objects)
         shown: dict[str, Any] = {
             "job_id": self.job_id,
             "type": str(self.type),
@@ -61,8 +66,8 @@ class EmulatedJob:
             "events_ingested": ingested,
             "events_loaded": ingested - failed_events,
             "events_failed": failed_events,
-            "objects_success": max(0, done),
-            "objects_queued": 0 if self.is_over else self.objects - max(0, done),
+            "objects_success": done,
+            "objects_queued": 0 if self.is_over else self.objects - done,
             "objects_skipped": 0,
             "objects_failed": failed_objects,
             "duration": round(elapsed * 1000),
@@ -76,7 +81,6 @@ class EmulatedJob:
 
     def wire_objects(self) -> list[dict[str, Any]]:
         """Return what the API shows of each of its objects."""
-        bad = self.status in {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}
         share = self.events // max(1, self.objects)
         rows: list[dict[str, Any]] = [
             {
@@ -87,7 +91,7 @@ class EmulatedJob:
             }
             for number in range(self.objects)
         ]
-        if bad and rows:
+        if self._fails and self.is_over and rows:
             rows[-1].update(rows_failed=share // 10, status=str(self.status))
         return rows
 
@@ -96,11 +100,11 @@ class EmulatedJob:
             return 0.0
         if self.status in {JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_FAILURES}:
             return 1.0
-        if self.ends is None:
+        if self._full is None:
             return 0.5
-        return min(1.0, elapsed / max(1e-9, self.ends - self.created))
+        share = min(1.0, elapsed / max(1e-9, self._full - self.created))
+        return share / 2 if self.outcome == JobStatus.FAILED else share
 
-    def _failures(self, ingested: int) -> tuple[int, int]:
-        if self.status in {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}:
-            return ingested // 10, 1
-        return 0, 0
+    @property
+    def _fails(self) -> bool:
+        return self.outcome in {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}

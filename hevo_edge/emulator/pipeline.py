@@ -16,6 +16,7 @@ Span = float | tuple[float, float]
 """Seconds, or a range from which seconds are drawn."""
 
 _RUNNABLE = {PipelineStatus.INITIALIZED, PipelineStatus.ENABLED}
+_PLANNABLE = {"outcome", "duration", "appears_after", "type", "events", "extra", "fail_restart"}
 
 
 class Refused(Exception):
@@ -40,7 +41,7 @@ class EmulatedPipeline:
         appears_after: How long a new Job is missing from the list; 5 to 15 s in vendor docs.
         restart_duration: How long a resync leaves the Pipeline RESTARTING.
         cancel_duration: How long a Job stays CANCELLING.
-        every_minutes: Its schedule; None for an on-demand Pipeline.
+        every_minutes: Its schedule, more than 0; None for an on-demand Pipeline.
         events: How many events a Job loads.
         objects: The names of its objects.
         history: How many completed Jobs it starts with, one an hour until an hour ago.
@@ -64,6 +65,8 @@ class EmulatedPipeline:
         objects: tuple[str, ...] = ("users", "orders", "items"),
         history: int = 0,
     ) -> None:
+        if every_minutes is not None and not every_minutes > 0:
+            raise ValueError(f"every_minutes must be positive, not {every_minutes!r}")
         self.id = pipeline_id
         self.name = name or f"Pipeline {pipeline_id}"
         self.status: str = status
@@ -79,7 +82,6 @@ class EmulatedPipeline:
         self._random = random.Random(f"{seed}:{pipeline_id}")  # noqa: S311 -- for play
         self._planned: deque[dict[str, Any]] = deque()
         self._restart: tuple[float, str, bool] | None = None
-        self._now = now
         self.every_minutes = every_minutes
         self._next_run = None if every_minutes is None else now + every_minutes * 60
         self.objects = {self._uuid(): {"name": object_name} for object_name in objects}
@@ -91,10 +93,13 @@ class EmulatedPipeline:
 
     def plan(self, **job: Any) -> None:
         """Say what the next Job to start will be like: ``outcome``, ``duration`` (None: endless),
-        ``appears_after``, ``type``, ``events``, or ``fail_restart=True`` for a resync that fails.
+        ``appears_after``, ``type``, ``events``, ``extra`` (fields to show as they are), or
+        ``fail_restart=True`` for a resync that fails.
 
         Plans queue up; a Job without a plan takes the Pipeline's defaults.
         """
+        if unknown := set(job) - _PLANNABLE:
+            raise TypeError(f"a plan has no {sorted(unknown)}, only {sorted(_PLANNABLE)}")
         self._planned.append(job)
 
     def add_history(
@@ -152,11 +157,12 @@ class EmulatedPipeline:
         """
         if self.status not in _RUNNABLE or self._restart:
             raise Refused("state")
-        if self.running:
-            self.cancel(self.running, now)
+        self._cancel_all(now)
         self.status = PipelineStatus.RESTARTING
         names = self.dialect.drop_and_load_type if drop_and_load else self.dialect.resync_type
         fails = bool(self._planned and self._planned[0].get("fail_restart"))
+        if fails:
+            self._planned.popleft()
         self._restart = (now + self._draw(self.restart_duration), names, fails)
 
     def resync_objects(self, now: float) -> EmulatedJob:
@@ -185,13 +191,15 @@ class EmulatedPipeline:
 
     def disable(self, now: float, *, cancel_active_jobs: bool) -> None:
         """Let no more Jobs start; the running one completes unless it is to be cancelled."""
-        if self.running and cancel_active_jobs:
-            self.cancel(self.running, now)
+        if cancel_active_jobs:
+            self._cancel_all(now)
+        self._restart = None
         self.status = PipelineStatus.DISABLING if self.running else PipelineStatus.DISABLED
 
     def enable(self) -> None:
-        """Let Jobs start again."""
-        self.status = self.dialect.enabled_status
+        """Let Jobs start again; a restart on its way goes on."""
+        if self._restart is None:
+            self.status = self.dialect.enabled_status
 
     def advance(self, now: float) -> None:
         """Let everything happen that is due until ``now``, in order."""
@@ -201,9 +209,13 @@ class EmulatedPipeline:
                 break
             at, _, act = min(due)
             act(at)
-        self._now = now
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _cancel_all(self, now: float) -> None:
+        for job in self.jobs:
+            if not job.is_over:
+                self.cancel(job, now)
 
     def _agenda(self) -> list[tuple[float, Callable[[float], None]]]:
         agenda: list[tuple[float, Callable[[float], None]]] = [
@@ -221,7 +233,7 @@ class EmulatedPipeline:
     def _ender(self, job: EmulatedJob) -> Callable[[float], None]:
         def end(at: float) -> None:
             job.end(at, job.outcome)
-            if self.status == PipelineStatus.DISABLING:
+            if self.status == PipelineStatus.DISABLING and not self.running:
                 self.status = PipelineStatus.DISABLED
 
         return end
@@ -231,10 +243,10 @@ class EmulatedPipeline:
         _, job_type, fails = self._restart
         self._restart = None
         if fails:
-            self._planned.popleft()
             self.status = PipelineStatus.RESTART_FAILED
             return
         self.status = PipelineStatus.INITIALIZED
+        self._new_objects = False
         self._start(job_type, at, "resync")
 
     def _run_scheduled(self, at: float) -> None:

@@ -10,6 +10,9 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from types import TracebackType
@@ -21,7 +24,7 @@ from hevo_edge.emulator.dialect import DIALECTS, Dialect
 from hevo_edge.emulator.faults import AFTER, BEFORE, Fault, Faults, edit
 from hevo_edge.emulator.journal import Journal, RecordedCall
 from hevo_edge.emulator.pipeline import EmulatedPipeline
-from hevo_edge.emulator.service import Answer, Call, Service
+from hevo_edge.emulator.service import Answer, Call, Service, number_in
 
 _V1 = "/api/v1"
 _PIPELINE = _V1 + "/pipelines/{pipeline_id}"
@@ -56,6 +59,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("cancel_job", "POST", _JOBS + "/{job_id}/actions/cancel"),
 )
 _LIMIT_WINDOW = 60.0
+_AT_ONCE = 0.001  # seconds; aiohttp takes 0 for "wait for ever"
 
 
 class HevoEmulator:
@@ -78,6 +82,7 @@ class HevoEmulator:
         retry_after: What a 429 says: ``"seconds"``, ``"date"`` or ``None``.
         start: The emulator's clock at the start, in seconds since 1970; None for now.
         host, port: Where to listen; port 0 takes a free one.
+        on_request: Called with each request when its answer is known, before it is sent.
     """
 
     def __init__(
@@ -93,11 +98,14 @@ class HevoEmulator:
         start: float | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        on_request: Callable[[RecordedCall], None] | None = None,
     ) -> None:
         if not speed > 0:
             raise ValueError(f"speed must be positive, not {speed!r}")
         if isinstance(dialect, str) and dialect not in DIALECTS:
             raise ValueError(f"dialect must be one of {sorted(DIALECTS)}, not {dialect!r}")
+        if retry_after not in {"seconds", "date", None}:
+            raise ValueError(f"retry_after must be 'seconds', 'date' or None, not {retry_after!r}")
         self.speed = speed
         self.seed = seed
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
@@ -110,20 +118,23 @@ class HevoEmulator:
         self.service = Service(self.dialect, seed)
         self._epoch = time.time() if start is None else start
         self._host, self._port = host, port
+        self._on_request = on_request
         self._arrivals: deque[float] = deque()
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_start = 0.0
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._in_flight: set[asyncio.Task[Any]] = set()
         self._thread: threading.Thread | None = None
+        self._leave = asyncio.Event()
 
     # -- what a test says -------------------------------------------------------------------------
 
     @property
     def base_url(self) -> str:
         """Where it listens, without a trailing slash."""
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def now(self) -> float:
@@ -154,25 +165,34 @@ class HevoEmulator:
 
     async def start(self) -> None:
         """Listen; on the same port again after ``stop``."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._loop_start = self._loop.time()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Every loop has a time of its own: go on from where the emulator's clock stands.
+            self._epoch, self._loop, self._loop_start = self.now, loop, loop.time()
         app = web.Application()
         for endpoint, method, path in ROUTES:
             app.router.add_route(method, path, partial(self._serve, endpoint))
-        app.router.add_route("*", "/{path:.*}", partial(self._serve, "unknown"))
+        app.router.add_route("*", "/{path:(?s:.*)}", partial(self._serve, "unknown"))
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=0.0
+            app, access_log=None, handle_signals=False, shutdown_timeout=_AT_ONCE
         )
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
-        await self._site.start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, reuse_address=True).start()
+        except BaseException:
+            await self.stop()
+            raise
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Stop listening and cut all connections: a client finds the connection refused."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            # aiohttp would cancel them too, but not wait until they are gone.
+            in_flight = list(self._in_flight)
+            for task in in_flight:
+                task.cancel()
+            await asyncio.gather(*in_flight, return_exceptions=True)
             await runner.cleanup()
 
     async def __aenter__(self) -> HevoEmulator:
@@ -188,12 +208,16 @@ class HevoEmulator:
         await self.stop()
 
     def __enter__(self) -> HevoEmulator:
-        loop = asyncio.new_event_loop()
+        started: Future[None] = Future()
         self._thread = threading.Thread(
-            target=loop.run_forever, name="hevo-edge-emulator", daemon=True
+            target=lambda: asyncio.run(self._live(started)), name="hevo-edge-emulator", daemon=True
         )
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.start(), loop).result()
+        try:
+            started.result()
+        except Exception:
+            self._thread.join()
+            raise
         return self
 
     def __exit__(
@@ -202,42 +226,60 @@ class HevoEmulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        loop, thread = self._loop, self._thread
-        if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
+        if self._loop is not None and self._thread is not None:
+            thread, self._thread = self._thread, None
+            self._loop.call_soon_threadsafe(self._leave.set)
             thread.join()
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+
+    async def _live(self, started: Future[None]) -> None:
+        """Be the life of the thread: listen until ``__exit__``."""
+        self._leave = asyncio.Event()
+        try:
+            await self.start()
+        except Exception as error:  # noqa: BLE001 -- it is raised where it is waited for
+            started.set_exception(error)
+            return
+        started.set_result(None)
+        await self._leave.wait()
+        await self.stop()
 
     # -- serving ----------------------------------------------------------------------------------
 
     async def _serve(self, endpoint: str, request: web.Request) -> web.StreamResponse:
+        if task := asyncio.current_task():
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
         raw = await request.read()
         with self._lock:
             entry = self._record(endpoint, request, raw)
             faults = self.faults.striking(endpoint)
             entry.faults = tuple(fault.kind for fault in faults)
-        answer = await self._strike(BEFORE, faults, request, entry)
+        try:
+            return await self._reply(entry, faults, request)
+        finally:
+            if request.transport is None or request.transport.is_closing():
+                entry.status = None
+            if self._on_request is not None:
+                self._on_request(entry)
+
+    async def _reply(
+        self, entry: RecordedCall, faults: list[Fault], request: web.Request
+    ) -> web.StreamResponse:
+        answer = await self._strike(BEFORE, faults, request)
         if answer is None:
             with self._lock:
                 answer = self._answer(entry, request)
                 entry.took_effect = answer.status < 400  # noqa: PLR2004
                 entry.job_id = answer.job.job_id if answer.job else None
-            struck = await self._strike(AFTER, faults, request, entry)
-            answer = struck or answer
+            answer = await self._strike(AFTER, faults, request) or answer
         entry.status = answer.status
-        response = await self._respond(answer, faults, request)
-        if request.transport is None or request.transport.is_closing():
-            entry.status = None
-        return response
+        return await self._respond(answer, faults, request)
 
     def _record(self, endpoint: str, request: web.Request, raw: bytes) -> RecordedCall:
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = raw.decode("utf-8", errors="replace")
-        pipeline_id = request.match_info.get("pipeline_id", "")
         entry = RecordedCall(
             at=self.now,
             endpoint=endpoint,
@@ -246,14 +288,15 @@ class HevoEmulator:
             query=dict(request.query),
             body=body,
             user_agent=request.headers.get("User-Agent", ""),
-            pipeline_id=int(pipeline_id) if pipeline_id.isdigit() else None,
+            pipeline_id=number_in(request.match_info.get("pipeline_id", "")),
         )
         self.requests.append(entry)
         return entry
 
     def _answer(self, entry: RecordedCall, request: web.Request) -> Answer:
-        token = base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
-        if not hmac.compare_digest(request.headers.get("Authorization", ""), f"Basic {token}"):
+        token = base64.b64encode(f"{self.api_key}:{self.api_secret}".encode())
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(given, b"Basic " + token):
             message = "Unauthorized - Invalid API credentials"
             return Answer(401, {"error": "AUTHENTICATION_FAILED", "message": message})
         if not self._admits():
@@ -274,7 +317,7 @@ class HevoEmulator:
         return True
 
     async def _strike(
-        self, effect: str, faults: list[Fault], request: web.Request, entry: RecordedCall
+        self, effect: str, faults: list[Fault], request: web.Request
     ) -> Answer | None:
         for fault in faults:
             if fault.effect != effect:
@@ -286,7 +329,6 @@ class HevoEmulator:
                     request.transport.abort()
                 return Answer(499)
             elif fault.kind == "status":
-                entry.status = fault.options["status"]
                 return Answer(fault.options["status"], fault.options["body"])
         return None
 
@@ -297,7 +339,7 @@ class HevoEmulator:
         content_type, body = _content_type(answer.body), answer.body
         for fault in faults:
             if fault.kind == "status":
-                headers.update(fault.options["headers"])
+                headers.update({k.title(): v for k, v in fault.options["headers"].items()})
             elif fault.kind == "body":
                 body, content_type = fault.options["body"], fault.options["content_type"]
             elif fault.kind in {"unknown_value", "missing_field"}:
@@ -305,9 +347,9 @@ class HevoEmulator:
         if answer.status == 429 and "Retry-After" not in headers:  # noqa: PLR2004
             headers.update(self._retry_after())
         payload = _encode(body)
+        headers.setdefault("Content-Type", content_type)
         if any(fault.kind in {"truncate", "endless"} for fault in faults):
             return await self._break_off(answer.status, headers, payload, faults, request)
-        headers["Content-Type"] = content_type
         return web.Response(status=answer.status, body=payload or None, headers=headers)
 
     async def _break_off(
@@ -321,11 +363,12 @@ class HevoEmulator:
         endless = any(fault.kind == "endless" for fault in faults)
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = 1 << 40 if endless else len(payload) + 1000
-        await response.prepare(request)
-        await response.write(payload[: len(payload) // 2])
-        while endless and request.transport is not None:
-            await response.write(b" ")
-            await asyncio.sleep(1.0)
+        with suppress(ConnectionError):  # the client has gone
+            await response.prepare(request)
+            await response.write(payload[: len(payload) // 2])
+            while endless and request.transport is not None:
+                await response.write(b" ")
+                await asyncio.sleep(1.0)
         if request.transport is not None:
             request.transport.abort()
         return response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,7 +140,11 @@ class Service:
         body = _object(call.body)
         number = max(self.pipelines, default=0) + 1
         pipeline = EmulatedPipeline(
-            number, now=call.now, dialect=self.dialect, seed=self.seed, name=str(body.get("name"))
+            number,
+            now=call.now,
+            dialect=self.dialect,
+            seed=self.seed,
+            name=str(body["name"]) if body.get("name") else None,
         )
         self.pipelines[number] = pipeline
         return Answer(201, pipeline.wire())
@@ -217,9 +220,9 @@ class Service:
     def update_objects(self, call: Call) -> Answer:
         """22. Takes ``{"include": [names], "exclude": [object ids]}``, an invention."""
         pipeline, body = self._pipeline(call), _object(call.body)
-        for name in body.get("include", []):
+        for name in _list(body, "include"):
             pipeline.include_object(str(name))
-        for object_id in body.get("exclude", []):
+        for object_id in _list(body, "exclude"):
             pipeline.objects.get(str(object_id), {})["status"] = "INACTIVE"
         return Answer(body={"status": "success"})
 
@@ -229,7 +232,9 @@ class Service:
         """23."""
         pipeline = self._pipeline(call)
         listed = [job for job in pipeline.jobs if job.visible_from <= call.now]
-        listed.sort(key=lambda job: job.created, reverse=self.dialect.list_order == "newest_first")
+        listed.sort(key=lambda job: job.created)
+        if self.dialect.list_order == "newest_first":
+            listed.reverse()  # unlike sort(reverse=True), it also turns Jobs of one moment around
         return _page([job.wire(call.now, self.dialect) for job in listed], "job_id", call)
 
     def get_job(self, call: Call) -> Answer:
@@ -250,7 +255,8 @@ class Service:
 
     def _pipeline(self, call: Call) -> EmulatedPipeline:
         text = call.params["pipeline_id"]
-        pipeline = self.pipelines.get(int(text)) if text.isascii() and text.isdigit() else None
+        number = number_in(text)
+        pipeline = None if number is None else self.pipelines.get(number)
         if pipeline is None:
             raise Problem(404, "PIPELINE_NOT_FOUND", f"Pipeline with ID {text} does not exist")
         return self._advanced(pipeline, call)
@@ -269,7 +275,8 @@ class Service:
 
     def _destination(self, call: Call) -> dict[str, Any]:
         text = call.params["destination_id"]
-        destination = self.destinations.get(int(text) if text.isdigit() else 0)
+        number = number_in(text)
+        destination = None if number is None else self.destinations.get(number)
         if destination is None:
             raise Problem(404, "DESTINATION_NOT_FOUND", f"Destination {text} does not exist")
         return destination
@@ -277,13 +284,11 @@ class Service:
     def _drop_and_load(self, body: Any) -> bool:
         body = {} if body is None else _object(body)
         form = self.dialect.resync_body
-        if form != "drop_and_load" and "resync_mode" in body:
-            if body["resync_mode"] not in set(ResyncMode):
-                raise Problem(400, "BAD_REQUEST", f"unknown resync_mode {body['resync_mode']!r}")
-            return bool(body["resync_mode"] == ResyncMode.DROP_AND_LOAD)
-        drop_and_load = body.get("drop_and_load", False)
-        if form != "resync_mode" and "resync_mode" not in body and isinstance(drop_and_load, bool):
-            return drop_and_load
+        if "resync_mode" in body:
+            if form != "drop_and_load" and body["resync_mode"] in list(ResyncMode):
+                return bool(body["resync_mode"] == ResyncMode.DROP_AND_LOAD)
+        elif form != "resync_mode" and isinstance(body.get("drop_and_load", False), bool):
+            return bool(body.get("drop_and_load", False))
         raise Problem(400, "BAD_REQUEST", f"the body of a resync must hold {form}")
 
     def _done(self, message: str, call: Call, job: EmulatedJob | None = None) -> Answer:
@@ -308,10 +313,22 @@ class Service:
         return Problem(400, "PIPELINE_NOT_ACTIVE", message).answer
 
 
+def number_in(text: str) -> int | None:
+    """Return the number that a part of a path is; None when it is none."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(400, "BAD_REQUEST", "the body must be a JSON object")
     return body
+
+
+def _list(body: dict[str, Any], name: str) -> list[Any]:
+    value = body.get(name, [])
+    if not isinstance(value, list):
+        raise Problem(400, "BAD_REQUEST", f"{name} must be a list")
+    return value
 
 
 def _page(rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
@@ -322,7 +339,7 @@ def _page(rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
         if "cursor" in call.query:
             last = base64.urlsafe_b64decode(call.query["cursor"]).decode()
             start = 1 + [str(row[key]) for row in rows].index(last)
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise Problem(400, "BAD_REQUEST", "limit or cursor is not valid") from None
     if limit < 1:
         raise Problem(400, "BAD_REQUEST", "limit must be at least 1")

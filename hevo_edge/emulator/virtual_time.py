@@ -58,6 +58,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time, like ``asyncio.run``."""
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 -- documented, for loop authors
+        main.close()
+        raise RuntimeError("run() cannot be called from a running event loop")
     loop = VirtualTimeLoop()
     try:
         return loop.run_until_complete(main)

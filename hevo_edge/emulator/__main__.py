@@ -1,0 +1,134 @@
+"""``python -m hevo_edge.emulator``: the emulator on the command line, for scripts of any kind."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from math import inf
+from typing import TypeVar
+
+from hevo_edge.emulator.dialect import DIALECTS
+from hevo_edge.emulator.journal import RecordedCall
+from hevo_edge.emulator.server import HevoEmulator
+
+Number = TypeVar("Number", int, float)
+
+_MAX_PORT = 65535
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    port = _number(int, "from 0 to 65535", lambda port: 0 <= port <= _MAX_PORT)
+    count = _number(int, "at least 0", lambda count: count >= 0)
+    seconds = _number(float, "at least 0", lambda seconds: 0 <= seconds < inf)
+    positive = _number(float, "more than 0", lambda value: 0 < value < inf)
+    options = argparse.ArgumentParser(
+        prog="python -m hevo_edge.emulator",
+        description="Emulate the Hevo Edge API on this machine until Ctrl-C.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = options.add_argument
+    add("--host", default="127.0.0.1", help="where to listen")
+    add("--port", type=port, default=8787, help="0 takes a free one")
+    add("--pipelines", type=_ids, default="123", help="ids and ranges of ids, such as 7,100-150")
+    add("--dialect", choices=sorted(DIALECTS), default="newest", help="the generation to play")
+    add("--speed", type=positive, default=1.0, help="emulator seconds in a second")
+    add("--seed", type=int, default=0, help="the same seed, the same job ids and lags")
+    add("--rate-limit", type=count, default=100, help="calls in 60 s; 0 for no limit")
+    add("--every-minutes", type=positive, help="run the Pipelines on a schedule")
+    add("--duration", type=seconds, default=60.0, help="how many seconds a Job runs")
+    add("--api-key", default="emulator-key", help="the key it wants")
+    add("--api-secret", default="emulator-secret", help="the secret it wants")
+    return options
+
+
+def emulator_of(options: argparse.Namespace) -> HevoEmulator:
+    """Return the emulator that the options describe, not yet listening."""
+    emulator = HevoEmulator(
+        host=options.host,
+        port=options.port,
+        dialect=options.dialect,
+        speed=options.speed,
+        seed=options.seed,
+        rate_limit=options.rate_limit or None,
+        api_key=options.api_key,
+        api_secret=options.api_secret,
+        on_request=_print_request,
+    )
+    for pipeline_id in options.pipelines:
+        emulator.add_pipeline(
+            pipeline_id, duration=options.duration, every_minutes=options.every_minutes
+        )
+    return emulator
+
+
+async def serve(emulator: HevoEmulator) -> None:
+    """Print where it listens, then serve until SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # on Windows Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(number, stopped.set)
+    async with emulator:
+        _print_welcome(emulator)
+        await stopped.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        asyncio.run(serve(emulator_of(options)))
+    except OSError as error:
+        parser().error(f"cannot listen on {options.host}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _print_welcome(emulator: HevoEmulator) -> None:
+    print(f"Hevo Edge emulator at {emulator.base_url}, Ctrl-C stops it. In your shell:")
+    print(f"export HEVO_BASE_URL={shlex.quote(emulator.base_url)}")
+    print(f"export HEVO_API_KEY={shlex.quote(emulator.api_key)}")
+    print(f"export HEVO_API_SECRET={shlex.quote(emulator.api_secret)}", flush=True)
+
+
+def _print_request(call: RecordedCall) -> None:
+    at = datetime.fromtimestamp(call.at, timezone.utc)
+    status = "dropped" if call.status is None else str(call.status)
+    words = [f"{at:%H:%M:%S}", call.method, ascii(call.path)[1:-1], status, *call.faults]
+    print(*words, flush=True)
+
+
+def _number(
+    kind: Callable[[str], Number], rule: str, fits: Callable[[Number], bool]
+) -> Callable[[str], Number]:
+    def number(text: str) -> Number:  # argparse calls the type so when the text is none
+        value = kind(text)
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text} is not {rule}")
+        return value
+
+    return number
+
+
+def _ids(text: str) -> list[int]:
+    ids: set[int] = set()
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            ids.update(range(int(first), int(last or first) + 1))
+    except ValueError:
+        ids.clear()
+    if not ids or min(ids) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of ids such as 123 or 7,100-150")
+    return sorted(ids)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
