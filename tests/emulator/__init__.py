@@ -1,0 +1,1 @@
+"""Tests of the emulator by itself, without the client it serves."""
