@@ -67,7 +67,9 @@ class WireModel(BaseModel):
     it were missing: one odd value must not make a whole list unreadable.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", frozen=True, populate_by_name=True
+    )
 
     @model_validator(mode="wrap")
     @classmethod

@@ -45,12 +45,7 @@ async def emulator() -> AsyncIterator[HevoEmulator]:
     async with HevoEmulator(seed=1, start=START) as emulator:
         emulator.add_pipeline(123, history=1)
         yield emulator
-    leftover = {
-        task
-        for task in asyncio.all_tasks() - {asyncio.current_task()}
-        # aiohttp's server ends its connection handlers in its own time.
-        if "web_protocol" not in repr(task.get_coro())
-    }
+    leftover = asyncio.all_tasks() - {asyncio.current_task()}
     assert not leftover, "a test left tasks behind"
 
 

@@ -468,7 +468,7 @@ async def test_progress_goes_to_stderr(
     name = f"Pipeline 123 INCREMENTAL Job {emulated.job_id}"
     assert printed.err.splitlines() == [
         f"{name}: IN_PROGRESS after 0s, 0 events loaded",
-        f"{name}: IN_PROGRESS after 1m00s, 800 events loaded",
+        f"{name}: IN_PROGRESS after 1m00s, 360 events loaded, 40 failed",
         f"{name}: FAILED after 1m15s, 450 events loaded, 50 failed",
     ]
     assert duration(3600) == "1h00m"
