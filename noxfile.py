@@ -15,7 +15,10 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 def install(session: nox.Session, *groups: str, editable: bool = True) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, *groups))
-    session.install(*(["-e"] if editable else []), ".")
+    if editable:
+        session.install("-e", ".")
+    else:
+        session.install("--reinstall-package", "hevo-edge", ".")
 
 
 def run_tests(session: nox.Session) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -54,9 +54,10 @@ class Faults:
     and those that can strike before or after the effect take ``effect``.
     """
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, endpoints: Sequence[str]) -> None:
         self.rules: list[Fault] = []
         self._chance = chance
+        self._endpoints = endpoints
 
     def delay(self, seconds: float, *, effect: str = BEFORE, **rule: Any) -> Fault:
         """Hold the request (before its effect) or the reply (after) for emulator seconds."""
@@ -116,6 +117,8 @@ class Faults:
         if effect not in {BEFORE, AFTER}:
             raise ValueError(f"effect must be 'before' or 'after', not {effect!r}")
         fault = Fault(kind, effect=effect, options=options, **rule)
+        if not any(fnmatchcase(endpoint, fault.on) for endpoint in self._endpoints):
+            raise ValueError(f"no endpoint is named {fault.on!r}: {', '.join(self._endpoints)}")
         self.rules.append(fault)
         return fault
 

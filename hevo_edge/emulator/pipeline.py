@@ -24,7 +24,7 @@ class Refused(Exception):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: str = reason
 
 
 class EmulatedPipeline:
@@ -67,24 +67,26 @@ class EmulatedPipeline:
     ) -> None:
         if every_minutes is not None and not every_minutes > 0:
             raise ValueError(f"every_minutes must be positive, not {every_minutes!r}")
-        self.id = pipeline_id
-        self.name = name or f"Pipeline {pipeline_id}"
+        self.id: int = pipeline_id
+        self.name: str = name or f"Pipeline {pipeline_id}"
         self.status: str = status
-        self.dialect = dialect
+        self.dialect: Dialect = dialect
         self.duration = duration
         self.appears_after = appears_after
         self.restart_duration = restart_duration
         self.cancel_duration = cancel_duration
-        self.events = events
-        self.created = now
+        self.events: int = events
+        self.created: float = now
         self.settings: dict[str, Any] = {}
         self.jobs: list[EmulatedJob] = []
         self._random = random.Random(f"{seed}:{pipeline_id}")  # noqa: S311 -- for play
         self._planned: deque[dict[str, Any]] = deque()
         self._restart: tuple[float, str, bool] | None = None
-        self.every_minutes = every_minutes
+        self.every_minutes: float | None = every_minutes
         self._next_run = None if every_minutes is None else now + every_minutes * 60
-        self.objects = {self._uuid(): {"name": object_name} for object_name in objects}
+        self.objects: dict[str, dict[str, Any]] = {
+            self._uuid(): {"name": object_name} for object_name in objects
+        }
         self._new_objects = False
         for hours_ago in range(history, 0, -1):
             self.add_history(created=now - hours_ago * 3600)

@@ -58,6 +58,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("list_job_objects", "GET", _JOBS + "/{job_id}/objects"),
     ("cancel_job", "POST", _JOBS + "/{job_id}/actions/cancel"),
 )
+UNKNOWN = "unknown"
+"""The endpoint of a path that the API does not have."""
 _LIMIT_WINDOW = 60.0
 _AT_ONCE = 0.001  # seconds; aiohttp takes 0 for "wait for ever"
 
@@ -106,16 +108,17 @@ class HevoEmulator:
             raise ValueError(f"dialect must be one of {sorted(DIALECTS)}, not {dialect!r}")
         if retry_after not in {"seconds", "date", None}:
             raise ValueError(f"retry_after must be 'seconds', 'date' or None, not {retry_after!r}")
-        self.speed = speed
-        self.seed = seed
-        self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
-        self.api_key = api_key
-        self.api_secret = api_secret
-        self.rate_limit = rate_limit
-        self.retry_after = retry_after
-        self.requests = Journal()
-        self.faults = Faults(random.Random(f"{seed}:faults"))  # noqa: S311 -- for play
-        self.service = Service(self.dialect, seed)
+        self.speed: float = speed
+        self.seed: int = seed
+        self.dialect: Dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
+        self.api_key: str = api_key
+        self.api_secret: str = api_secret
+        self.rate_limit: int | None = rate_limit
+        self.retry_after: str | None = retry_after
+        self.requests: Journal = Journal()
+        chance = random.Random(f"{seed}:faults")  # noqa: S311 -- for play
+        self.faults: Faults = Faults(chance, (*(route[0] for route in ROUTES), UNKNOWN))
+        self.service: Service = Service(self.dialect, seed)
         self._epoch = time.time() if start is None else start
         self._host, self._port = host, port
         self._on_request = on_request
@@ -172,7 +175,7 @@ class HevoEmulator:
         app = web.Application()
         for endpoint, method, path in ROUTES:
             app.router.add_route(method, path, partial(self._serve, endpoint))
-        app.router.add_route("*", "/{path:(?s:.*)}", partial(self._serve, "unknown"))
+        app.router.add_route("*", "/{path:(?s:.*)}", partial(self._serve, UNKNOWN))
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=_AT_ONCE
         )
@@ -301,8 +304,9 @@ class HevoEmulator:
             return Answer(401, {"error": "AUTHENTICATION_FAILED", "message": message})
         if not self._admits():
             message = "Request rate limit exceeded"
-            return Answer(429, {"error": "RATE_LIMIT_EXCEEDED", "message": message})
-        if entry.endpoint == "unknown":
+            said = {"error": "RATE_LIMIT_EXCEEDED", "message": message}
+            return Answer(429, said, headers=self._retry_after())
+        if entry.endpoint == UNKNOWN:
             return Answer(404, {"error": "NOT_FOUND", "message": "no such endpoint"})
         call = Call(dict(request.match_info), entry.query, entry.body, self.now)
         return self.service.answer(entry.endpoint, call)
@@ -335,7 +339,7 @@ class HevoEmulator:
     async def _respond(
         self, answer: Answer, faults: list[Fault], request: web.Request
     ) -> web.StreamResponse:
-        headers = {"Date": formatdate(self.now, usegmt=True)}
+        headers = {"Date": formatdate(self.now, usegmt=True), **answer.headers}
         content_type, body = _content_type(answer.body), answer.body
         for fault in faults:
             if fault.kind == "status":
@@ -344,8 +348,6 @@ class HevoEmulator:
                 body, content_type = fault.options["body"], fault.options["content_type"]
             elif fault.kind in {"unknown_value", "missing_field"}:
                 body = edit(body, fault)
-        if answer.status == 429 and "Retry-After" not in headers:  # noqa: PLR2004
-            headers.update(self._retry_after())
         payload = _encode(body)
         headers.setdefault("Content-Type", content_type)
         if any(fault.kind in {"truncate", "endless"} for fault in faults):

@@ -26,6 +26,7 @@ class Answer:
     body: Any = None
     job: EmulatedJob | None = None
     """The Job that the call started, for the journal."""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Problem(Exception):
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.answer = Answer(status, {"error": code, "message": message})
+        self.answer: Answer = Answer(status, {"error": code, "message": message})
 
 
 @dataclass

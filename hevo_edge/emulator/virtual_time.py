@@ -27,7 +27,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jumped = 0.0
+        self.jumped: float = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; when nothing is, let ``timeout`` seconds pass at once."""

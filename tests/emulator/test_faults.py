@@ -57,7 +57,7 @@ class TestWhenItStrikes:
 
     def test_an_unknown_moment_is_refused(self) -> None:
         with pytest.raises(ValueError, match="effect must be 'before' or 'after', not 'later'"):
-            Faults(random.Random(0)).drop(effect="later")
+            Faults(random.Random(0), ["sync_now"]).drop(effect="later")
 
     async def test_clear_drops_all(self, ask: Ask, emulator: HevoEmulator) -> None:
         emulator.faults.status(500, times=None)
@@ -160,9 +160,17 @@ class TestStatus:
         assert reply.headers.getall("Retry-After") == ["7"]
         assert reply.headers.getall("Content-Type") == ["application/problem+json"]
 
-    async def test_a_429_says_when_to_come_back(self, ask: Ask, emulator: HevoEmulator) -> None:
+    async def test_a_429_says_only_what_it_is_told_to_say(
+        self, ask: Ask, emulator: HevoEmulator
+    ) -> None:
         emulator.faults.status(429)
-        assert (await ask("GET", PIPELINE)).headers["Retry-After"] == "1"
+        assert "Retry-After" not in (await ask("GET", PIPELINE)).headers
+
+    async def test_an_endpoint_that_does_not_exist(self, emulator: HevoEmulator) -> None:
+        with pytest.raises(ValueError, match="no endpoint is named 'sync-now': .*sync_now"):
+            emulator.faults.drop(on="sync-now")
+        assert emulator.faults.drop(on="*_now").on == "*_now"
+        assert emulator.faults.drop(on="unknown").on == "unknown"
 
 
 class TestBodies:
