@@ -183,8 +183,9 @@ class _Watch:
         self._task: asyncio.Task[None] | None = None
 
     def join(self, follower: Follower, seen: tuple[JobData, float] | None) -> None:
-        if self._latest is None and seen is not None and seen[1] <= self.clock.now():
-            self._latest, self._looked_at = seen
+        if seen is not None and self._is_newer(seen[1]):
+            self._publish(seen[0])
+            self._looked_at = seen[1]
         elif self._latest is not None and (seen is None or seen[0] != self._latest):
             follower.push(self._latest)
         self._followers.append(follower)
@@ -206,6 +207,10 @@ class _Watch:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+
+    def _is_newer(self, seen_at: float) -> bool:
+        # A time after now is another loop's.
+        return (-1 if self._looked_at is None else self._looked_at) < seen_at <= self.clock.now()
 
     def fail(self, error: Exception) -> None:
         for follower in self._followers:

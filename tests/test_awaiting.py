@@ -167,6 +167,27 @@ async def test_a_job_just_seen_is_not_looked_at_again_at_once(
     assert emulator.requests.of("get_job")[0].at - seen_at == pytest.approx(15, abs=0.01)
 
 
+async def test_a_newer_snapshot_is_news_to_those_who_wait(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=100)
+    seen: list[int | None] = []
+    waiting = asyncio.create_task(
+        job.await_completion(
+            poll_interval=60,
+            on_update=lambda job: seen.append(job.data.duration if job.data else None),
+        )
+    )
+    await asyncio.sleep(30)
+    fresh = await hevo.job(job.ref).refresh()
+    other = asyncio.create_task(fresh.await_completion(poll_interval=60))
+    await asyncio.sleep(0)
+    assert fresh.data is not None
+    assert fresh.data.duration == 30_000
+    await asyncio.gather(waiting, other)
+    assert seen == [0, 30_000, 90_000, 100_000]
+
+
 async def test_any_schedule_will_do(emulator: HevoEmulator, hevo: HevoClient) -> None:
     emulated, job = started(emulator, hevo, duration=200)
     await job.await_completion(

@@ -431,6 +431,18 @@ def test_several_loops_one_after_another_and_no_close_at_all() -> None:
 
 
 @pytest.mark.real_time
+async def test_two_loops_at_once_are_refused(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    await hevo.send(GET)
+
+    def elsewhere() -> None:
+        asyncio.run(hevo.get_pipeline(123))
+
+    with pytest.raises(errors.HevoError, match="another event loop that is still running"):
+        await asyncio.to_thread(elsewhere)
+    await hevo.send(GET)
+
+
+@pytest.mark.real_time
 async def test_a_client_that_is_forgotten_closes_its_session(emulator: HevoEmulator) -> None:
     hevo = client_of(emulator)
     await hevo.send(GET)
