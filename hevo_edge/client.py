@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api, checks
 from hevo_edge.awaiting import JobKey, Watcher
-from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
@@ -94,18 +94,18 @@ class HevoClient:
             )
         self.base_url: str = config.base_url
         self.clock: Clock = clock or Clock()
-        self._transport = Transport(
+        self.transport: Transport = Transport(
             config, RateLimiter(rate_limit, self.clock), self.clock, session
         )
         self.watcher: Watcher = Watcher(self._look, self.clock)
         preparing = Preparing(
-            self._transport,
+            self.transport,
             self.watcher,
             self.clock,
             lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
         )
         self.triggers: Triggers = Triggers(
-            self._transport, preparing, self.clock, dialect=config.dialect, scope=config.base_url
+            self.transport, preparing, self.clock, dialect=config.dialect, scope=config.base_url
         )
 
     @classmethod
@@ -202,7 +202,7 @@ class HevoClient:
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
         results: dict[int, Job | HevoError] = {}
-        async with aclosing(self._finished(given, WaitOptions.check(**wait))) as finished:
+        async with aclosing(self._finished(given, WaitOptions.of(wait))) as finished:
             async for index, result in finished:
                 if isinstance(result, HevoError) and on_failure == "raise":
                     raise result
@@ -238,7 +238,7 @@ class HevoClient:
         """
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
-        async with aclosing(self._finished(given, WaitOptions.check(**wait))) as finished:
+        async with aclosing(self._finished(given, WaitOptions.of(wait))) as finished:
             async for _, result in finished:
                 if isinstance(result, HevoError) and on_failure == "raise":
                     raise result
@@ -253,7 +253,7 @@ class HevoClient:
         elsewhere only when looking for its Job, for its ``discovery_timeout``, has shown none.
         Errors: see ``Pipeline.trigger``.
         """
-        found = await self.triggers.fire(ticket)
+        found = await self.triggers.fire(self._ticket(ticket))
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
@@ -264,7 +264,7 @@ class HevoClient:
         Raises:
             TriggerOutcomeUnknown: when the Jobs could not be listed.
         """
-        found = await self.triggers.reconcile(ticket)
+        found = await self.triggers.reconcile(self._ticket(ticket))
         if found is None:
             return None
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
@@ -278,16 +278,14 @@ class HevoClient:
             RequestError: one of its subclasses.
             HevoError: when the client is closed.
         """
-        return await self._transport.send(request, priority)
-
-    async def cancel_job(self, key: JobKey) -> JobData | None:
-        """Cancel a Job by its ids; see ``Job.cancel``. Returns a snapshot if one was read."""
-        return await cancel_job(self._transport, key)
+        if not isinstance(request, api.Request):
+            raise ConfigurationError(f"send takes a request of hevo_edge.api, not {request!r}")
+        return await self.transport.send(request, priority)
 
     async def close(self) -> None:
         """End all waits, and close what was opened. Calling it again does nothing."""
         await self.watcher.close()
-        await self._transport.close()
+        await self.transport.close()
 
     async def __aenter__(self) -> HevoClient:
         return self
@@ -312,12 +310,29 @@ class HevoClient:
     # -- inside -----------------------------------------------------------------------------------
 
     async def _look(self, key: JobKey) -> JobData:
-        return await self._transport.send(api.get_job(*key), Priority.LOOK)
+        return await self.transport.send(api.get_job(*key), Priority.LOOK)
 
     def _jobs(self, jobs: Iterable[Job | str]) -> list[Job]:
         if isinstance(jobs, (str, Job)):
             raise ConfigurationError("jobs must be several Jobs or refs, such as a list of them")
-        return [self.job(job) if isinstance(job, str) else job for job in jobs]
+        return [self._one_of(job) for job in jobs]
+
+    def _one_of(self, job: Any) -> Job:
+        if isinstance(job, str):
+            return self.job(job)
+        if isinstance(job, Job):
+            return job
+        hint = "; await it first" if inspect.isawaitable(job) else ""
+        raise ConfigurationError(f"jobs must be Jobs or their refs, not {job!r}{hint}")
+
+    @staticmethod
+    def _ticket(ticket: Any) -> TriggerTicket:
+        if not isinstance(ticket, TriggerTicket):
+            raise ConfigurationError(
+                f"this takes a TriggerTicket, not {type(ticket).__name__}; a stored one is read by "
+                "TriggerTicket.loads(text)"
+            )
+        return ticket
 
     @staticmethod
     async def _finished(

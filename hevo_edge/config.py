@@ -87,6 +87,17 @@ class Config:
         if values.get("region") is None and values.get("base_url") is None:
             values["region"] = os.environ.get(ENV_REGION) or None
             values["base_url"] = os.environ.get(ENV_BASE_URL) or None
+        missing = [
+            name
+            for name, given in (
+                (ENV_KEY, values["api_key"]),
+                (ENV_SECRET, values["api_secret"]),
+                (f"{ENV_REGION} or {ENV_BASE_URL}", values["region"] or values["base_url"]),
+            )
+            if not given
+        ]
+        if len(missing) > 1:
+            raise ConfigurationError(f"the environment lacks {', '.join(missing)}")
         return values
 
     def redact(self, text: str) -> str:

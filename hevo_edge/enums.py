@@ -175,7 +175,13 @@ _RESYNC_FAMILY: frozenset[str] = frozenset(
     }
 )
 _SYNC_FAMILY: frozenset[str] = frozenset(
-    {JobType.INCREMENTAL, JobType.HISTORICAL, JobType.REFRESHER}
+    {
+        JobType.INCREMENTAL,
+        JobType.HISTORICAL,
+        JobType.REFRESHER,
+        # An older page of the docs: "runs when a Pipeline is resynced or resumed after a pause".
+        JobType.TRUNCATE_AND_LOAD,
+    }
 )
 _FAMILIES = {PipelineAction.SYNC_NOW: _SYNC_FAMILY, PipelineAction.RESYNC: _RESYNC_FAMILY}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from hevo_edge import api, checks
 from hevo_edge import progress as progress_lines
 from hevo_edge.awaiting import JobKey
+from hevo_edge.cancelling import cancel_job
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     ConfigurationError,
@@ -78,6 +79,19 @@ class WaitOptions:
     on_timeout: str
     cancel_on_interrupt: bool
     on_update: tuple[OnUpdate, ...]
+
+    @classmethod
+    def of(cls, wait: WaitKeywords) -> WaitOptions:
+        """Check keywords that were passed on.
+
+        Raises:
+            TypeError: for one that does not exist.
+            ConfigurationError: when one is wrong.
+        """
+        for name in wait.keys() - WaitKeywords.__annotations__.keys():
+            known = ", ".join(WaitKeywords.__annotations__)
+            raise TypeError(f"{name!r} is no keyword of a wait; there are {known}")
+        return cls.check(**wait)
 
     @classmethod
     def check(
@@ -238,6 +252,8 @@ class Job:
         except asyncio.CancelledError:
             if options.cancel_on_interrupt:
                 await self.cancel_despite_interrupt()
+            else:
+                log.info("no longer waiting for %s; it goes on in Hevo", self._name())
             raise
         if not self._is_over(options):
             return await self._timed_out(options, last_failure)
@@ -282,7 +298,7 @@ class Job:
         """
         if self.is_terminal:
             return self
-        seen = await self._client.cancel_job(self._key)
+        seen = await cancel_job(self._client.transport, self._key)
         if seen is not None:
             self._saw(seen)
         if wait and not self.is_terminal:
@@ -368,7 +384,9 @@ class Job:
         finally:
             if cancelling.done() and not cancelling.cancelled():
                 failure = cancelling.exception()
-                if failure is not None:
+                if failure is None:
+                    log.info("Hevo was asked to cancel %s", self._name())
+                else:
                     log.warning("%s could not be cancelled: %s", self._name(), failure)
             elif cancelling.cancel():
                 log.warning("%s could not be cancelled in time", self._name())
@@ -378,7 +396,7 @@ class Job:
         data = self.data
         kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
         counts = [
-            f"{value:,} {what}"
+            f"{value:,} {what if value != 1 else what.replace('s ', ' ')}"
             for value, what in (
                 (data.events_loaded, "events loaded"),
                 (data.events_failed, "events failed"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from hevo_edge.enums import (
     JobType,
     PipelineAction,
     PipelineStatus,
+    can_come_of,
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from hevo_edge.client import HevoClient
+
+
+log: logging.Logger = logging.getLogger("hevo_edge.pipeline")
 
 
 class Pipeline:
@@ -163,9 +169,17 @@ class Pipeline:
     def job(self, job_id: str) -> Job:
         """Return a handle of one of the Pipeline's Jobs, without any request.
 
+        Args:
+            job_id: The Job's id, or its ref.
+
         Raises:
-            ConfigurationError: when the id is none.
+            ConfigurationError: when it is none, or of another Pipeline.
         """
+        if isinstance(job_id, str) and re.match(r"\d+:", job_id):
+            job = self._hevo.job(job_id)
+            if job.pipeline_id != self.id:
+                raise ConfigurationError(f"{job_id!r} is a Job of another Pipeline than {self.id}")
+            return job
         return self._hevo.job(self.id, job_id)
 
     async def list_jobs(
@@ -228,7 +242,7 @@ class Pipeline:
                 ``on_timeout="return"``: there is no Job to return. Else see
                 ``Job.await_completion``.
         """
-        options = WaitOptions.check(**wait)
+        options = WaitOptions.of(wait)
         wanted = None if job_type is None else checks.word(job_type, "job_type")
         clock = self._hevo.clock
         deadline = None if options.timeout is None else clock.now() + options.timeout
@@ -334,10 +348,15 @@ class Pipeline:
         checked = checks.choice(PipelineAction, action, "action")
         if drop_and_load and checked is not PipelineAction.RESYNC:
             raise ConfigurationError("drop_and_load goes with PipelineAction.RESYNC, not SYNC_NOW")
+        wanted = None if job_type is None else checks.word(job_type, "job_type")
+        if wanted is not None and not can_come_of(checked, wanted):
+            raise ConfigurationError(f"a Job of type {wanted} cannot come of {checked}")
+        if wanted is not None and wanted not in JobType.__members__:
+            log.warning("job_type %r is none that is known; is it misspelt?", wanted)
         return TriggerTicket(
             pipeline_id=self.id,
             action=checked,
-            job_type=None if job_type is None else checks.word(job_type, "job_type"),
+            job_type=wanted,
             drop_and_load=bool(drop_and_load),
             if_running=checks.choice(IfRunning, if_running, "if_running"),
             discovery_timeout=checks.seconds(discovery_timeout, "discovery_timeout"),

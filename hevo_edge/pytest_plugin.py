@@ -27,8 +27,7 @@ def hevo_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[HevoEmulator]:
 
     with HevoEmulator(speed=100.0) as emulator:
         emulator.add_pipeline(123)
-        monkeypatch.setenv("HEVO_API_KEY", emulator.api_key)
-        monkeypatch.setenv("HEVO_API_SECRET", emulator.api_secret)
-        monkeypatch.setenv("HEVO_BASE_URL", emulator.base_url)
+        for name, value in emulator.environment.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.delenv("HEVO_REGION", raising=False)
         yield emulator

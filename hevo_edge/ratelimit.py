@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,8 @@ from enum import IntEnum
 from hevo_edge import checks
 from hevo_edge.clock import Clock
 from hevo_edge.loops import PerLoop
+
+log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
 
 
 class Priority(IntEnum):
@@ -96,6 +99,8 @@ class RateLimiter:
         if not queue.waiting and self._is_free(priority):
             self._in_flight += 1
             return True
+        if not queue.waiting:
+            self._say_how_long(priority)
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(queue.waiting, (priority, next(self._numbers), granted))
         self._grant()
@@ -132,6 +137,19 @@ class RateLimiter:
             self._expiries.popleft()
         used = self._in_flight + len(self._expiries)
         return used < limit.ceiling(priority) and now >= self._held_until
+
+    def _say_how_long(self, priority: Priority) -> None:
+        """Log once a stall: a client that waits for its budget looks as if it hung."""
+        assert self._limit is not None  # noqa: S101 -- for the type checkers
+        free = max([self._held_until, *itertools.islice(self._expiries, 1)])
+        log.info(
+            "the call budget is used up (%d of %d calls in %g s may be %s); next call in %.0f s",
+            self._limit.ceiling(priority),
+            self._limit.calls,
+            self._limit.period,
+            priority.name,
+            max(0.0, free - self._clock.now()),
+        )
 
     def _grant(self) -> None:
         queue = self._queues.get()

@@ -45,7 +45,7 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
         "check the API key and secret, and that they belong to this region",
     ),
     403: (PermissionDenied, "the API key's role does not allow this; it needs an administrator's"),
-    404: (NotFound, "check the ids, and that the Pipeline is an Edge one of this account"),
+    404: (NotFound, "check the ids and base_url, and that the Pipeline is an Edge one"),
     429: (RateLimited, "Hevo allows about 100 calls a minute per user, all processes together"),
 }
 

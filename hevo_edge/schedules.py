@@ -84,7 +84,7 @@ def as_schedule(poll_interval: Any) -> Schedule:
     """
     if isinstance(poll_interval, Schedule) and not isinstance(poll_interval, type):
         return poll_interval
-    return Fixed(checks.seconds(poll_interval, "poll_interval"))
+    return Fixed(checks.seconds(poll_interval, "poll_interval, unless it is a schedule,"))
 
 
 def next_gap(schedule: Schedule, age: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 import aiohttp
 
+from hevo_edge.errors import ConfigurationError
 from hevo_edge.loops import PerLoop
 
 
@@ -22,6 +23,8 @@ class Sessions:
     """
 
     def __init__(self, given: aiohttp.ClientSession | None) -> None:
+        if given is not None and not isinstance(given, aiohttp.ClientSession):
+            raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {given!r}")
         self._given = given
         self._opened: PerLoop[_Opened] = PerLoop(_Opened)
 

@@ -297,6 +297,11 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _say(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # aiohttp's own words speak of ssl even where there is none.
+        where = f"{error.host}:{error.port}"
+        why = error.os_error.strerror or str(error.os_error)
+        return f"cannot connect to {where} ({why}); check region or base_url, and the network"
     if isinstance(error, asyncio.TimeoutError) and not str(error):
         return "timed out"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

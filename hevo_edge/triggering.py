@@ -250,6 +250,12 @@ class Triggers:
 
         New Jobs that do not fit go to ``others``.
         """
+        log.info(
+            "looking for the Job of %s of Pipeline %s, for up to %g s",
+            ticket.action,
+            ticket.pipeline_id,
+            ticket.discovery_timeout,
+        )
         started = self._clock.now()
         deadline = started + ticket.discovery_timeout
         fetch = self.preparing.fetch(ticket.pipeline_id, deadline + LAST_LOOK)

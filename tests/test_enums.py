@@ -50,7 +50,7 @@ def test_types_that_mean_the_same(wanted: str, found: str, same: bool) -> None:
         (SYNC, JobType.INCREMENTAL, True),
         (SYNC, JobType.HISTORICAL, True),
         (SYNC, JobType.RESYNC, False),
-        (SYNC, JobType.TRUNCATE_AND_LOAD, False),
+        (SYNC, JobType.TRUNCATE_AND_LOAD, True),
         (RESYNC, JobType.RESYNC, True),
         (RESYNC, JobType.RESYNC_WITH_EVOLVE, True),
         (RESYNC, JobType.RESYNC_WITH_DROP_AND_LOAD, True),

@@ -131,6 +131,10 @@ class HevoEmulator:
         self._thread: threading.Thread | None = None
         self._leave = asyncio.Event()
 
+    def __repr__(self) -> str:
+        listens = "stopped" if self._runner is None else f"at {self.base_url}"
+        return f"HevoEmulator({listens}, pipelines={list(self.service.pipelines)})"
+
     # -- what a test says -------------------------------------------------------------------------
 
     @property
@@ -138,6 +142,15 @@ class HevoEmulator:
         """Where it listens, without a trailing slash."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which ``HevoClient.from_env()`` finds it."""
+        return {
+            "HEVO_API_KEY": self.api_key,
+            "HEVO_API_SECRET": self.api_secret,
+            "HEVO_BASE_URL": self.base_url,
+        }
 
     @property
     def now(self) -> float:
@@ -160,6 +173,8 @@ class HevoEmulator:
     def pipeline(self, pipeline_id: int) -> EmulatedPipeline:
         """Return a Pipeline in its state of this moment."""
         with self._lock:
+            if pipeline_id not in self.service.pipelines:
+                raise KeyError(f"there is no Pipeline {pipeline_id}; add_pipeline adds it")
             pipeline = self.service.pipelines[pipeline_id]
             pipeline.advance(self.now)
             return pipeline
