@@ -29,7 +29,8 @@ from hevo_edge.models import JobData
 from hevo_edge.schedules import LONGEST_GAP, Schedule, next_gap
 
 JobKey = tuple[int, str]
-Look = Callable[[JobKey], Awaitable[JobData]]
+Look = Callable[[JobKey, "float | None"], Awaitable[JobData]]
+"""Fetches a Job's snapshot, before a deadline (loop time) if there is one."""
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
 PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
@@ -126,6 +127,13 @@ class Follower:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    async def newest(self, deadline: float | None) -> JobData | None:
+        """Return the newest snapshot not yet returned; see ``next``."""
+        snapshot = await self.next(deadline)
+        while self._news:
+            snapshot = self._take()
+        return snapshot
+
     async def next(self, deadline: float | None) -> JobData | None:
         """Return the next snapshot, or None when ``deadline`` (loop time) came first.
 
@@ -141,8 +149,7 @@ class Follower:
 
     async def last_look(self) -> JobData | None:
         """Look once more, at a deadline; None when that shows nothing new or fails."""
-        look = self._watch.look_now()
-        await asyncio.wait({look}, timeout=LAST_LOOK)
+        await asyncio.wait({self._watch.look_at_deadline()}, timeout=LAST_LOOK + 1)
         latest = None
         while self._news:
             latest = self._take()
@@ -181,6 +188,8 @@ class _Watch:
         self._missing = 0
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._last: asyncio.Task[None] | None = None
+        self._over = False
 
     def join(self, follower: Follower, seen: tuple[JobData, float] | None) -> None:
         if seen is not None and self._is_newer(seen[1]):
@@ -199,53 +208,79 @@ class _Watch:
             await self.stop()
 
     async def stop(self) -> None:
-        if self._watches.get(self._key) is self:
-            del self._watches[self._key]
+        self._forget()
         if self._timer is not None:
             self._timer.cancel()
-        task = self._task
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+        looks = {look for look in (self._task, self._last) if look is not None}
+        for look in looks:
+            look.cancel()
+        if looks:
+            await asyncio.wait(looks)
+
+    def _forget(self) -> None:
+        """Look no more; whoever waits for the Job from now on begins anew."""
+        self._over = True
+        if self._watches.get(self._key) is self:
+            del self._watches[self._key]
 
     def _is_newer(self, seen_at: float) -> bool:
         # A time after now is another loop's.
         return (-1 if self._looked_at is None else self._looked_at) < seen_at <= self.clock.now()
 
     def fail(self, error: Exception) -> None:
+        self._forget()
         for follower in self._followers:
             follower.push(error)
 
-    def look_now(self) -> asyncio.Task[None]:
-        """Start a look, or join the one under way."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._look_once())
-        return self._task
+    def _look_now(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._look_on())
+
+    def look_at_deadline(self) -> asyncio.Task[None]:
+        """Start a look that is quick or fails; whoever's deadline comes meanwhile joins it.
+
+        A look on schedule may be under way, but pausing before it repeats a request.
+        """
+        if self._last is None:
+            deadline = self.clock.now() + LAST_LOOK
+            self._last = asyncio.get_running_loop().create_task(self._look_once(deadline))
+            self._last.add_done_callback(self._last_is_over)
+        return self._last
+
+    def _last_is_over(self, _: asyncio.Task[None]) -> None:
+        self._last = None
 
     def _plan(self) -> None:
         """Set the timer for the most eager follower."""
-        if self._task is not None or (self._latest is not None and self._latest.is_terminal):
+        ended = self._latest is not None and self._latest.is_terminal
+        if self._over or ended or self._task is not None:
             return
         if self._timer is not None:
             self._timer.cancel()
         gaps = [self._gap(follower) for follower in self._followers]
         due = self.clock.now() if self._looked_at is None else self._looked_at + min(gaps)
-        self._timer = asyncio.get_running_loop().call_at(due, self.look_now)
+        self._timer = asyncio.get_running_loop().call_at(due, self._look_now)
 
     def _gap(self, follower: Follower) -> float:
-        ran = 0.0 if self._latest is None else self._latest.duration_seconds or 0.0
-        since = self._first_seen if self._looked_at is None else self._looked_at
+        ran = None if self._latest is None else self._latest.duration_seconds
+        since = self._first_seen if ran is None else self._looked_at or self._first_seen
         try:
-            return next_gap(follower.schedule, ran + self.clock.now() - since)
+            return next_gap(follower.schedule, (ran or 0.0) + self.clock.now() - since)
         except Exception as error:  # noqa: BLE001 -- handed to the one who passed the schedule
             follower.push(error)
             return LONGEST_GAP
 
-    async def _look_once(self) -> None:
+    async def _look_on(self) -> None:
+        """Look on schedule, and plan the next look."""
         try:
-            snapshot = await self._look(self._key)
+            await self._look_once(None)
+        finally:
+            self._task = None
+        if self._followers:
+            self._plan()
+
+    async def _look_once(self, deadline: float | None) -> None:
+        try:
+            snapshot = await self._look(self._key, deadline)
         except PASSING as error:
             self.last_failure = error
             log.warning(
@@ -261,10 +296,7 @@ class _Watch:
         else:
             self._publish(snapshot)
         finally:
-            self._task = None
             self._looked_at = self.clock.now()
-        if self._followers:
-            self._plan()
 
     def _not_found(self, error: NotFound) -> None:
         self._missing += 1

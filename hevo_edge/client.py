@@ -17,13 +17,14 @@ from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.history import rows
-from hevo_edge.job import Job, WaitKeywords, WaitOptions
+from hevo_edge.job import Job
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.pipeline import Pipeline
 from hevo_edge.preparing import Preparing
 from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
 from hevo_edge.transport import Transport
 from hevo_edge.triggering import Triggers, TriggerTicket
+from hevo_edge.waiting import WaitKeywords, WaitOptions
 
 if TYPE_CHECKING:
     import aiohttp
@@ -60,6 +61,8 @@ class HevoClient:
         ConfigurationError: when a parameter is missing or wrong.
     """
 
+    base_url: str = ""
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -92,7 +95,7 @@ class HevoClient:
                 f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
                 f"not {rate_limit!r}"
             )
-        self.base_url: str = config.base_url
+        self.base_url = config.base_url
         self.clock: Clock = clock or Clock()
         self.transport: Transport = Transport(
             config, RateLimiter(rate_limit, self.clock), self.clock, session
@@ -271,8 +274,13 @@ class HevoClient:
 
     # -- the wire ---------------------------------------------------------------------------------
 
-    async def send(self, request: api.Request[T], *, priority: Priority = Priority.LIST) -> T:
+    async def send(self, request: api.Request[T], *, priority: Priority | None = None) -> T:
         """Send any request of ``hevo_edge.api``, for endpoints that have no method here.
+
+        Args:
+            request: What to send.
+            priority: Its place when calls are short; by default, reads go last, and everything
+                else goes first together with triggers.
 
         Raises:
             RequestError: one of its subclasses.
@@ -280,6 +288,8 @@ class HevoClient:
         """
         if not isinstance(request, api.Request):
             raise ConfigurationError(f"send takes a request of hevo_edge.api, not {request!r}")
+        if priority is None:
+            priority = Priority.LIST if request.is_read else Priority.TRIGGER
         return await self.transport.send(request, priority)
 
     async def close(self) -> None:
@@ -309,8 +319,10 @@ class HevoClient:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    async def _look(self, key: JobKey) -> JobData:
-        return await self.transport.send(api.get_job(*key), Priority.LOOK)
+    async def _look(self, key: JobKey, deadline: float | None) -> JobData:
+        # A look at a deadline must not queue behind those on schedule.
+        priority = Priority.LOOK if deadline is None else Priority.DISCOVERY
+        return await self.transport.send(api.get_job(*key), priority, deadline=deadline)
 
     def _jobs(self, jobs: Iterable[Job | str]) -> list[Job]:
         if isinstance(jobs, (str, Job)):
@@ -357,7 +369,6 @@ class HevoClient:
                 await asyncio.gather(*(job.cancel_despite_interrupt() for job in left))
             raise
         finally:
-            for task in pending:
+            for task in tasks:
                 task.cancel()
-            if pending:
-                await asyncio.wait(pending)
+            await asyncio.gather(*tasks, return_exceptions=True)

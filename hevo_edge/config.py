@@ -92,7 +92,7 @@ class Config:
             for name, given in (
                 (ENV_KEY, values["api_key"]),
                 (ENV_SECRET, values["api_secret"]),
-                (f"{ENV_REGION} or {ENV_BASE_URL}", values["region"] or values["base_url"]),
+                (f"{ENV_REGION} or {ENV_BASE_URL}", values.get("region") or values.get("base_url")),
             )
             if not given
         ]
@@ -170,17 +170,16 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
         port = parts.port
     except ValueError as error:
         raise ConfigurationError(f"base_url is not a URL: {error}") from None
-    # Never echoed below: what has a user or password in it must not reach a log.
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url must not hold credentials; pass api_key and api_secret")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
-            f"base_url must be like 'https://us.hevodata.com', with scheme and host, "
-            f"not {base_url!r}"
+            f"base_url must be like 'https://us.hevodata.com', with scheme and host"
+            f"{_shown(base_url)}"
         )
     if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\]", base_url):
         raise ConfigurationError(
-            f"base_url must not hold a query, a fragment or white space: {base_url!r}"
+            f"base_url must not hold a query, a fragment or white space{_shown(base_url)}"
         )
     if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
         raise ConfigurationError(
@@ -190,6 +189,11 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = re.sub(r"(/api/v1)?/*\Z", "", parts.path.rstrip("/"))
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
+
+
+def _shown(base_url: Any) -> str:
+    # What may hold a password or a token must not reach a log.
+    return "" if re.search(r"[@?#]", str(base_url)) else f", not {base_url!r}"
 
 
 def _is_loopback(host: str) -> bool:

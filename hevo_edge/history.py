@@ -31,10 +31,10 @@ def next_cursor(page: Page[T], cursor: str | None) -> str | None:
     Raises:
         UnexpectedResponse: when more rows are announced and there is no way to them.
     """
-    more = page.next_cursor is not None if page.has_more is None else page.has_more
+    more = bool(page.next_cursor) if page.has_more is None else page.has_more
     if not more:
         return None
-    if page.next_cursor is None or page.next_cursor == cursor:
+    if not page.next_cursor or page.next_cursor == cursor:
         raise UnexpectedResponse(
             "a list says that it has more rows, but gives no cursor that leads to them"
         )

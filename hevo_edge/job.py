@@ -5,129 +5,28 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import AsyncGenerator, Iterable
+from typing import TYPE_CHECKING, Any
 
-from hevo_edge import api, checks
-from hevo_edge import progress as progress_lines
+from hevo_edge import api
 from hevo_edge.awaiting import JobKey
 from hevo_edge.cancelling import cancel_job
-from hevo_edge.enums import JobStatus
-from hevo_edge.errors import (
-    ConfigurationError,
-    HevoError,
-    JobCancelled,
-    JobCompletedWithFailures,
-    JobDeferred,
-    JobDidNotSucceed,
-    JobFailed,
-    JobSkipped,
-    JobTimeout,
-)
+from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
+from hevo_edge.errors import HevoError, JobTimeout
 from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
+from hevo_edge.outcomes import failed_outcome
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import Schedule, as_schedule
+from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
 
 if TYPE_CHECKING:
     from hevo_edge.client import HevoClient
 
 log: logging.Logger = logging.getLogger("hevo_edge.job")
 
-POLL_INTERVAL = 15.0
-"""Seconds between looks at a Job, as in the vendor's operator."""
 CANCEL_PATIENCE = 10.0
 """Seconds that an interrupted wait gives the remote cancel."""
-
-OnUpdate = Callable[["Job"], Awaitable[None] | None]
-
-_OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
-    JobStatus.FAILED: (JobFailed, "see Job.list_objects() for which objects failed"),
-    JobStatus.COMPLETED_WITH_FAILURES: (
-        JobCompletedWithFailures,
-        "pass accept_completed_with_failures=True if that is good enough",
-    ),
-    JobStatus.CANCELLED: (JobCancelled, "somebody cancelled it"),
-    JobStatus.SKIPPED: (JobSkipped, "another Job was running when its scheduled start came"),
-    JobStatus.DEFERRED: (JobDeferred, "Hevo put it aside; a limit of the source or destination?"),
-}
-_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
-_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
-
-
-class WaitKeywords(TypedDict, total=False):
-    """The keywords of ``Job.await_completion``, for what passes them on."""
-
-    poll_interval: float | Schedule
-    timeout: float | None
-    accept_completed_with_failures: bool
-    accept: Iterable[JobStatus | str]
-    on_timeout: str
-    cancel_on_interrupt: bool
-    on_update: OnUpdate | None
-    progress: bool
-
-
-@dataclass(frozen=True)
-class WaitOptions:
-    """How to await a Job; see ``Job.await_completion`` for the meaning of each."""
-
-    schedule: Schedule
-    timeout: float | None
-    accept: frozenset[str]
-    on_timeout: str
-    cancel_on_interrupt: bool
-    on_update: tuple[OnUpdate, ...]
-
-    @classmethod
-    def of(cls, wait: WaitKeywords) -> WaitOptions:
-        """Check keywords that were passed on.
-
-        Raises:
-            TypeError: for one that does not exist.
-            ConfigurationError: when one is wrong.
-        """
-        for name in wait.keys() - WaitKeywords.__annotations__.keys():
-            known = ", ".join(WaitKeywords.__annotations__)
-            raise TypeError(f"{name!r} is no keyword of a wait; there are {known}")
-        return cls.check(**wait)
-
-    @classmethod
-    def check(
-        cls,
-        *,
-        poll_interval: float | Schedule = POLL_INTERVAL,
-        timeout: float | None = None,
-        accept_completed_with_failures: bool = False,
-        accept: Iterable[JobStatus | str] = (),
-        on_timeout: str = "raise",
-        cancel_on_interrupt: bool = False,
-        on_update: OnUpdate | None = None,
-        progress: bool = False,
-    ) -> WaitOptions:
-        """Check the options of a wait.
-
-        Raises:
-            ConfigurationError: when one is wrong.
-        """
-        if not isinstance(accept, Iterable):
-            raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
-        accepted = [accept] if isinstance(accept, str) else list(accept)
-        statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
-        if accept_completed_with_failures:
-            statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
-        if on_update is not None and not callable(on_update):
-            raise ConfigurationError(f"on_update must be callable, not {on_update!r}")
-        shown: tuple[OnUpdate, ...] = (progress_lines.show,) if progress else ()
-        return cls(
-            schedule=as_schedule(poll_interval),
-            timeout=checks.optional_seconds(timeout, "timeout"),
-            accept=frozenset(statuses),
-            on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
-            cancel_on_interrupt=cancel_on_interrupt,
-            on_update=shown if on_update is None else (*shown, on_update),
-        )
 
 
 class Job:
@@ -245,21 +144,22 @@ class Job:
         """
         if deadline is None and options.timeout is not None:
             deadline = self._client.clock.now() + options.timeout
+        last = None if self.data is None or not options.ended_by(self.data) else self.data
         last_failure = None
         try:
-            if not self._is_over(options):
-                last_failure = await self._follow(options, deadline)
+            if last is None:
+                last, last_failure = await self._follow(options, deadline)
         except asyncio.CancelledError:
             if options.cancel_on_interrupt:
                 await self.cancel_despite_interrupt()
             else:
                 log.info("no longer waiting for %s; it goes on in Hevo", self._name())
             raise
-        if not self._is_over(options):
+        if last is None or not options.ended_by(last):
             return await self._timed_out(options, last_failure)
-        if self.status in options.accept:
+        if last.status in options.accept:
             return self
-        raise self._outcome()
+        raise failed_outcome(self, last, self._name())
 
     async def watch(
         self, *, poll_interval: float | Schedule = POLL_INTERVAL
@@ -296,7 +196,9 @@ class Job:
         Raises:
             RequestError: when the request failed and the Job is still running.
         """
-        if self.is_terminal:
+        # A Job that was put aside ends a wait, but Hevo may take it up again.
+        put_aside = self.status in PUT_ASIDE_STATUSES and self.status != JobStatus.SKIPPED
+        if self.is_terminal and not put_aside:
             return self
         seen = await cancel_job(self._client.transport, self._key)
         if seen is not None:
@@ -329,27 +231,37 @@ class Job:
         return self._hevo
 
     def _saw(self, data: JobData) -> None:
+        """Keep a snapshot, unless what is kept is newer: several may read one Job at once."""
+        if self.data is not None and _is_older(data, self.data):
+            return
         self.data = data
         self._seen_at = self._client.clock.now()
 
-    async def _follow(self, options: WaitOptions, deadline: float | None) -> Exception | None:
-        """Follow the Job to its end or to the deadline; return why the last look failed, if so."""
-        seen = None if self.data is None or self._seen_at is None else (self.data, self._seen_at)
+    async def _follow(
+        self, options: WaitOptions, deadline: float | None
+    ) -> tuple[JobData | None, Exception | None]:
+        """Follow the Job to its end or to the deadline.
+
+        Returns the last snapshot, and why the last look failed, if so.
+        """
+        clock = self._client.clock
+        last, seen = self.data, None
+        if self.data is not None and self._seen_at is not None:
+            seen = (self.data, self._seen_at)
         async with self._client.watcher.follow(self._key, options.schedule, seen) as follower:
-            while not self._is_over(options):
-                snapshot = await follower.next(deadline)
-                late = snapshot is None
+            while True:
+                late = deadline is not None and clock.now() >= deadline
                 if late:
                     snapshot = await follower.last_look()
+                else:
+                    snapshot = await follower.newest(deadline)
                 if snapshot is not None:
+                    last = snapshot
                     await self._update(snapshot, options)
+                    if options.ended_by(snapshot):
+                        return last, None
                 if late:
-                    return follower.last_failure
-        return None
-
-    def _is_over(self, options: WaitOptions) -> bool:
-        # A status that the caller accepts ends the wait, even if nobody else knows it.
-        return self.is_terminal or self.status in options.accept
+                    return last, follower.last_failure
 
     async def _update(self, snapshot: JobData, options: WaitOptions) -> None:
         self._saw(snapshot)
@@ -363,11 +275,9 @@ class Job:
             return self
         then = "It goes on in Hevo."
         if options.on_timeout == "cancel":
-            then = "Hevo was asked to cancel it."
-            try:
-                await self.cancel()
-            except HevoError as failure:
-                then, last_failure = f"Cancelling it failed: {failure}", failure
+            failure = await self._cancel_quickly()
+            then = f"Cancelling it failed: {failure}" if failure else "Hevo was asked to cancel it."
+            last_failure = failure or last_failure
         raise JobTimeout(
             f"{self._name()} is still {self.status or 'unseen'} after waiting "
             f"{options.timeout or 0:g} s. {then}",
@@ -378,37 +288,24 @@ class Job:
         """Cancel in Hevo while being cancelled here: within ten seconds, and nothing raised."""
         if self.is_terminal:
             return
+        failure = await self._cancel_quickly()
+        if failure is None:
+            log.info("Hevo was asked to cancel %s", self._name())
+        else:
+            log.warning("%s could not be cancelled: %s", self._name(), failure)
+
+    async def _cancel_quickly(self) -> Exception | None:
+        """Ask Hevo to cancel, for ten seconds at most; return why that failed, if so."""
         cancelling = asyncio.get_running_loop().create_task(self.cancel())
         try:
             await asyncio.wait({cancelling}, timeout=CANCEL_PATIENCE)
         finally:
-            if cancelling.done() and not cancelling.cancelled():
-                failure = cancelling.exception()
-                if failure is None:
-                    log.info("Hevo was asked to cancel %s", self._name())
-                else:
-                    log.warning("%s could not be cancelled: %s", self._name(), failure)
-            elif cancelling.cancel():
-                log.warning("%s could not be cancelled in time", self._name())
-
-    def _outcome(self) -> JobDidNotSucceed:
-        assert self.data is not None  # noqa: S101 -- it has ended, so it was seen
-        data = self.data
-        kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
-        counts = [
-            f"{value:,} {what if value != 1 else what.replace('s ', ' ')}"
-            for value, what in (
-                (data.events_loaded, "events loaded"),
-                (data.events_failed, "events failed"),
-                (data.objects_failed, "objects failed"),
-            )
-            if value is not None
-        ]
-        took = ""
-        if data.duration_seconds is not None:
-            took = f" after {progress_lines.duration(data.duration_seconds)}"
-        message = f"{self._name()} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
-        return kind(f"{message}; {advice}", job=self)
+            cancelling.cancel()
+            await asyncio.wait({cancelling})
+        if cancelling.cancelled():
+            return HevoError(f"Hevo did not answer within {CANCEL_PATIENCE:g} s")
+        error = cancelling.exception()
+        return error if isinstance(error, Exception) else None
 
     def _name(self) -> str:
         return f"{self.type or 'the'} Job {self.id} of Pipeline {self.pipeline_id}"
@@ -425,6 +322,15 @@ class Job:
     def __reduce__(self) -> tuple[Any, ...]:
         # Crosses process borders without the client, which holds credentials.
         return _unpickle, (self.pipeline_id, self.id, self.data, self.adopted)
+
+
+def _is_older(data: JobData, kept: JobData) -> bool:
+    """Say whether a snapshot was taken before another, by what Hevo says of both."""
+    if kept.is_terminal and not data.is_terminal and kept.status not in PUT_ASIDE_STATUSES:
+        return True
+    if data.updated_ts is None or kept.updated_ts is None:
+        return False
+    return data.updated_ts < kept.updated_ts
 
 
 def _quoted(value: str | None) -> str:

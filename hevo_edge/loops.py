@@ -1,4 +1,4 @@
-"""State that belongs to one event loop, made anew when another loop takes over."""
+"""State that belongs to one event loop, made anew for each."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """Holds what ``make`` made for the running loop; a client outlives its loops.
-
-    Raises (from ``get``):
-        HevoError: when the loop before is still running.
-    """
+    """Holds what ``make`` made for each event loop; what belonged to a closed loop is dropped."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._value: T | None = None
+        self._values: dict[asyncio.AbstractEventLoop, T] = {}
 
     def get(self) -> T:
-        """Return the running loop's value, made on first use."""
+        """Return the running loop's value, made on first use.
+
+        Raises:
+            HevoError: when another loop that uses this is running too.
+        """
         loop = asyncio.get_running_loop()
-        if self._value is None or self._loop is not loop:
-            if self._loop is not None and self._loop is not loop and self._loop.is_running():
+        if loop not in self._values:
+            self._values = {old: kept for old, kept in self._values.items() if not old.is_closed()}
+            if any(other.is_running() for other in self._values):
                 raise HevoError(
                     "this HevoClient is in use in another event loop that is still running, in "
                     "another thread perhaps; make one client for each"
                 )
-            self._loop, self._value = loop, self._make()
-        return self._value
+            self._values[loop] = self._make()
+        return self._values[loop]
 
     def peek(self) -> T | None:
         """Return the value if the running loop already has one."""
-        return self._value if self._loop is asyncio.get_running_loop() else None
+        return self._values.get(asyncio.get_running_loop())
+
+    def all(self) -> list[T]:
+        """Return the values of all loops that are not closed, the latest made first."""
+        return [value for loop, value in reversed(self._values.items()) if not loop.is_closed()]

@@ -28,10 +28,11 @@ from hevo_edge.history import (
     running_job,
     tells_what_runs,
 )
-from hevo_edge.job import Job, WaitKeywords, WaitOptions
+from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.ticket import DISCOVERY_TIMEOUT
 from hevo_edge.triggering import TriggerTicket
+from hevo_edge.waiting import WaitKeywords, WaitOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -373,8 +374,7 @@ class Pipeline:
         return Job(self._hevo, self.id, data.job_id, data)
 
     async def _trigger(self, wish: TriggerTicket) -> Job:
-        triggers = self._hevo.triggers
-        found = await triggers.fire(await triggers.prepare(wish))
+        found = await self._hevo.triggers.trigger(wish)
         return Job(self._hevo, self.id, found.job.job_id, found.job, adopted=found.adopted)
 
     def __repr__(self) -> str:

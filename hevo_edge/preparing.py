@@ -47,6 +47,18 @@ _CANNOT_RUN: frozenset[str] = frozenset(
 )
 
 
+class Restarting(Exception):
+    """The Pipeline is restarting; that passes."""
+
+
+class Busy(Exception):
+    """A Job runs."""
+
+    def __init__(self, running: JobData) -> None:
+        super().__init__(running.job_id)
+        self.running: JobData = running
+
+
 class Preparing:
     """Reads a Pipeline's state and Jobs, and makes way for a run where the caller asked for it.
 
@@ -69,27 +81,45 @@ class Preparing:
         self._clock = clock
         self._as_job = as_job
 
-    async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
-        """Make way for a run as ``if_running`` says, then note what is there.
+    async def read(self, wish: TriggerTicket) -> TriggerTicket:
+        """Note what is there, if a run can start now.
 
         Raises:
             PipelineNotReady: when no run can start in the Pipeline's state.
-            JobInProgress: when a Job runs, and ``if_running`` is "fail", or is "join" and the Job
-                is not what was asked for.
+            Restarting: when it may soon.
+            Busy: when a Job runs.
         """
-        while True:
-            await self.until_ready(wish.pipeline_id)
-            watermark, running = await self._read(wish.pipeline_id)
-            ticket = wish.model_copy(update={"watermark": watermark})
-            if running is None:
-                return ticket
-            if wish.if_running is IfRunning.FAIL:
-                raise self.in_progress(ticket, running)
-            if wish.if_running is IfRunning.JOIN:
-                if not ticket.fits(running):
-                    raise self.in_progress(ticket, running, "is not what was asked for")
-                return ticket.model_copy(update={"join_job_id": running.job_id})
-            await self._make_way(ticket, running)
+        pipeline = await self._pipeline(wish.pipeline_id)
+        if pipeline.status == PipelineStatus.RESTARTING:
+            raise Restarting
+        watermark, running = await self._read_jobs(wish.pipeline_id)
+        if running is not None:
+            raise Busy(running)
+        return wish.model_copy(update={"watermark": watermark})
+
+    async def make_way(self, wish: TriggerTicket, running: JobData) -> JobData | None:
+        """Do what ``if_running`` says; return the Job to join, or None when the way is clear.
+
+        Raises:
+            JobInProgress: when ``if_running`` is "fail", or is "join" and the Job is not what was
+                asked for.
+        """
+        if wish.if_running is IfRunning.FAIL:
+            raise self.in_progress(wish, running)
+        if wish.if_running is IfRunning.JOIN:
+            if not wish.fits(running):
+                raise self.in_progress(wish, running, "is not what was asked for")
+            return running
+        key = (wish.pipeline_id, running.job_id)
+        seen = (running, self._clock.now())
+        if wish.if_running is IfRunning.REPLACE:
+            log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
+            await cancel_job(self._transport, key)
+            await self._watcher.until_over(key, UNTIL_GONE, seen)
+        else:
+            log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
+            await self._watcher.until_over(key, UNTIL_ENDED, seen)
+        return None
 
     async def until_ready(self, pipeline_id: int) -> bool:
         """Wait while the Pipeline is RESTARTING; return whether there was anything to wait for.
@@ -100,18 +130,11 @@ class Preparing:
         give_up = self._clock.now() + READY_TIMEOUT
         waited = False
         while True:
-            pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
-            restarting = pipeline.status == PipelineStatus.RESTARTING
-            if pipeline.status in _CANNOT_RUN:
-                raise self._not_ready(
-                    pipeline,
-                    "no run can start before it is enabled and initialized. Enable it "
-                    "(Pipeline.enable), or see its page in Hevo",
-                )
-            if restarting and self._clock.now() >= give_up:
-                raise self._not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
-            if not restarting:
+            pipeline = await self._pipeline(pipeline_id)
+            if pipeline.status != PipelineStatus.RESTARTING:
                 return waited
+            if self._clock.now() >= give_up:
+                raise self._not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
             if not waited:
                 log.info("Pipeline %s is RESTARTING; waiting until that is over", pipeline_id)
             waited = True
@@ -138,7 +161,8 @@ class Preparing:
         A Job that began before the call, but is not in the list yet, is the one that runs.
         """
         started = self._clock.now()
-        fetch = self.fetch(pipeline_id, None if deadline is None else deadline + LAST_LOOK)
+        late_by = None if deadline is None else deadline + LAST_LOOK
+        fetch = self.fetch(pipeline_id, late_by, Priority.LOOK)
         watermark: Watermark | None = None
         while True:
             late = deadline is not None and self._clock.now() >= deadline
@@ -170,12 +194,17 @@ class Preparing:
             return None
         return running_job(reading.jobs)
 
-    def fetch(self, pipeline_id: int, deadline: float | None = None) -> Fetch[JobData]:
+    def fetch(
+        self,
+        pipeline_id: int,
+        deadline: float | None = None,
+        priority: Priority = Priority.DISCOVERY,
+    ) -> Fetch[JobData]:
         """Return a function that fetches a page of the Pipeline's Jobs."""
 
         async def fetch(cursor: str | None) -> Page[JobData]:
             request = api.list_jobs(pipeline_id, cursor=cursor)
-            return await self._transport.send(request, Priority.DISCOVERY, deadline=deadline)
+            return await self._transport.send(request, priority, deadline=deadline)
 
         return fetch
 
@@ -202,7 +231,17 @@ class Preparing:
             body="" if refusal is None else refusal.body,
         )
 
-    async def _read(self, pipeline_id: int) -> tuple[Watermark, JobData | None]:
+    async def _pipeline(self, pipeline_id: int) -> PipelineData:
+        pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
+        if pipeline.status in _CANNOT_RUN:
+            raise self._not_ready(
+                pipeline,
+                "no run can start before it is enabled and initialized. Enable it "
+                "(Pipeline.enable), or see its page in Hevo",
+            )
+        return pipeline
+
+    async def _read_jobs(self, pipeline_id: int) -> tuple[Watermark, JobData | None]:
         server_times: list[float | None] = []
 
         async def fetch(cursor: str | None) -> Page[JobData]:
@@ -215,17 +254,6 @@ class Preparing:
         reading = await read_newest(fetch, tells_what_runs)
         running = running_job(reading.jobs, surely=True)
         return Watermark.of(reading, server_times[0]), running
-
-    async def _make_way(self, ticket: TriggerTicket, running: JobData) -> None:
-        key = (ticket.pipeline_id, running.job_id)
-        seen = (running, self._clock.now())
-        if ticket.if_running is IfRunning.REPLACE:
-            log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
-            await cancel_job(self._transport, key)
-            await self._watcher.until_over(key, UNTIL_GONE, seen)
-        else:
-            log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
-            await self._watcher.until_over(key, UNTIL_ENDED, seen)
 
     @staticmethod
     def _not_ready(pipeline: PipelineData, why: str) -> PipelineNotReady:

@@ -11,11 +11,9 @@ more than the limit in any period.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from hevo_edge import checks
@@ -42,6 +40,9 @@ _RESERVED_PARTS = {
     Priority.LOOK: 0.10,
     Priority.LIST: 0.10,
 }
+# Cancels and triggers always go first. Of the others, one that has waited so many seconds longer
+# goes before the next more urgent kind: looks must not starve lists for ever.
+_HEAD_START = {Priority.DISCOVERY: 0.0, Priority.LOOK: 20.0, Priority.LIST: 40.0}
 
 
 @dataclass(frozen=True)
@@ -75,55 +76,82 @@ class RateLimit:
         return self.calls - int(self.calls * _RESERVED_PARTS[priority])
 
 
+@dataclass(eq=False)
+class Queue:
+    """Who waits for a slot in one event loop, and how many calls are in flight there."""
+
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    in_flight: int = 0
+    waiting: dict[Priority, deque[tuple[float, asyncio.Future[None]]]] = field(
+        default_factory=lambda: {priority: deque() for priority in Priority}
+    )
+    timer: asyncio.TimerHandle | None = None
+
+    def heads(self) -> list[Priority]:
+        """Return the kinds that wait, the one to serve first in front."""
+        kinds = []
+        for priority, line in self.waiting.items():
+            while line and line[0][1].done():
+                line.popleft()
+            if line:
+                kinds.append(priority)
+        return sorted(kinds, key=self._order)
+
+    def _order(self, priority: Priority) -> tuple[int, float]:
+        strict = min(priority, Priority.DISCOVERY)
+        return strict, self.waiting[priority][0][0] + _HEAD_START.get(priority, 0.0)
+
+
 class RateLimiter:
     """Hands out the slots of a RateLimit, the most urgent first; ``None`` means no limit."""
 
     def __init__(self, limit: RateLimit | None, clock: Clock) -> None:
         self._limit = limit
         self._clock = clock
-        self._in_flight = 0
         self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
         self._held_until = float("-inf")
-        self._numbers = itertools.count()
-        self._queues = PerLoop(lambda: _Queue([]))
+        self._queues: PerLoop[Queue] = PerLoop(Queue)
 
-    async def acquire(self, priority: Priority, deadline: float | None = None) -> bool:
-        """Take a slot; every True must be given back by ``release``.
+    async def acquire(self, priority: Priority, deadline: float | None = None) -> Queue | None:
+        """Take a slot; what is returned must be given back by ``release``.
 
-        Cancelling the wait loses no slot. Returns False when ``deadline`` (loop time, seconds)
+        Cancelling the wait loses no slot. Returns None when ``deadline`` (loop time, seconds)
         came first.
         """
-        if self._limit is None:
-            return True
         queue = self._queues.get()
-        if not queue.waiting and self._is_free(priority):
-            self._in_flight += 1
-            return True
-        if not queue.waiting:
+        if self._limit is None:
+            return queue
+        if not queue.heads() and self._is_free(priority):
+            queue.in_flight += 1
+            return queue
+        if not queue.heads():
             self._say_how_long(priority)
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(queue.waiting, (priority, next(self._numbers), granted))
-        self._grant()
+        granted: asyncio.Future[None] = queue.loop.create_future()
+        queue.waiting[priority].append((self._clock.now(), granted))
+        self._grant(queue)
         try:
             timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
             await asyncio.wait({granted}, timeout=timeout)
         except asyncio.CancelledError:
             if granted.done():
-                self.release(sent=False)
+                self.release(queue, sent=False)
             raise
         finally:
             if not granted.done():
                 granted.cancel()
-        return not granted.cancelled()
+        return None if granted.cancelled() else queue
 
-    def release(self, *, sent: bool) -> None:
+    def release(self, queue: Queue, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
         if self._limit is None:
             return
-        self._in_flight -= 1
+        queue.in_flight -= 1
         if sent:
-            self._expiries.append(self._clock.now() + self._limit.period + self._limit.margin)
-        self._grant()
+            # By the queue's own loop: a request that is cut off by the end of its loop counts too.
+            now = queue.loop.time()
+            self._expiries.append(now + self._limit.period + self._limit.margin)
+        if not queue.loop.is_closed():
+            self._grant(queue)
 
     def hold(self, seconds: float) -> None:
         """Let nothing through for so long: the server has said that the window is full."""
@@ -132,16 +160,17 @@ class RateLimiter:
     def _is_free(self, priority: Priority) -> bool:
         limit = self._limit
         assert limit is not None  # noqa: S101 -- for the type checkers
-        now = self._clock.now()
+        queues = self._queues.all()
+        now = queues[0].loop.time()
         while self._expiries and self._expiries[0] <= now:
             self._expiries.popleft()
-        used = self._in_flight + len(self._expiries)
+        used = sum(queue.in_flight for queue in queues) + len(self._expiries)
         return used < limit.ceiling(priority) and now >= self._held_until
 
     def _say_how_long(self, priority: Priority) -> None:
         """Log once a stall: a client that waits for its budget looks as if it hung."""
         assert self._limit is not None  # noqa: S101 -- for the type checkers
-        free = max([self._held_until, *itertools.islice(self._expiries, 1)])
+        free = max([self._held_until, *list(self._expiries)[:1]])
         log.info(
             "the call budget is used up (%d of %d calls in %g s may be %s); next call in %.0f s",
             self._limit.ceiling(priority),
@@ -151,34 +180,27 @@ class RateLimiter:
             max(0.0, free - self._clock.now()),
         )
 
-    def _grant(self) -> None:
-        queue = self._queues.get()
-        while queue.waiting:
-            priority, _, granted = queue.waiting[0]
-            if not granted.done():
-                if not self._is_free(priority):
-                    break
-                self._in_flight += 1
-                granted.set_result(None)
-            heapq.heappop(queue.waiting)
-        self._arm(queue)
+    def _grant(self, queue: Queue) -> None:
+        heads = queue.heads()
+        while heads:
+            served = next((priority for priority in heads if self._is_free(priority)), None)
+            if served is None:
+                break
+            queue.in_flight += 1
+            queue.waiting[served].popleft()[1].set_result(None)
+            heads = queue.heads()
+        self._arm(queue, needed=bool(heads))
 
-    def _arm(self, queue: _Queue) -> None:
+    def _arm(self, queue: Queue, *, needed: bool) -> None:
         if queue.timer is not None:
             queue.timer.cancel()
             queue.timer = None
-        if not queue.waiting:
+        if not needed:
             return
-        if self._held_until > self._clock.now():
+        if self._held_until > queue.loop.time():
             wake = self._held_until
         elif self._expiries:
             wake = self._expiries[0]
         else:
             return  # every slot is in flight; a release comes
-        queue.timer = asyncio.get_running_loop().call_at(wake, self._grant)
-
-
-@dataclass
-class _Queue:
-    waiting: list[tuple[Priority, int, asyncio.Future[None]]]
-    timer: asyncio.TimerHandle | None = None
+        queue.timer = queue.loop.call_at(wake, self._grant, queue)

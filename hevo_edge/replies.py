@@ -38,6 +38,7 @@ _BODY_KEPT = 4000
 _MESSAGE_KEPT = 300
 _HTTP_SERVER_ERROR = 500
 _HTTP_CONFLICT = 409
+_REDIRECTS = range(300, 400)
 
 _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     401: (
@@ -112,7 +113,8 @@ def read_body(
         garbled = first["type"] == "json_invalid"
         where = ".".join(map(str, first["loc"]))
         what = "is not JSON" if garbled else f"has another shape than expected at '{where}'"
-        text = redact(body[:_BODY_KEPT].decode("utf-8", errors="replace"))
+        # Redacted before it is cut, lest half a secret is kept.
+        text = redact(body.decode("utf-8", errors="replace"))[:_BODY_KEPT]
         unexpected = UnexpectedResponse(
             f"the body of the {status} reply {what} ({first['msg']}); it starts "
             f"{_shorten(text, 80)!r}",
@@ -130,7 +132,7 @@ def read_error(
     text = text[:_BODY_KEPT]
     details = _json_object(text)
     said = _message(details, text)
-    if status < 400:  # noqa: PLR2004 -- what is neither success nor error
+    if status in _REDIRECTS:
         said = "a redirect that is not followed, so that credentials go nowhere else; check region "
         said += "or base_url"
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))

@@ -40,7 +40,7 @@ class Sessions:
     async def close(self) -> None:
         """Close the running loop's session, if one was opened here."""
         opened = self._opened.peek()
-        if opened is not None:
+        if opened is not None and opened.session is not None:
             opened.session = None
             await opened.keeper.aclose()
 

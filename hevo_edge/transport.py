@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,6 +41,8 @@ log: logging.Logger = logging.getLogger("hevo_edge.transport")
 
 BACKOFF_FACTOR = 0.5
 BACKOFF_FACTOR_LIMITED = 4.0
+LIMITED_PAUSE = 10.0
+"""Seconds for which a first 429 without Retry-After holds back the client; doubles each time."""
 BACKOFF_MAX = 30.0
 """Full jitter: the n-th retry waits anything up to factor * 2**n seconds, at most BACKOFF_MAX."""
 
@@ -63,6 +65,7 @@ class _Call:
     request: Request[Any]
     priority: Priority
     deadline: float | None
+    before_sending: Callable[[], None]
     started: float
     attempts: int = 0
     failure: _AttemptFailed | None = None
@@ -97,6 +100,7 @@ class Transport:
         self._clock = clock
         self._sessions = Sessions(session)
         self._closed = False
+        self._limited_in_a_row = 0
         # Half of the time for getting a connection: what fails in it was surely not sent.
         self._timeout = aiohttp.ClientTimeout(total=config.timeout, connect=config.timeout / 2)
         self._send_patiently = backoff.on_exception(
@@ -110,7 +114,12 @@ class Transport:
         )(self._attempt)
 
     async def exchange(
-        self, request: Request[T], priority: Priority, *, deadline: float | None = None
+        self,
+        request: Request[T],
+        priority: Priority,
+        *,
+        deadline: float | None = None,
+        before_sending: Callable[[], None] = lambda: None,
     ) -> Reply[T]:
         """Send a request, repeat it where that is safe, and read the reply.
 
@@ -118,12 +127,14 @@ class Transport:
             request: What to send.
             priority: Its place in the limiter's queue.
             deadline: Loop time (seconds) after which nothing more is waited for.
+            before_sending: Called when the slot is taken, right before each attempt; what it
+                raises is passed on, and nothing is sent.
 
         Raises:
             RequestError: one of its subclasses, with method, path, attempts and elapsed seconds.
             HevoError: when the client is closed.
         """
-        call = _Call(request, priority, deadline, self._clock.now())
+        call = _Call(request, priority, deadline, before_sending, self._clock.now())
         try:
             return await self._send_patiently(call)
         except _AttemptFailed as failed:
@@ -144,31 +155,38 @@ class Transport:
         await self._sessions.close()
 
     async def _attempt(self, call: _Call) -> Reply[Any]:
-        if self._closed:
-            raise HevoError("this HevoClient is closed; make a new one")
+        self._check_open()
         call.attempts += 1
-        session = await self._sessions.get()
-        if session.closed:
-            raise HevoError("the aiohttp session that was passed to this HevoClient is closed")
-        if not await self._limiter.acquire(call.priority, call.deadline):
+        slot = await self._limiter.acquire(call.priority, call.deadline)
+        if slot is None:
             # What an earlier attempt met says more than that there was no time for another.
             raise call.failure or self._failed(
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
-        sent = True
+        sent = False
         try:
+            self._check_open()
+            session = await self._sessions.get()
+            if session.closed:
+                raise HevoError("the aiohttp session of this HevoClient is closed")
+            call.before_sending()
+            sent = True
             return await self._talk(session, call)
         except _NEVER_SENT as error:
             sent = False
-            raise self._failed(call, RequestNotSent(_say(error)), error) from None
+            raise self._failed(call, RequestNotSent(self._say(error)), error) from None
         except ValueError as error:
             # Such as a session with credentials of its own.
             sent = False
             raise ConfigurationError(f"aiohttp cannot make the request: {error}") from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._failed(call, RequestOutcomeUnknown(_say(error)), error) from None
+            raise self._failed(call, RequestOutcomeUnknown(self._say(error)), error) from None
         finally:
-            self._limiter.release(sent=sent)
+            self._limiter.release(slot, sent=sent)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HevoError("this HevoClient is closed; make a new one")
 
     async def _talk(self, session: aiohttp.ClientSession, call: _Call) -> Reply[Any]:
         request = call.request
@@ -190,8 +208,9 @@ class Transport:
                 text = self._config.redact(await _error_text(response))
                 error = read_error(request, status, headers, text, self._clock.wall())
                 if isinstance(error, RateLimited):
-                    self._limiter.hold(min(error.retry_after or 0.0, RETRY_AFTER_CAP))
+                    self._hold_back(error)
                 raise self._failed(call, error)
+            self._limited_in_a_row = 0
             try:
                 body = await _body(response)
                 return read_body(request, status, body, headers.get("Date"), self._config.redact)
@@ -199,11 +218,23 @@ class Transport:
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
                 broken = UnexpectedResponse(
-                    f"the body of the {status} reply broke off: {_say(cut)}", status=status
+                    f"the body of the {status} reply broke off: {self._say(cut)}", status=status
                 )
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
             raise failed
+
+    def _hold_back(self, error: RateLimited) -> None:
+        """Let all of the client wait: the user's window is full, whoever filled it."""
+        seconds = error.retry_after
+        if seconds is None:
+            seconds = LIMITED_PAUSE * 2**self._limited_in_a_row
+            self._limited_in_a_row += 1
+        self._limiter.hold(min(seconds, RETRY_AFTER_CAP))
+
+    def _say(self, error: BaseException) -> str:
+        # aiohttp quotes what it could not parse, and a server may echo our header there.
+        return self._config.redact(_say(error))
 
     def _time_left(self, call: _Call) -> aiohttp.ClientTimeout:
         if call.deadline is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -27,8 +27,9 @@ from hevo_edge.errors import (
     TriggerOutcomeUnknown,
     UnexpectedResponse,
 )
+from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
-from hevo_edge.preparing import Preparing
+from hevo_edge.preparing import Busy, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import geometric
 from hevo_edge.ticket import TriggerTicket
@@ -43,7 +44,11 @@ DISCOVERY = geometric(share=0.25, shortest=1.0, longest=10.0)
 PAUSE = 3.0
 """Seconds before a trigger that was refused is sent again."""
 FRESH = 5.0
-"""Seconds for which what was read before a trigger is good enough to POST on."""
+"""Seconds from the reading to the POST. After that it is read again: a Job that came and went
+meanwhile would look like ours."""
+AT_ONCE = 8
+"""How many triggers of a client read and post at once. More would only wait for calls between the
+two, and have to read again."""
 UNSURE = 30.0
 """Seconds after which a Job is taken that may have been created just before the ticket was."""
 REMEMBERED = 10_000
@@ -51,30 +56,28 @@ REMEMBERED = 10_000
 _BAD_REQUEST = 400
 
 
-@dataclass(eq=False)
-class _Turn:
-    """Whose turn it is to trigger a Pipeline, and how many have had theirs."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    count: int = 0
-
-
 @dataclass
 class _Memory:
-    """What a client knows of a ticket: whether its POST may have arrived, and how fresh it is."""
+    """What a client knows of a ticket: as it was last read, and whether it may have been posted."""
 
-    posted: bool
-    read_at: float
-    turn: _Turn
-    turns_before: int
+    ticket: TriggerTicket
+    posted: bool = False
+
+
+@dataclass(frozen=True)
+class _Posted:
+    """Why it is in doubt whether Hevo accepted, if it is; and when it came, by Hevo's clock."""
+
+    doubt: str | None
+    at: float | None = None
 
 
 class _Stale(Exception):
-    """What the ticket says was there before may not be all any more."""
+    """What was read before the POST is too old by now."""
 
 
 _turns: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], _Turn]
+    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Lock]
 ] = WeakKeyDictionary()
 
 
@@ -112,44 +115,81 @@ class Triggers:
         self._dialect = dialect
         self._scope = scope
         self._memory: OrderedDict[str, _Memory] = OrderedDict()
+        self._at_once: PerLoop[asyncio.Semaphore] = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def trigger(self, wish: TriggerTicket) -> Found:
+        """Start what is wished for and find its Job.
+
+        Raises:
+            PipelineNotReady, JobInProgress: see ``Preparing``; nothing was started.
+            RequestError: nothing was started.
+            TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
+        """
+        self._remember(wish)
+        return await self.fire(wish)
 
     async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
-        """Make way and read; see ``Preparing.prepare``."""
-        turn = self._turn(wish.pipeline_id)
-        turns_before = turn.count
-        ticket = await self.preparing.prepare(wish)
-        self._remember(ticket, _Memory(False, self._clock.now(), turn, turns_before))
-        return ticket
+        """Make way as ``if_running`` says, then note what is there."""
+        while True:
+            try:
+                ticket = await self.preparing.read(wish)
+            except Restarting:
+                await self.preparing.until_ready(wish.pipeline_id)
+            except Busy as busy:
+                joined = await self.preparing.make_way(wish, busy.running)
+                if joined is not None:
+                    return wish.model_copy(update={"join_job_id": joined.job_id})
+            else:
+                self._remember(ticket)
+                return ticket
 
     async def fire(self, ticket: TriggerTicket) -> Found:
         """Post once and find the Job; a ticket whose POST may have arrived is never posted again.
 
-        Raises:
-            RequestNotSent, ApiError: nothing was started.
-            TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
+        Raises: as ``trigger``.
         """
-        give_up = self._clock.now() + ticket.discovery_timeout
+        unexplained: float | None = None  # since when Hevo refuses for what cannot be seen
         while True:
+            running: JobData | None = None
             try:
-                async with self._turn(ticket.pipeline_id).lock:
-                    return await self._fire_once(ticket)
+                return await self._take_turn(ticket)
             except _Stale:
-                pass
-            except JobInProgress as refusal:
-                running = await self.preparing.who_runs(ticket.pipeline_id)
-                if ticket.if_running is IfRunning.FAIL or self._clock.now() >= give_up:
-                    raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
-                if running is not None:
-                    # It can be joined, waited for or cancelled; only hidden ones use up the time.
-                    give_up = self._clock.now() + ticket.discovery_timeout
-                await self._clock.sleep(PAUSE)
+                continue
+            except Restarting:
+                await self.preparing.until_ready(ticket.pipeline_id)
+            except Busy as busy:
+                running = busy.running
             except ApiError as refusal:
-                if refusal.status != _BAD_REQUEST or self._clock.now() >= give_up:
-                    raise
-                if not await self.preparing.until_ready(ticket.pipeline_id):
-                    raise
-            # Nothing came of it, so it may be sent again, on what is there now.
-            ticket = await self.prepare(ticket)
+                now = self._clock.now()
+                unexplained = now if unexplained is None else unexplained
+                late = now - unexplained >= ticket.discovery_timeout
+                running = await self._refused(ticket, refusal, late=late)
+                if running is None:
+                    continue
+            unexplained = None
+            if running is not None:
+                joined = await self.preparing.make_way(ticket, running)
+                if joined is not None:
+                    return Found(joined, adopted=True)
+
+    async def _refused(
+        self, ticket: TriggerTicket, refusal: ApiError, *, late: bool
+    ) -> JobData | None:
+        """Return the Job because of which Hevo refused, None if there is another passing reason.
+
+        Raises the refusal where trying again is of no use.
+        """
+        if isinstance(refusal, JobInProgress):
+            running = await self.preparing.who_runs(ticket.pipeline_id)
+            if late or ticket.if_running is IfRunning.FAIL:
+                raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
+            # A Job that is not in the list yet soon will be.
+            await self._clock.sleep(PAUSE)
+            return running
+        restarting = refusal.status == _BAD_REQUEST and not late
+        if restarting and await self.preparing.until_ready(ticket.pipeline_id):
+            return None
+        raise refusal
 
     async def reconcile(self, ticket: TriggerTicket) -> Found | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -160,53 +200,67 @@ class Triggers:
         Raises:
             TriggerOutcomeUnknown: when the list could not be read to the end of that time.
         """
-        async with self._turn(ticket.pipeline_id).lock:
-            return await self._reconcile(ticket)
+        turn = self._turn(ticket.pipeline_id)
+        async with turn:
+            return await self._look_for(ticket)
 
-    async def _reconcile(self, ticket: TriggerTicket) -> Found | None:
+    async def _look_for(self, ticket: TriggerTicket) -> Found | None:
         if ticket.join_job_id is not None:
             request = api.get_job(ticket.pipeline_id, ticket.join_job_id)
             return Found(await self._transport.send(request, Priority.DISCOVERY), adopted=True)
         memory = self._memory.get(ticket.ticket_id)
-        if memory is not None and not memory.posted:
+        if memory is None:
+            return await self._search(ticket, _Posted("it is not known whether it was fired"), {})
+        if not memory.posted:
             return None
-        return await self._search(ticket, "only looking for what came of it", {})
+        return await self._search(memory.ticket, _Posted("it was fired before"), {})
 
     # -- post -------------------------------------------------------------------------------------
 
-    async def _fire_once(self, ticket: TriggerTicket) -> Found:
-        memory = self._memory.get(ticket.ticket_id)
-        if memory is not None and memory.posted:
-            return await self._discover(ticket, doubt="it was fired before")
-        if memory is None or ticket.join_job_id is not None:
-            # A ticket of another process, which may have posted it before it ended.
-            found = await self._reconcile(ticket)
-            if found is not None:
-                return found
-        # A Job that came and went since the reading would look like ours.
-        if (
-            memory is None
-            or memory.turn.count != memory.turns_before
-            or self._clock.now() - memory.read_at > FRESH
-        ):
-            raise _Stale
-        memory.turn.count += 1
-        memory.posted = True
+    async def _take_turn(self, ticket: TriggerTicket) -> Found:
+        """Read, post and look, while nobody else triggers the Pipeline."""
+        turn = self._turn(ticket.pipeline_id)
+        async with turn:
+            memory = self._memory.get(ticket.ticket_id)
+            if memory is not None and memory.posted:
+                return await self._discover(memory.ticket, _Posted("it was fired before"))
+            if memory is None or ticket.join_job_id is not None:
+                found = await self._look_for(ticket)
+                if found is not None:
+                    return found
+                # Of a ticket from elsewhere, nothing has come.
+                self._remember(ticket)
+            async with self._at_once.get():
+                ticket = await self.preparing.read(ticket)
+                posted = await self._post(ticket)
+            return await self._discover(ticket, posted)
+
+    async def _post(self, ticket: TriggerTicket) -> _Posted:
+        """Send it once."""
+        memory = self._remember(ticket)
+        read_at = sent_at = self._clock.now()
+
+        def check_and_note() -> None:
+            nonlocal sent_at
+            sent_at = self._clock.now()
+            if sent_at - read_at > FRESH:
+                raise _Stale
+            memory.posted = True
+
         try:
-            doubt = await self._post(ticket)
-        except HevoError:
+            reply = await self._transport.exchange(
+                self._request(ticket), Priority.TRIGGER, before_sending=check_and_note
+            )
+        except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
+            return _Posted(str(error))
+        except (HevoError, _Stale):
             # Refused, or never sent.
             memory.posted = False
             raise
-        return await self._discover(ticket, doubt)
-
-    async def _post(self, ticket: TriggerTicket) -> str | None:
-        """Send it once; return None when Hevo accepted, else why it cannot be known."""
-        try:
-            await self._transport.send(self._request(ticket), Priority.TRIGGER)
-        except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-            return str(error)
-        return None
+        server_time = reply.server_time
+        if server_time is None:
+            return _Posted(None)
+        return _Posted(None, at=server_time - (self._clock.now() - sent_at))
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
         pipeline_id, drop = ticket.pipeline_id, ticket.drop_and_load
@@ -220,16 +274,16 @@ class Triggers:
 
     # -- reconcile --------------------------------------------------------------------------------
 
-    async def _discover(self, ticket: TriggerTicket, doubt: str | None) -> Found:
+    async def _discover(self, ticket: TriggerTicket, posted: _Posted) -> Found:
         others: dict[str, JobData] = {}
-        found = await self._search(ticket, doubt, others)
+        found = await self._search(ticket, posted, others)
         if found is not None:
             return found
         wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
         missing = f"no {wanted} Job showed up within {ticket.discovery_timeout:.0f} s"
         for job in others.values():
             missing += f"; but {job.type} Job {job.job_id} did: leave job_type out to take any"
-        if doubt is None:
+        if posted.doubt is None:
             missing += await self.preparing.state_of(ticket.pipeline_id)
             raise JobNotFoundAfterTrigger(
                 f"Hevo accepted {ticket.action} of Pipeline {ticket.pipeline_id}, but {missing}. "
@@ -238,13 +292,13 @@ class Triggers:
             )
         raise TriggerOutcomeUnknown(
             f"{ticket.action} of Pipeline {ticket.pipeline_id} may or may not have reached Hevo "
-            f"({doubt}), and {missing}. HevoClient.reconcile(error.ticket) looks again; when it "
-            "returns None, none has come of it",
+            f"({posted.doubt}), and {missing}. HevoClient.reconcile(error.ticket) looks again; "
+            "when it returns None, none has come of it",
             ticket=ticket,
         )
 
     async def _search(
-        self, ticket: TriggerTicket, doubt: str | None, others: dict[str, JobData]
+        self, ticket: TriggerTicket, posted: _Posted, others: dict[str, JobData]
     ) -> Found | None:
         """Look until the Job shows up; None when it has not by the end of the discovery time.
 
@@ -273,18 +327,24 @@ class Triggers:
             fitting = [job for job in news if ticket.fits(job)]
             surely = [job for job in fitting if ticket.watermark.is_surely_news(job)]
             if surely:
-                return self._became(ticket, surely, doubt)
+                return self._became(ticket, surely, posted)
             if fitting and (late or self._clock.now() - started >= UNSURE):
-                return self._became(ticket, fitting, "it may have begun just before")
+                return self._became(ticket, fitting, _Posted("it may have begun just before"))
             others.update((job.job_id, job) for job in news if job not in fitting)
             if late:
                 return None
 
     @staticmethod
-    def _became(ticket: TriggerTicket, fitting: list[JobData], doubt: str | None) -> Found:
-        # One Job of a Pipeline runs at a time: where Hevo accepted, a single new Job is ours; of
-        # several the first is likelier, but it cannot be known.
-        found = Found(fitting[0], adopted=doubt is not None or len(fitting) > 1)
+    def _became(ticket: TriggerTicket, fitting: list[JobData], posted: _Posted) -> Found:
+        # One Job of a Pipeline runs at a time. So where Hevo accepted, ours is the first that was
+        # not created before the POST came (the Date header is cut to seconds).
+        since = None if posted.at is None else (posted.at - 1) * 1000
+        ours = [
+            job
+            for job in fitting
+            if since is None or job.created_ts is None or job.created_ts >= since
+        ]
+        found = Found((ours or fitting)[0], posted.doubt is not None or len(fitting) > 1)
         log.info(
             "%s of Pipeline %s became %s Job %s%s",
             ticket.action,
@@ -303,13 +363,16 @@ class Triggers:
             ticket=ticket,
         )
 
-    def _turn(self, pipeline_id: int) -> _Turn:
-        """Return the Pipeline's turn, shared by all clients of this process's event loop."""
+    def _turn(self, pipeline_id: int) -> asyncio.Lock:
+        """Return the Pipeline's lock, one for all clients of this event loop; hold on to it."""
         of_loop = _turns.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        return of_loop.setdefault((self._scope, pipeline_id), _Turn())
+        return of_loop.setdefault((self._scope, pipeline_id), asyncio.Lock())
 
-    def _remember(self, ticket: TriggerTicket, memory: _Memory) -> None:
-        self._memory[ticket.ticket_id] = memory
+    def _remember(self, ticket: TriggerTicket) -> _Memory:
+        """Note a ticket as it was read; that it was posted is never forgotten."""
+        memory = self._memory.setdefault(ticket.ticket_id, _Memory(ticket))
+        memory.ticket = ticket
         self._memory.move_to_end(ticket.ticket_id)
         while len(self._memory) > REMEMBERED:
             self._memory.popitem(last=False)
+        return memory

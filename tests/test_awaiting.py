@@ -411,7 +411,7 @@ async def test_an_interrupt_that_cannot_cancel_is_bounded_and_said(
     emulator: HevoEmulator, hevo: HevoClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, job = started(emulator, hevo, duration=1000)
-    for fault, says in (("delay", "in time"), ("status", "403")):
+    for fault, says in (("delay", "did not answer within 10 s"), ("status", "403")):
         getattr(emulator.faults, fault)(400 if fault == "delay" else 403, on="cancel_job")
         waiting = asyncio.create_task(job.await_completion(cancel_on_interrupt=True))
         await asyncio.sleep(1)

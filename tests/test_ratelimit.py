@@ -19,6 +19,12 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def use(limiter: RateLimiter, priority: Priority, *, sent: bool = True) -> None:
+    slot = await limiter.acquire(priority)
+    assert slot
+    limiter.release(slot, sent=sent)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -67,12 +73,13 @@ def test_the_server_never_sees_more_than_the_limit_in_any_period(
 
         async def one(comes: float, takes: float, priority: Priority) -> None:
             await asyncio.sleep(comes)
-            assert await limiter.acquire(priority)
+            slot = await limiter.acquire(priority)
+            assert slot
             # It arrives anywhere between its sending and its reply.
             await asyncio.sleep(takes * share)
             arrivals.append(now())
             await asyncio.sleep(takes * (1 - share))
-            limiter.release(sent=True)
+            limiter.release(slot, sent=True)
 
         await asyncio.gather(*(one(*demand) for demand in demands))
 
@@ -85,13 +92,15 @@ def test_the_server_never_sees_more_than_the_limit_in_any_period(
 
 async def test_urgent_calls_go_first_and_equals_in_order() -> None:
     limiter = RateLimiter(RateLimit(1, 10.0), Clock())
-    assert await limiter.acquire(Priority.LIST)
+    first = await limiter.acquire(Priority.LIST)
+    assert first
     order: list[str] = []
 
     async def one(priority: Priority, name: str) -> None:
-        await limiter.acquire(priority)
+        slot = await limiter.acquire(priority)
+        assert slot
         order.append(name)
-        limiter.release(sent=True)
+        limiter.release(slot, sent=True)
 
     waiting = [
         asyncio.create_task(one(priority, name))
@@ -104,7 +113,7 @@ async def test_urgent_calls_go_first_and_equals_in_order() -> None:
         ]
     ]
     await asyncio.sleep(0)
-    limiter.release(sent=True)
+    limiter.release(first, sent=True)
     await asyncio.gather(*waiting)
     assert order == ["cancel", "trigger", "look 1", "look 2", "list"]
 
@@ -112,8 +121,7 @@ async def test_urgent_calls_go_first_and_equals_in_order() -> None:
 async def test_a_cancel_need_not_wait_behind_looks() -> None:
     limiter = RateLimiter(RateLimit(100, 60.0), Clock())
     for _ in range(90):
-        await limiter.acquire(Priority.LOOK)
-        limiter.release(sent=True)
+        await use(limiter, Priority.LOOK)
     start = now()
     look = asyncio.create_task(limiter.acquire(Priority.LOOK))
     for priority, slots in ((Priority.DISCOVERY, 5), (Priority.TRIGGER, 3), (Priority.CANCEL, 2)):
@@ -127,12 +135,13 @@ async def test_a_cancel_need_not_wait_behind_looks() -> None:
 
 async def test_a_cancelled_wait_loses_no_slot() -> None:
     limiter = RateLimiter(RateLimit(1, 10.0, margin=0), Clock())
-    await limiter.acquire(Priority.LOOK)
+    first = await limiter.acquire(Priority.LOOK)
+    assert first
     waiting = [asyncio.create_task(limiter.acquire(Priority.LOOK)) for _ in range(3)]
     await asyncio.sleep(1)
     waiting[0].cancel()
     # Granted and cancelled in the same breath: the slot goes on to the next.
-    limiter.release(sent=False)
+    limiter.release(first, sent=False)
     waiting[1].cancel()
     await asyncio.wait(waiting[:2])
     assert await waiting[2]
@@ -144,15 +153,13 @@ async def test_what_was_not_sent_costs_nothing() -> None:
     limiter = RateLimiter(RateLimit(1, 10.0), Clock())
     start = now()
     for _ in range(5):
-        await limiter.acquire(Priority.LOOK)
-        limiter.release(sent=False)
+        await use(limiter, Priority.LOOK, sent=False)
     assert now() == start
 
 
 async def test_a_deadline_ends_the_wait_for_a_slot() -> None:
     limiter = RateLimiter(RateLimit(1, 60.0), Clock())
-    assert await limiter.acquire(Priority.LOOK)
-    limiter.release(sent=True)
+    await use(limiter, Priority.LOOK)
     start = now()
     assert not await limiter.acquire(Priority.LOOK, start + 5)
     assert now() - start == pytest.approx(5)
@@ -175,8 +182,7 @@ async def test_without_a_limit_nothing_waits() -> None:
     limiter = RateLimiter(None, Clock())
     start = now()
     for _ in range(1000):
-        assert await limiter.acquire(Priority.LIST)
-        limiter.release(sent=True)
+        await use(limiter, Priority.LIST)
     limiter.hold(5)
     assert await limiter.acquire(Priority.LIST)
     assert now() == start
@@ -186,8 +192,7 @@ def test_the_log_outlives_the_loop() -> None:
     limiter = RateLimiter(RateLimit(1, 5.0), Clock())
 
     async def one() -> None:
-        await limiter.acquire(Priority.LOOK)
-        limiter.release(sent=True)
+        await use(limiter, Priority.LOOK)
 
     async def left_waiting() -> None:
         waiting = asyncio.create_task(limiter.acquire(Priority.LOOK))
@@ -201,3 +206,57 @@ def test_the_log_outlives_the_loop() -> None:
     loop.run_until_complete(one())
     assert 4 < loop.time() - start < 6
     loop.close()
+
+
+async def test_what_waits_long_goes_before_what_is_more_urgent() -> None:
+    """Looks must not starve lists for ever; cancels and triggers still go first."""
+    limiter = RateLimiter(RateLimit(1, 10.0, margin=0), Clock())
+    order: list[str] = []
+
+    async def one(priority: Priority, name: str, comes: float) -> None:
+        await asyncio.sleep(comes)
+        await use(limiter, priority)
+        order.append(name)
+
+    await use(limiter, Priority.LIST)
+    await asyncio.gather(
+        one(Priority.LIST, "list", 0.1),
+        *(one(Priority.LOOK, f"look {n}", n * 9.0) for n in range(8)),
+        one(Priority.TRIGGER, "trigger", 25),
+    )
+    assert order.index("trigger") == 2
+    assert 2 < order.index("list") < 6
+
+
+async def test_a_stall_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="hevo_edge")
+    limiter = RateLimiter(RateLimit(2, 60.0), Clock())
+    await asyncio.gather(*(use(limiter, Priority.LOOK) for _ in range(4)))
+    assert len(caplog.records) == 1
+    assert "call budget is used up" in caplog.text
+    assert "next call in 60 s" in caplog.text
+
+
+def test_a_slot_of_a_loop_that_died_is_free_again() -> None:
+    limiter = RateLimiter(RateLimit(1, 5.0), Clock())
+    loop = asyncio.new_event_loop()
+    slot = loop.run_until_complete(limiter.acquire(Priority.LOOK))
+    assert slot
+    loop.close()
+
+    async def next_loop() -> None:
+        await asyncio.wait_for(use(limiter, Priority.LOOK), 1)
+
+    asyncio.run(next_loop())
+    limiter.release(slot, sent=True)
+
+
+def test_loops_that_take_turns_keep_their_own_queues() -> None:
+    limiter = RateLimiter(RateLimit(1, 0.05, margin=0), Clock())
+    first = asyncio.new_event_loop()
+    first.run_until_complete(use(limiter, Priority.LOOK))
+    waiting = first.create_task(use(limiter, Priority.LOOK))
+    first.run_until_complete(asyncio.sleep(0))
+    asyncio.run(use(limiter, Priority.LOOK))
+    first.run_until_complete(asyncio.wait_for(waiting, 5))
+    first.close()

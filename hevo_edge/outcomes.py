@@ -1,0 +1,52 @@
+"""What it means for the caller that a Job has ended: an error per status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hevo_edge import progress
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import (
+    JobCancelled,
+    JobCompletedWithFailures,
+    JobDeferred,
+    JobDidNotSucceed,
+    JobFailed,
+    JobSkipped,
+)
+from hevo_edge.models import JobData
+
+if TYPE_CHECKING:
+    from hevo_edge.job import Job
+
+_OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
+    JobStatus.FAILED: (JobFailed, "see Job.list_objects() for which objects failed"),
+    JobStatus.COMPLETED_WITH_FAILURES: (
+        JobCompletedWithFailures,
+        "pass accept_completed_with_failures=True if that is good enough",
+    ),
+    JobStatus.CANCELLED: (JobCancelled, "somebody cancelled it"),
+    JobStatus.SKIPPED: (JobSkipped, "another Job was running when its scheduled start came"),
+    JobStatus.DEFERRED: (JobDeferred, "Hevo put it aside; a limit of the source or destination?"),
+}
+_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
+_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
+
+
+def failed_outcome(job: Job, data: JobData, name: str) -> JobDidNotSucceed:
+    """Make the error for a Job that ended as ``data`` shows, with what is known of it."""
+    kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
+    counts = [
+        f"{value:,} {what if value != 1 else what.replace('s ', ' ')}"
+        for value, what in (
+            (data.events_loaded, "events loaded"),
+            (data.events_failed, "events failed"),
+            (data.objects_failed, "objects failed"),
+        )
+        if value is not None
+    ]
+    took = ""
+    if data.duration_seconds is not None:
+        took = f" after {progress.duration(data.duration_seconds)}"
+    message = f"{name} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
+    return kind(f"{message}; {advice}", job=job)

@@ -1,0 +1,99 @@
+"""How to await a Job: the options of a wait, checked before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from hevo_edge import checks
+from hevo_edge import progress as progress_lines
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import ConfigurationError
+from hevo_edge.models import JobData
+from hevo_edge.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from hevo_edge.job import Job
+
+POLL_INTERVAL = 15.0
+"""Seconds between looks at a Job, as in the vendor's operator."""
+OnUpdate = Callable[["Job"], Awaitable[None] | None]
+
+
+class WaitKeywords(TypedDict, total=False):
+    """The keywords of ``Job.await_completion``, for what passes them on."""
+
+    poll_interval: float | Schedule
+    timeout: float | None
+    accept_completed_with_failures: bool
+    accept: Iterable[JobStatus | str]
+    on_timeout: str
+    cancel_on_interrupt: bool
+    on_update: OnUpdate | None
+    progress: bool
+
+
+@dataclass(frozen=True)
+class WaitOptions:
+    """How to await a Job; see ``Job.await_completion`` for the meaning of each."""
+
+    schedule: Schedule
+    timeout: float | None
+    accept: frozenset[str]
+    on_timeout: str
+    cancel_on_interrupt: bool
+    on_update: tuple[OnUpdate, ...]
+
+    def ended_by(self, data: JobData) -> bool:
+        """Say whether a snapshot ends the wait; an accepted status does, known or not."""
+        return data.is_terminal or data.status in self.accept
+
+    @classmethod
+    def of(cls, wait: WaitKeywords) -> WaitOptions:
+        """Check keywords that were passed on.
+
+        Raises:
+            TypeError: for one that does not exist.
+            ConfigurationError: when one is wrong.
+        """
+        for name in wait.keys() - WaitKeywords.__annotations__.keys():
+            known = ", ".join(WaitKeywords.__annotations__)
+            raise TypeError(f"{name!r} is no keyword of a wait; there are {known}")
+        return cls.check(**wait)
+
+    @classmethod
+    def check(
+        cls,
+        *,
+        poll_interval: float | Schedule = POLL_INTERVAL,
+        timeout: float | None = None,
+        accept_completed_with_failures: bool = False,
+        accept: Iterable[JobStatus | str] = (),
+        on_timeout: str = "raise",
+        cancel_on_interrupt: bool = False,
+        on_update: OnUpdate | None = None,
+        progress: bool = False,
+    ) -> WaitOptions:
+        """Check the options of a wait.
+
+        Raises:
+            ConfigurationError: when one is wrong.
+        """
+        if not isinstance(accept, Iterable):
+            raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
+        accepted = [accept] if isinstance(accept, str) else list(accept)
+        statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
+        if accept_completed_with_failures:
+            statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
+        if on_update is not None and not callable(on_update):
+            raise ConfigurationError(f"on_update must be callable, not {on_update!r}")
+        shown: tuple[OnUpdate, ...] = (progress_lines.show,) if progress else ()
+        return cls(
+            schedule=as_schedule(poll_interval),
+            timeout=checks.optional_seconds(timeout, "timeout"),
+            accept=frozenset(statuses),
+            on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
+            cancel_on_interrupt=cancel_on_interrupt,
+            on_update=shown if on_update is None else (*shown, on_update),
+        )
