@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from contextlib import aclosing
 from typing import Any
@@ -292,6 +293,24 @@ async def test_a_job_seen_before_is_gone_only_when_that_is_confirmed(
     assert now() - start == pytest.approx(45, abs=0.1)
 
 
+async def test_404s_are_counted_in_a_row(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    _, job = started(emulator, hevo, duration=120)
+    await job.refresh()
+    emulator.faults.status(404, on="get_job", times=2)
+    emulator.faults.status(404, on="get_job", skip=3, times=2)
+    await job.await_completion()
+    assert job.status == "COMPLETED"
+
+
+async def test_a_schedule_by_age_needs_no_duration_from_hevo(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=3600)
+    emulator.faults.missing_field("duration", times=None)
+    await job.await_completion(poll_interval=schedules.geometric())
+    assert len(emulator.requests.of("get_job")) < 100
+
+
 # -- deadlines ------------------------------------------------------------------------------------
 
 
@@ -354,6 +373,50 @@ async def test_a_deadline_in_an_outage_keeps_to_time_and_says_why(
     with pytest.raises(errors.JobTimeout) as caught:
         await job.await_completion(timeout=40)
     assert isinstance(caught.value.__cause__, errors.ServerError)
+
+
+async def test_the_last_look_waits_for_no_retry(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    _, job = started(emulator, hevo, duration=55)
+    emulator.faults.status(503, headers={"Retry-After": "40"}, on="get_job", skip=3)
+    start = now()
+    await job.await_completion(timeout=60)
+    assert now() - start == pytest.approx(60, abs=0.1)
+
+
+async def test_waiters_with_one_deadline_share_the_last_look(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=1000)
+    waits = [hevo.job(job.ref).await_completion(timeout=10) for _ in range(5)]
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    assert {type(result) for result in results} == {errors.JobTimeout}
+    assert len(emulator.requests) == 2
+
+
+async def test_a_slow_callback_does_not_disable_the_deadline(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=1800)
+
+    async def slow(_: Job) -> None:
+        await asyncio.sleep(20)
+
+    start = now()
+    with pytest.raises(errors.JobTimeout):
+        await job.await_completion(timeout=60, on_update=slow)
+    assert now() - start <= 60 + 2 * 20
+
+
+async def test_cancelling_at_the_deadline_is_bounded(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=1000)
+    await job.refresh()
+    emulator.faults.delay(10_000, times=None)
+    start = now()
+    with pytest.raises(errors.JobTimeout, match="did not answer within 10 s"):
+        await job.await_completion(timeout=60, on_timeout="cancel")
+    assert now() - start <= 60 + 17
 
 
 # -- cancellation ---------------------------------------------------------------------------------
@@ -517,6 +580,39 @@ async def test_watch_yields_a_snapshot_a_change_to_everybody(
     assert len(emulator.requests.of("get_job")) == 4
 
 
+async def test_readers_of_one_job_object_do_not_mislead_each_other(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=60)
+
+    async def look_slowly() -> None:
+        async for _ in job.watch(poll_interval=5):
+            await asyncio.sleep(7)
+
+    async def wait_slowly(_: Job) -> None:
+        await asyncio.sleep(4)
+
+    watching = asyncio.create_task(look_slowly())
+    start = now()
+    await job.await_completion(poll_interval=5, on_update=wait_slowly)
+    assert now() - start <= 75
+    assert job.status == "COMPLETED"
+    await watching
+    assert job.status == "COMPLETED"
+
+
+async def test_a_newcomer_gets_what_is_known(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    _, job = started(emulator, hevo, duration=1000)
+    waiting = asyncio.create_task(job.await_completion(poll_interval=100))
+    await asyncio.sleep(10)
+    async with aclosing(hevo.job(job.ref).watch(poll_interval=100)) as snapshots:
+        first = await snapshots.__anext__()
+    assert first.events_loaded == 0
+    assert len(emulator.requests) == 1
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+
 async def test_leaving_a_watch_leaves_nothing_behind(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
@@ -637,6 +733,51 @@ async def test_a_crash_in_a_callback_is_never_collected(
 
     with pytest.raises(ZeroDivisionError):
         await hevo.await_all(jobs, on_failure="return", on_update=crash)
+
+
+async def test_jobs_that_have_failed_already_are_all_accounted_for(
+    emulator: HevoEmulator, hevo: HevoClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = many(emulator, hevo, *({"duration": 1, "outcome": "FAILED"} for _ in range(3)))
+    await asyncio.sleep(2)
+    for job in jobs:
+        await job.refresh()
+    with pytest.raises(errors.JobFailed):
+        await hevo.await_all(jobs)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text
+
+
+async def test_many_waits_keep_nobody_else_waiting(emulator: HevoEmulator) -> None:
+    async with client_of(emulator) as hevo:
+        jobs = many(emulator, hevo, *({"duration": 3000} for _ in range(100)))
+        waiting = asyncio.create_task(hevo.await_all(jobs))
+        await asyncio.sleep(120)
+        start = now()
+        await hevo.pipeline(1).enable()
+        assert now() - start < 5
+        await hevo.get_pipeline(1)
+        assert now() - start < 180
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+
+async def test_those_who_wait_for_a_start_leave_calls_to_those_who_wait_for_an_end(
+    emulator: HevoEmulator,
+) -> None:
+    async with client_of(emulator) as hevo:
+        idle = []
+        for number in range(1000, 1060):
+            emulator.add_pipeline(number, history=1)
+            idle.append(asyncio.create_task(hevo.pipeline(number).await_completion()))
+        (job,) = many(emulator, hevo, {"duration": 480})
+        start = now()
+        await job.await_completion(timeout=3600)
+        assert now() - start < 600
+        for waiting in idle:
+            waiting.cancel()
+        await asyncio.wait(idle)
 
 
 async def test_more_jobs_than_the_budget_has_calls_for_are_still_all_seen(

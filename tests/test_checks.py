@@ -121,6 +121,8 @@ async def test_options_of_a_trigger() -> None:
         await pipeline.trigger(drop_and_load=True)
     with pytest.raises(errors.ConfigurationError, match="job_type must be a non-empty string"):
         await pipeline.trigger(job_type=" ")
+    with pytest.raises(errors.ConfigurationError, match="RESYNC cannot come of SYNC_NOW"):
+        await pipeline.trigger(job_type="resync")
     with pytest.raises(errors.ConfigurationError, match="must name at least one object"):
         await pipeline.resync_objects([])
     with pytest.raises(errors.ConfigurationError, match="at least one field"):

@@ -94,6 +94,10 @@ def test_credentials_in_the_base_url_are_refused_and_not_repeated() -> None:
         config(region=None, base_url="https://me:hunter2@us.hevodata.com")
     assert "must not hold credentials" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+    for odd in ("me:hunter2@us.hevodata.com", "https:/me:hunter2@x", "https://x?token=hunter2"):
+        with pytest.raises(errors.ConfigurationError) as caught:
+            config(region=None, base_url=odd)
+        assert "hunter2" not in str(caught.value)
 
 
 def test_plain_http_to_a_foreign_host_takes_insecure() -> None:
@@ -159,6 +163,8 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(errors.ConfigurationError, match="HEVO_API_KEY"):
         HevoClient.from_env()
+    with pytest.raises(errors.ConfigurationError, match="lacks HEVO_API_SECRET, HEVO_REGION or"):
+        HevoClient.from_env(api_key="key")
     monkeypatch.setenv("HEVO_API_KEY", "key")
     monkeypatch.setenv("HEVO_API_SECRET", "secret")
     with pytest.raises(errors.ConfigurationError, match="HEVO_REGION"):

@@ -172,6 +172,22 @@ class TestJobs:
         with pytest.raises(errors.RequestOutcomeUnknown):
             await job.cancel()
 
+    async def test_a_job_put_aside_can_be_cancelled(
+        self, emulator: HevoEmulator, hevo: HevoClient
+    ) -> None:
+        emulator.pipeline(123).plan(outcome="DEFERRED", duration=0)
+        job = await hevo.pipeline(123).trigger()
+        assert job.is_terminal
+        await job.cancel()
+        assert len(emulator.requests.of("cancel_job")) == 1
+
+    async def test_a_ref_is_as_good_as_an_id(
+        self, emulator: HevoEmulator, hevo: HevoClient
+    ) -> None:
+        assert hevo.pipeline(2).job("2:abc") == hevo.job("2:abc")
+        with pytest.raises(errors.ConfigurationError, match="another Pipeline"):
+            hevo.pipeline(2).job("3:abc")
+
     async def test_a_cancel_that_is_refused(self, emulator: HevoEmulator, hevo: HevoClient) -> None:
         job = await hevo.pipeline(123).trigger()
         for status, kind in ((403, errors.PermissionDenied), (400, errors.ApiError)):
@@ -181,6 +197,29 @@ class TestJobs:
 
 
 class TestClient:
+    async def test_things_of_a_wrong_kind(self, hevo: HevoClient) -> None:
+        wrong: Any
+        pipeline = hevo.pipeline(123)
+        forgotten = pipeline.trigger()
+        for wrong, says in (([pipeline], "Jobs or their refs"), ([forgotten], "await it first")):
+            with pytest.raises(errors.ConfigurationError, match=says):
+                await hevo.await_all(wrong)
+        forgotten.close()
+        ticket: Any = (await pipeline.prepare_trigger()).dumps()
+        with pytest.raises(errors.ConfigurationError, match=r"TriggerTicket.loads\(text\)"):
+            await hevo.fire(ticket)
+        with pytest.raises(errors.ConfigurationError, match="takes a TriggerTicket, not str"):
+            await hevo.reconcile(ticket)
+        wrong = "GET /x"
+        with pytest.raises(errors.ConfigurationError, match="a request of hevo_edge.api"):
+            await hevo.send(wrong)
+        wrong = object()
+        with pytest.raises(errors.ConfigurationError, match="must be an aiohttp.ClientSession"):
+            HevoClient("key", "secret", region="us", session=wrong)
+        wrong = {"pol_interval": 3}
+        with pytest.raises(TypeError, match="'pol_interval' is no keyword of a wait; there are"):
+            await pipeline.await_completion(**wrong)
+
     async def test_any_endpoint_can_be_sent(self, emulator: HevoEmulator, hevo: HevoClient) -> None:
         page = await hevo.send(api.list_destinations())
         assert page.data[0].destination_type == "SNOWFLAKE"

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
-from hevo_edge import HevoClient, RateLimit, api, errors
+from hevo_edge import HevoClient, RateLimit, api, errors, transport
 from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_REPLY_BYTES, Config
 from hevo_edge.emulator import HevoEmulator
@@ -52,14 +52,14 @@ def everything_in(error: BaseException) -> str:
 
 async def test_a_read_and_the_servers_clock(emulator: HevoEmulator, hevo: HevoClient) -> None:
     assert (await hevo.send(GET)).id == 123
-    transport = Transport(
+    sender = Transport(
         Config("emulator-key", "emulator-secret", base_url=emulator.base_url),
         RateLimiter(None, Clock()),
         Clock(),
     )
-    reply = await transport.exchange(GET, Priority.LIST)
+    reply = await sender.exchange(GET, Priority.LIST)
     assert reply.server_time == int(emulator.now)
-    await transport.close()
+    await sender.close()
 
 
 async def test_who_asks_is_said(emulator: HevoEmulator, hevo: HevoClient) -> None:
@@ -277,6 +277,30 @@ async def test_a_429_holds_back_everybody(emulator: HevoEmulator, hevo: HevoClie
     assert now() - start == pytest.approx(30)
 
 
+async def test_a_429_that_says_nothing_holds_back_longer_each_time(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.faults.status(429, times=3)
+    start = now()
+    await hevo.send(GET)
+    assert now() - start >= 10 + 20 + 40
+    emulator.faults.status(429, times=1)
+    start = now()
+    await hevo.send(GET)
+    assert 10 <= now() - start < 20
+
+
+async def test_no_server_can_hold_us_back_for_ever(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.faults.status(429, headers={"Retry-After": "1000000000"})
+    with pytest.raises(errors.RateLimited):
+        await hevo.send(GET)
+    start = now()
+    await hevo.send(GET)
+    assert now() - start == pytest.approx(120, abs=1)
+
+
 async def test_retries_wait_with_full_jitter(emulator: HevoEmulator) -> None:
     waits = []
     for seed in range(20):
@@ -302,25 +326,25 @@ async def test_max_retries(emulator: HevoEmulator) -> None:
 async def test_a_deadline_ends_everything(emulator: HevoEmulator) -> None:
     clock = Clock(1)
     config = Config(emulator.api_key, emulator.api_secret, base_url=emulator.base_url)
-    transport = Transport(config, RateLimiter(RateLimit(2, 60.0), clock), clock)
+    sender = Transport(config, RateLimiter(RateLimit(2, 60.0), clock), clock)
 
     emulator.faults.delay(100, times=1)
     start = now()
     with pytest.raises(errors.RequestOutcomeUnknown, match="timed out"):
-        await transport.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
     assert now() - start == pytest.approx(3)
 
     emulator.faults.status(500, headers={"Retry-After": "50"}, times=None)
     start = now()
     with pytest.raises(errors.ServerError):
-        await transport.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
     assert now() - start == pytest.approx(3, abs=0.1)
 
     start = now()
     with pytest.raises(errors.RequestNotSent, match="call budget"):
-        await transport.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
     assert now() - start == pytest.approx(3)
-    await transport.close()
+    await sender.close()
 
 
 async def test_the_limit_holds_over_real_requests(emulator: HevoEmulator, hevo: HevoClient) -> None:
@@ -430,6 +454,40 @@ def test_several_loops_one_after_another_and_no_close_at_all() -> None:
         gc.collect()
 
 
+async def test_closing_while_a_call_waits_for_its_slot(emulator: HevoEmulator) -> None:
+    async with client_of(emulator, rate_limit=RateLimit(1, 60.0)) as hevo:
+        await hevo.send(GET)
+        waiting = asyncio.create_task(hevo.send(GET))
+        await asyncio.sleep(1)
+        await asyncio.gather(hevo.close(), hevo.close())
+        with pytest.raises(errors.HevoError, match="HevoClient is closed"):
+            await waiting
+
+
+def test_what_surely_was_not_sent() -> None:
+    never = transport._NEVER_SENT
+    for kind in (
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientConnectorDNSError,
+        aiohttp.ClientConnectorCertificateError,
+        aiohttp.ClientConnectorSSLError,
+        aiohttp.ClientProxyConnectionError,
+        aiohttp.ClientHttpProxyError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ServerFingerprintMismatch,
+    ):
+        assert issubclass(kind, never)
+    ambiguous: tuple[type[Exception], ...] = (
+        aiohttp.ServerDisconnectedError,
+        aiohttp.SocketTimeoutError,
+        aiohttp.ClientOSError,
+        aiohttp.ClientPayloadError,
+        aiohttp.ClientResponseError,
+    )
+    for other in ambiguous:
+        assert not issubclass(other, never)
+
+
 @pytest.mark.real_time
 async def test_two_loops_at_once_are_refused(emulator: HevoEmulator, hevo: HevoClient) -> None:
     await hevo.send(GET)
@@ -492,6 +550,26 @@ async def test_credentials_that_a_server_echoes_are_struck_out(
         assert "***" in shown
         assert token.removeprefix("Basic ") not in shown
         assert "emulator-secret" not in shown
+
+
+@pytest.mark.real_time
+async def test_a_header_that_cannot_be_parsed_may_hold_our_own() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        token = next(line for line in head.split(b"\r\n") if line.startswith(b"Authorization"))
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Echo\0" + token + b": x\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, HevoClient("k", "echoed", base_url=f"http://127.0.0.1:{port}") as hevo:
+        with pytest.raises(errors.RequestOutcomeUnknown) as caught:
+            await hevo.send(POST)
+    shown = everything_in(caught.value)
+    assert "***" in shown
+    assert "azplY2hvZWQ=" not in shown
+    assert caught.value.__cause__ is None
 
 
 def test_a_plain_stub_is_enough_for_a_users_unit_test(shimmed_aioresponses: None) -> None:

@@ -12,7 +12,9 @@ from hevo_edge import (
     Job,
     JobType,
     PipelineAction,
+    RateLimit,
     TriggerTicket,
+    api,
     errors,
 )
 from hevo_edge.emulator import DIALECTS, Dialect, HevoEmulator
@@ -681,6 +683,105 @@ async def test_cancelling_a_trigger_leaves_nothing_behind(
     assert len(emulator.requests) == calls
     # The lock is free again.
     job = await hevo.pipeline(123).trigger(if_running="join")
+    assert [job.id] == runs(emulator)
+
+
+# -- many at once, and callers that get in each other's way ----------------------------------------
+
+
+async def test_what_was_read_is_fresh_when_the_post_goes_out(emulator: HevoEmulator) -> None:
+    """A POST that waits for the call budget is sent on a new reading: a Job came and went."""
+    async with client_of(emulator, rate_limit=RateLimit(10, 60.0)) as hevo:
+        for _ in range(9):
+            await hevo.send(api.get_job(123, emulator.pipeline(123).jobs[0].job_id))
+        triggering = asyncio.create_task(hevo.pipeline(123).trigger())
+        await asyncio.sleep(10)
+        scheduled = run_as_scheduled(emulator, duration=20)
+        job = await triggering
+    assert job.id != scheduled
+    assert [job.id] == runs(emulator)
+    readings = {call.at for call in emulator.requests.of("list_jobs")}
+    (post,) = emulator.requests.of("sync_now")
+    assert min(post.at - at for at in readings if at <= post.at) <= 5
+
+
+async def test_a_hundred_triggers_on_scheduled_pipelines_find_their_own_jobs() -> None:
+    async with HevoEmulator(start=START) as emulator:
+        for number in range(1, 41):
+            emulator.add_pipeline(number, every_minutes=3, duration=20, history=1)
+        await asyncio.sleep(150)
+        async with client_of(emulator) as hevo:
+            jobs = await asyncio.gather(
+                *(hevo.pipeline(number).trigger(if_running="wait") for number in range(1, 41))
+            )
+        for job in jobs:
+            assert [job.id] == runs(emulator, job.pipeline_id)
+        assert 429 not in {call.status for call in emulator.requests}
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+async def test_an_old_ticket_fired_twice_at_once_is_posted_once(
+    emulator: HevoEmulator, hevo: HevoClient, foreign: bool
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    await asyncio.sleep(10)
+    async with client_of(emulator) as other:
+        firing = other if foreign else hevo
+        emulator.pipeline(123).plan(duration=2, appears_after=0)
+        first, second = await asyncio.gather(firing.fire(ticket), firing.fire(ticket))
+    assert first == second
+    assert posts(emulator) == 1
+
+
+async def test_one_who_looks_for_a_ticket_has_the_pipelines_turn(emulator: HevoEmulator) -> None:
+    async with client_of(emulator) as first:
+        text = (await first.pipeline(123).prepare_trigger(discovery_timeout=60)).dumps()
+    async with client_of(emulator) as hevo:
+        firing = asyncio.create_task(hevo.fire(TriggerTicket.loads(text)))
+        await asyncio.sleep(3)
+        triggering = asyncio.create_task(hevo.pipeline(123).trigger(if_running="wait"))
+        jobs = await asyncio.gather(firing, triggering)
+    assert [job.id for job in jobs] == runs(emulator)
+
+
+@pytest.mark.parametrize("if_running", ["join", "replace", "wait"])
+async def test_a_running_job_of_an_unknown_status_is_believed_when_hevo_refuses(
+    emulator: HevoEmulator, hevo: HevoClient, if_running: str
+) -> None:
+    running = run_as_scheduled(emulator, duration=300)
+    emulator.faults.unknown_value("status", "RUNNING", on="list_jobs", times=3)
+    job = await hevo.pipeline(123).trigger(if_running=if_running)
+    assert (job.id == running) is (if_running == "join")
+    assert posts(emulator) <= 3
+
+
+async def test_several_new_jobs_are_a_reason_for_doubt(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """Ours was over at once, and a scheduled one began before either was in the list."""
+    pipeline = emulator.pipeline(123)
+    pipeline.plan(duration=0, appears_after=9)
+    triggering = asyncio.create_task(hevo.pipeline(123).trigger())
+    await asyncio.sleep(2)
+    run_as_scheduled(emulator, duration=100, appears_after=7)
+    job = await triggering
+    assert [job.id] == runs(emulator)
+    assert job.adopted
+
+
+async def test_a_cancelled_fire_that_had_sent_nothing_may_be_fired_again(
+    emulator: HevoEmulator,
+) -> None:
+    async with client_of(emulator, rate_limit=RateLimit(4, 60.0)) as hevo:
+        ticket = await hevo.pipeline(123).prepare_trigger()
+        firing = asyncio.create_task(hevo.fire(ticket))
+        await asyncio.sleep(1)
+        assert posts(emulator) == 0
+        firing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await firing
+        assert await hevo.reconcile(ticket) is None
+        job = await hevo.fire(ticket)
     assert [job.id] == runs(emulator)
 
 
