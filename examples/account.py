@@ -1,4 +1,4 @@
-"""Where the examples run: on your Hevo account if HEVO_API_KEY is set, else on the emulator."""
+"""Where the examples run: on your Hevo account if HEVO_ variables are set, else on an emulator."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from hevo_edge.emulator import HevoEmulator
 
 SPEED = 20.0
 """The emulator's clock runs this much faster, so that a Job of minutes takes seconds."""
+_VARIABLES = ("HEVO_API_KEY", "HEVO_API_SECRET", "HEVO_REGION", "HEVO_BASE_URL")
 
 
-def is_real() -> bool:
-    """Tell whether the examples talk to Hevo itself."""
-    return bool(os.environ.get("HEVO_API_KEY"))
+def is_set() -> bool:
+    """Tell whether any of the settings for a real client is there; then all have to be."""
+    return any(os.environ.get(name) for name in _VARIABLES)
 
 
 @asynccontextmanager
 async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
     """Yield a client of your account, or else of the emulator that was prepared."""
-    if is_real():
+    if is_set():
         async with HevoClient.from_env() as hevo:
-            print(f"Using your Hevo account at {hevo.base_url}.")
+            print(f"Using Hevo at {hevo.base_url}.")
             yield hevo
         return
     async with (
@@ -31,12 +32,12 @@ async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
         HevoClient(emulator.api_key, emulator.api_secret, base_url=emulator.base_url) as hevo,
     ):
         print(
-            f"HEVO_API_KEY is not set: using an emulator at {hevo.base_url}, whose clock runs "
-            f"{emulator.speed:.0f} times as fast."
+            f"No HEVO_API_KEY is set, so this uses an emulator of Hevo at {hevo.base_url}, whose "
+            f"clock runs {emulator.speed:.0f} times as fast."
         )
         yield hevo
 
 
 def poll_interval() -> float:
     """Return the seconds between looks: Hevo's 15, less on the fast emulator."""
-    return 15.0 if is_real() else 1.0
+    return 15.0 if is_set() else 1.0

@@ -43,7 +43,7 @@ async def nightly(hevo: HevoClient, pipeline_id: str) -> None:
 async def main() -> None:
     pipeline_id = os.environ.get("HEVO_PIPELINE_ID", "123")
     emulator = HevoEmulator(speed=account.SPEED)
-    emulator.add_pipeline(int(pipeline_id), duration=40.0)
+    emulator.add_pipeline(123, duration=40.0)
     async with account.emulated_or_real(emulator) as hevo:
         await nightly(hevo, pipeline_id)
 

@@ -2,9 +2,10 @@
 
     python examples/quickstart.py [--sync-only]
 
-Without credentials it runs against the emulator. With HEVO_API_KEY, HEVO_API_SECRET, HEVO_REGION
-(or HEVO_BASE_URL) and HEVO_PIPELINE_ID it runs on that Pipeline of your account; mind that
-drop-and-load recreates its Destination tables (--sync-only leaves that out).
+Without credentials it runs against an emulator. With HEVO_API_KEY, HEVO_API_SECRET, HEVO_REGION
+(or HEVO_BASE_URL) and HEVO_PIPELINE_ID it runs on that Pipeline of your account. Mind that
+drop-and-load drops and recreates its Destination tables: on a host that is not this machine it
+waits ten seconds before that, for Ctrl-C; --sync-only leaves it out.
 
 Exit code: 0 when all went well, 1 when a Job did not succeed, 2 for wrong settings, 3 when Hevo
 could not be asked.
@@ -56,29 +57,49 @@ async def run(title: str, triggering: Awaitable[Job]) -> bool:
     return True
 
 
+async def warn_of_dropped_tables(hevo: HevoClient, pipeline_id: int) -> None:
+    """Leave ten seconds to think, on a Pipeline that is real."""
+    if "://127.0.0.1" in hevo.base_url or "://localhost" in hevo.base_url:
+        return
+    print(
+        f"\nNext, the resync DROPS AND RECREATES the Destination tables of Pipeline {pipeline_id}."
+        "\nCtrl-C within ten seconds stops it; --sync-only leaves it out."
+    )
+    await asyncio.sleep(10)
+
+
 async def sync_and_resync(hevo: HevoClient, pipeline_id: str, *, sync_only: bool) -> bool:
     """Run the main job; return whether all of it succeeded."""
     pipeline = await hevo.get_pipeline(pipeline_id)
-    print(f"Pipeline {pipeline.id} ({pipeline.name}) is {pipeline.status}.")
+    print(f"Pipeline {pipeline.id} ({pipeline.name}) is there; its status is {pipeline.status}.")
     results = [await run("Sync", pipeline.sync_now())]
     if not sync_only:
-        title = "Resync with drop-and-load"
-        results.append(await run(title, pipeline.resync(drop_and_load=True)))
+        await warn_of_dropped_tables(hevo, pipeline.id)
+        # Hevo restarts the Pipeline before the Job shows up, so give that more time.
+        resync = pipeline.resync(drop_and_load=True, discovery_timeout=900)
+        results.append(await run("Resync with drop-and-load", resync))
     print(f"\n{sum(results)} of {len(results)} Jobs succeeded.")
     return all(results)
+
+
+def pipeline_to_run() -> str:
+    """Return the Pipeline's id, once the settings of the account are known to be whole."""
+    if not account.is_set():
+        return "123"
+    HevoClient.from_env()  # says what is missing
+    if not os.environ.get("HEVO_PIPELINE_ID"):
+        raise errors.ConfigurationError("set HEVO_PIPELINE_ID to the Pipeline to run")
+    return os.environ["HEVO_PIPELINE_ID"]
 
 
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sync-only", action="store_true", help="leave the resync out")
     sync_only = parser.parse_args().sync_only
-    pipeline_id = os.environ.get("HEVO_PIPELINE_ID", "" if account.is_real() else "123")
-    if not pipeline_id:
-        print("Set HEVO_PIPELINE_ID to the Pipeline to run.", file=sys.stderr)
-        return 2
     emulator = HevoEmulator(speed=account.SPEED)
-    emulator.add_pipeline(int(pipeline_id), name="Orders to the warehouse", duration=100.0)
+    emulator.add_pipeline(123, name="Orders to the warehouse", duration=100.0)
     try:
+        pipeline_id = pipeline_to_run()
         async with account.emulated_or_real(emulator) as hevo:
             return 0 if await sync_and_resync(hevo, pipeline_id, sync_only=sync_only) else 1
     except errors.ConfigurationError as error:

@@ -75,7 +75,7 @@ async def main() -> int:
     parser.add_argument("--at-once", type=int, default=3)
     parser.add_argument("--yes", action="store_true", help="start runs on your own account")
     options = parser.parse_args()
-    start = options.yes or not account.is_real()
+    start = options.yes or not account.is_set()
     async with account.emulated_or_real(after_an_outage()) as hevo:
         return 0 if await recover_all(hevo, options.at_once, start=start) else 1
 

@@ -16,23 +16,25 @@ from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
 
 
+async def sync(hevo: HevoClient, pipeline_id: str) -> bool:
+    """Sync one Pipeline; what goes wrong with it must not make us forget the others."""
+    try:
+        job = await hevo.pipeline(pipeline_id).sync_now(if_running="join")
+        print(f"  Pipeline {pipeline_id}: Job {job.id} is under way")
+        await job.await_completion(poll_interval=account.poll_interval(), timeout=3600)
+    except errors.HevoError as error:
+        print(f"  Pipeline {pipeline_id}: {error}")
+        return False
+    loaded = job.data.events_loaded if job.data else None
+    print(f"  Pipeline {pipeline_id}: {job.status}, {loaded or 0:,} events loaded")
+    return True
+
+
 async def sync_all(hevo: HevoClient, pipeline_ids: list[str]) -> bool:
-    jobs = await asyncio.gather(
-        *(hevo.pipeline(pipeline_id).sync_now(if_running="join") for pipeline_id in pipeline_ids)
-    )
-    print(f"{len(jobs)} Jobs are under way")
-    succeeded = 0
-    async for result in hevo.as_completed(
-        jobs, on_failure="return", poll_interval=account.poll_interval(), timeout=3600
-    ):
-        if isinstance(result, errors.HevoError):
-            print(f"  {result}")
-        else:
-            succeeded += 1
-            loaded = result.data.events_loaded if result.data else None
-            print(f"  Pipeline {result.pipeline_id}: {loaded or 0:,} events loaded")
-    if succeeded < len(jobs):
-        print(f"Only {succeeded} of {len(jobs)} succeeded; not going on.")
+    print(f"Syncing {len(pipeline_ids)} Pipelines at once:")
+    results = await asyncio.gather(*(sync(hevo, pipeline_id) for pipeline_id in pipeline_ids))
+    if not all(results):
+        print(f"Only {sum(results)} of {len(results)} have succeeded; not going on.")
         return False
     print("All have succeeded; going on with what needs them all.")
     return True
@@ -41,10 +43,8 @@ async def sync_all(hevo: HevoClient, pipeline_ids: list[str]) -> bool:
 async def main() -> int:
     pipeline_ids = sys.argv[1:] or ["1", "2", "3"]
     emulator = HevoEmulator(speed=account.SPEED)
-    for number, pipeline_id in enumerate(pipeline_ids):
-        emulator.add_pipeline(
-            int(pipeline_id), duration=20.0 * (number + 1), events=1000 * (number + 1)
-        )
+    for number in (1, 2, 3):
+        emulator.add_pipeline(number, duration=20.0 * number, events=1000 * number)
     async with account.emulated_or_real(emulator) as hevo:
         return 0 if await sync_all(hevo, pipeline_ids) else 1
 

@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "account.py": [],
     "quickstart.py": [
-        "Pipeline 123 (Orders to the warehouse) is INITIALIZED",
+        "Pipeline 123 (Orders to the warehouse) is there; its status is INITIALIZED",
         "started as INCREMENTAL Job",
         "started as RESYNC_WITH_DROP_AND_LOAD Job",
         "COMPLETED after 1m40s: 1,000 events loaded, 0 failed; 3 objects done, 0 failed",
@@ -25,7 +25,11 @@ SAYS = {
         "Syncing them, 3 at a time",
         "5 of 5 have recovered",
     ],
-    "sync_several.py": ["3 Jobs are under way", "Pipeline 3: 3,000 events", "All have succeeded"],
+    "sync_several.py": [
+        "Syncing 3 Pipelines at once",
+        "Pipeline 3: COMPLETED, 3,000 events loaded",
+        "All have succeeded",
+    ],
 }
 
 
@@ -58,9 +62,16 @@ def test_quickstart_names_the_setting_that_is_missing() -> None:
     done = run("quickstart.py", HEVO_API_KEY="key", HEVO_PIPELINE_ID="1")
     assert done.returncode == 2
     assert "HEVO_API_SECRET" in done.stderr
+    done = run("quickstart.py", HEVO_REGION="us")
+    assert done.returncode == 2
+    assert "HEVO_API_KEY, HEVO_API_SECRET" in done.stderr
     done = run("quickstart.py", HEVO_API_KEY="key", HEVO_API_SECRET="s", HEVO_REGION="us")
     assert done.returncode == 2
     assert "HEVO_PIPELINE_ID" in done.stderr
+    settings = {"HEVO_API_KEY": "key", "HEVO_API_SECRET": "s", "HEVO_REGION": "us"}
+    done = run("quickstart.py", **settings, HEVO_PIPELINE_ID="nonsense")
+    assert done.returncode == 2
+    assert done.stderr == "pipeline_id must be a positive integer, not 'nonsense'\n"
 
 
 def test_quickstart_says_when_hevo_cannot_be_reached() -> None:

@@ -93,9 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_welcome(emulator: HevoEmulator) -> None:
     print(f"Hevo Edge emulator at {emulator.base_url}, Ctrl-C stops it. In your shell:")
-    print(f"export HEVO_BASE_URL={shlex.quote(emulator.base_url)}")
-    print(f"export HEVO_API_KEY={shlex.quote(emulator.api_key)}")
-    print(f"export HEVO_API_SECRET={shlex.quote(emulator.api_secret)}", flush=True)
+    for name, value in emulator.environment.items():
+        print(f"export {name}={shlex.quote(value)}", flush=True)
 
 
 def _print_request(call: RecordedCall) -> None:

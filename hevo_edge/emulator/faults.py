@@ -77,6 +77,8 @@ class Faults:
         **rule: Any,
     ) -> Fault:
         """Answer with a status and a body: text, bytes or JSON data."""
+        if not isinstance(status, int):
+            raise TypeError(f"status must be a number such as 502, not {status!r}")
         options = {"status": status, "body": body, "headers": dict(headers or {})}
         return self._add("status", effect, options, rule)
 

@@ -31,7 +31,7 @@ class EmulatedJob:
     origin: str = "history"
     status: str = JobStatus.IN_PROGRESS
     events: int = 1000
-    objects: int = 3
+    objects: tuple[str, ...] = ("users", "orders", "items")
     ended: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -56,7 +56,8 @@ class EmulatedJob:
         ingested = int(self.events * share)
         failed_events = ingested // 10 if self._fails else 0
         failed_objects = 1 if self._fails and self.is_over and self.objects else 0
-        done = min(int(self.objects * share), self.objects - failed_objects)
+        objects = len(self.objects)
+        done = min(int(objects * share), objects - failed_objects)
         shown: dict[str, Any] = {
             "job_id": self.job_id,
             "type": str(self.type),
@@ -67,7 +68,7 @@ class EmulatedJob:
             "events_loaded": ingested - failed_events,
             "events_failed": failed_events,
             "objects_success": done,
-            "objects_queued": 0 if self.is_over else self.objects - done,
+            "objects_queued": 0 if self.is_over else objects - done,
             "objects_skipped": 0,
             "objects_failed": failed_objects,
             "duration": round(elapsed * 1000),
@@ -81,15 +82,15 @@ class EmulatedJob:
 
     def wire_objects(self) -> list[dict[str, Any]]:
         """Return what the API shows of each of its objects."""
-        share = self.events // max(1, self.objects)
+        share = self.events // max(1, len(self.objects))
         rows: list[dict[str, Any]] = [
             {
-                "object_name": f"object_{number + 1}",
+                "object_name": name,
                 "rows_processed": share,
                 "rows_failed": 0,
                 "status": str(JobStatus.COMPLETED if self.is_over else JobStatus.IN_PROGRESS),
             }
-            for number in range(self.objects)
+            for name in self.objects
         ]
         if self._fails and self.is_over and rows:
             rows[-1].update(rows_failed=share // 10, status=str(self.status))

@@ -276,10 +276,10 @@ class EmulatedPipeline:
             created=at,
             visible_from=at + self._draw(plan.get("appears_after", self.appears_after)),
             ends=None if duration is None else at + self._draw(duration),
-            outcome=plan.get("outcome", JobStatus.COMPLETED),
+            outcome=_known_status(plan.get("outcome", JobStatus.COMPLETED)),
             origin=origin,
             events=plan.get("events", self.events),
-            objects=len(self.objects),
+            objects=tuple(str(shown["name"]) for shown in self.objects.values()),
             extra=plan.get("extra", {}),
         )
         self.jobs.append(job)
@@ -357,3 +357,8 @@ class EmulatedPipeline:
                 object_name=name, destination_table_name=name, load_mode="MERGE", fields=[field]
             )
         return shown
+
+
+def _known_status(outcome: str) -> str:
+    """Return a status that is known in upper case; a slip of case is no unknown status."""
+    return outcome.upper() if outcome.upper() in JobStatus.__members__ else outcome

@@ -147,9 +147,9 @@ class HevoEmulator:
     def environment(self) -> dict[str, str]:
         """The variables with which ``HevoClient.from_env()`` finds it."""
         return {
+            "HEVO_BASE_URL": self.base_url,
             "HEVO_API_KEY": self.api_key,
             "HEVO_API_SECRET": self.api_secret,
-            "HEVO_BASE_URL": self.base_url,
         }
 
     @property

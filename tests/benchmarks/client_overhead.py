@@ -173,9 +173,12 @@ def main() -> None:
     ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
-        port = int(server.stdout.readline())
-        asyncio.run(compare(f"http://127.0.0.1:{port}", arguments.rounds, arguments.requests))
-        server.stdin.close()
+        try:
+            port = int(server.stdout.readline())
+            asyncio.run(compare(f"http://127.0.0.1:{port}", arguments.rounds, arguments.requests))
+            server.stdin.close()
+        finally:
+            server.terminate()
     compare_imports(arguments.rounds)
 
 

@@ -152,8 +152,11 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        lines = [process.stdout.readline() for _ in range(4)]
-        assert lines[1].startswith("export HEVO_BASE_URL=http://127.0.0.1:")
-        process.send_signal(number)
-        assert process.wait(10) == 0
-        assert process.stderr.read() == ""
+        try:
+            lines = [process.stdout.readline() for _ in range(4)]
+            assert lines[1].startswith("export HEVO_BASE_URL=http://127.0.0.1:")
+            process.send_signal(number)
+            assert process.wait(10) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()

@@ -388,7 +388,7 @@ class TestWire:
     def test_a_failed_job_without_objects(self) -> None:
         p = pipeline(objects=(), history=0)
         job = p.add_history(created=NOW - 60, status=JobStatus.FAILED)
-        job.objects = 0
+        job.objects = ()
         assert job.wire_objects() == []
         assert job.wire(NOW, NEWEST)["objects_failed"] == 0
 

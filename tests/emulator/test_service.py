@@ -315,7 +315,7 @@ class TestJobs:
     async def test_objects_of_a_job(self, ask: Ask, emulator: HevoEmulator) -> None:
         job_id = emulator.pipeline(123).jobs[0].job_id
         rows = (await ask("GET", f"{JOBS}/{job_id}/objects?limit=2")).json
-        assert [row["object_name"] for row in rows["data"]] == ["object_1", "object_2"]
+        assert [row["object_name"] for row in rows["data"]] == ["users", "orders"]
         assert rows["has_more"] is True
 
     @pytest.mark.parametrize(
