@@ -108,7 +108,11 @@ class HevoClient:
             lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
         )
         self.triggers: Triggers = Triggers(
-            self.transport, preparing, self.clock, dialect=config.dialect, scope=config.base_url
+            self.transport,
+            preparing,
+            self.clock,
+            dialect=config.dialect,
+            scope=config.base_url,
         )
 
     @classmethod

@@ -40,9 +40,9 @@ _RESERVED_PARTS = {
     Priority.LOOK: 0.10,
     Priority.LIST: 0.10,
 }
-# Cancels and triggers always go first. Of the others, one that has waited so many seconds longer
-# goes before the next more urgent kind: looks must not starve lists for ever.
-_HEAD_START = {Priority.DISCOVERY: 0.0, Priority.LOOK: 20.0, Priority.LIST: 40.0}
+# What is more urgent always goes first, but for lists: one that has waited so many seconds longer
+# goes before a look, because looks would starve lists for ever.
+_LOOKS_HEAD_START = 20.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Queue:
         return sorted(kinds, key=self._order)
 
     def _order(self, priority: Priority) -> tuple[int, float]:
-        strict = min(priority, Priority.DISCOVERY)
-        return strict, self.waiting[priority][0][0] + _HEAD_START.get(priority, 0.0)
+        head_start = _LOOKS_HEAD_START if priority is Priority.LIST else 0.0
+        return min(priority, Priority.LOOK), self.waiting[priority][0][0] + head_start
 
 
 class RateLimiter:

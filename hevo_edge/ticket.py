@@ -59,6 +59,14 @@ class TriggerTicket(BaseModel):
                 f"this is not a TriggerTicket of version 1: {where}: {first['msg']}"
             ) from None
 
+    def later(self, seconds: float) -> TriggerTicket:
+        """Return the ticket as if it had been read so many seconds later, by Hevo's clock."""
+        mark = self.watermark
+        if mark.read_at is None:
+            return self
+        moved = mark.model_copy(update={"read_at": mark.read_at + seconds})
+        return self.model_copy(update={"watermark": moved})
+
     def fits(self, job: JobData) -> bool:
         """Say whether a Job is of a type that can come of this trigger."""
         if self.job_type is not None:

@@ -144,10 +144,18 @@ class Transport:
         raise failure.error.with_traceback(None) from failure.cause
 
     async def send(
-        self, request: Request[T], priority: Priority, *, deadline: float | None = None
+        self,
+        request: Request[T],
+        priority: Priority,
+        *,
+        deadline: float | None = None,
+        before_sending: Callable[[], None] = lambda: None,
     ) -> T:
         """Send a request like ``exchange``, and return only what the body said."""
-        return (await self.exchange(request, priority, deadline=deadline)).value
+        reply = await self.exchange(
+            request, priority, deadline=deadline, before_sending=before_sending
+        )
+        return reply.value
 
     async def close(self) -> None:
         """Close the session, unless it was passed in. What is sent afterwards is refused."""
@@ -248,8 +256,17 @@ class Transport:
         error.method, error.path = call.request.method, call.request.path
         error.attempts = call.attempts
         error.elapsed = self._clock.now() - call.started
-        call.failure = _AttemptFailed(call, error, _harmless(cause))
+        call.failure = _AttemptFailed(call, error, self._harmless(cause))
         return call.failure
+
+    def _harmless(self, cause: Exception | None) -> Exception | None:
+        """Return the cause without the frames and objects in which aiohttp holds our headers."""
+        if cause is None or isinstance(cause, aiohttp.ClientResponseError):
+            return None
+        if self._config.redact(repr(cause)) != repr(cause):
+            return None  # it quotes a server that echoes them
+        cause.__cause__ = cause.__context__ = None
+        return cause.with_traceback(None)
 
     def _gives_up(self, failed: Exception) -> bool:
         """Tell whether the request must not, or need not, be sent again."""
@@ -336,11 +353,3 @@ def _say(error: BaseException) -> str:
     if isinstance(error, asyncio.TimeoutError) and not str(error):
         return "timed out"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _harmless(cause: Exception | None) -> Exception | None:
-    """Return the cause without the frames and objects in which aiohttp holds our headers."""
-    if cause is None or isinstance(cause, aiohttp.ClientResponseError):
-        return None
-    cause.__cause__ = cause.__context__ = None
-    return cause.with_traceback(None)

@@ -27,7 +27,6 @@ from hevo_edge.errors import (
     TriggerOutcomeUnknown,
     UnexpectedResponse,
 )
-from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
@@ -43,12 +42,6 @@ DISCOVERY = geometric(share=0.25, shortest=1.0, longest=10.0)
 """When to look for the new Job: early, then spaced, by the seconds since the POST."""
 PAUSE = 3.0
 """Seconds before a trigger that was refused is sent again."""
-FRESH = 5.0
-"""Seconds from the reading to the POST. After that it is read again: a Job that came and went
-meanwhile would look like ours."""
-AT_ONCE = 8
-"""How many triggers of a client read and post at once. More would only wait for calls between the
-two, and have to read again."""
 UNSURE = 30.0
 """Seconds after which a Job is taken that may have been created just before the ticket was."""
 REMEMBERED = 10_000
@@ -58,22 +51,10 @@ _BAD_REQUEST = 400
 
 @dataclass
 class _Memory:
-    """What a client knows of a ticket: as it was last read, and whether it may have been posted."""
+    """A ticket as it was last read, and whether it may have been posted."""
 
     ticket: TriggerTicket
     posted: bool = False
-
-
-@dataclass(frozen=True)
-class _Posted:
-    """Why it is in doubt whether Hevo accepted, if it is; and when it came, by Hevo's clock."""
-
-    doubt: str | None
-    at: float | None = None
-
-
-class _Stale(Exception):
-    """What was read before the POST is too old by now."""
 
 
 _turns: WeakKeyDictionary[
@@ -115,7 +96,6 @@ class Triggers:
         self._dialect = dialect
         self._scope = scope
         self._memory: OrderedDict[str, _Memory] = OrderedDict()
-        self._at_once: PerLoop[asyncio.Semaphore] = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def trigger(self, wish: TriggerTicket) -> Found:
         """Start what is wished for and find its Job.
@@ -153,8 +133,6 @@ class Triggers:
             running: JobData | None = None
             try:
                 return await self._take_turn(ticket)
-            except _Stale:
-                continue
             except Restarting:
                 await self.preparing.until_ready(ticket.pipeline_id)
             except Busy as busy:
@@ -210,10 +188,10 @@ class Triggers:
             return Found(await self._transport.send(request, Priority.DISCOVERY), adopted=True)
         memory = self._memory.get(ticket.ticket_id)
         if memory is None:
-            return await self._search(ticket, _Posted("it is not known whether it was fired"), {})
+            return await self._search(ticket, "it is not known whether it was fired", {})
         if not memory.posted:
             return None
-        return await self._search(memory.ticket, _Posted("it was fired before"), {})
+        return await self._search(memory.ticket, "it was fired before", {})
 
     # -- post -------------------------------------------------------------------------------------
 
@@ -223,44 +201,37 @@ class Triggers:
         async with turn:
             memory = self._memory.get(ticket.ticket_id)
             if memory is not None and memory.posted:
-                return await self._discover(memory.ticket, _Posted("it was fired before"))
+                return await self._discover(memory.ticket, "it was fired before")
             if memory is None or ticket.join_job_id is not None:
                 found = await self._look_for(ticket)
                 if found is not None:
                     return found
                 # Of a ticket from elsewhere, nothing has come.
                 self._remember(ticket)
-            async with self._at_once.get():
-                ticket = await self.preparing.read(ticket)
-                posted = await self._post(ticket)
-            return await self._discover(ticket, posted)
+            ticket = await self.preparing.read(ticket)
+            memory = self._remember(ticket)
+            doubt = await self._post(memory)
+            return await self._discover(memory.ticket, doubt)
 
-    async def _post(self, ticket: TriggerTicket) -> _Posted:
-        """Send it once."""
-        memory = self._remember(ticket)
-        read_at = sent_at = self._clock.now()
+    async def _post(self, memory: _Memory) -> str | None:
+        """Send it once; return None when Hevo accepted, else why that cannot be known."""
+        ticket, read_at = memory.ticket, self._clock.now()
 
-        def check_and_note() -> None:
-            nonlocal sent_at
-            sent_at = self._clock.now()
-            if sent_at - read_at > FRESH:
-                raise _Stale
+        def note() -> None:
+            # It may have waited for the call budget since it was read. What was created before it
+            # goes out cannot be its Job, so the watermark moves on with Hevo's clock.
+            memory.ticket = ticket.later(self._clock.now() - read_at)
             memory.posted = True
 
         try:
-            reply = await self._transport.exchange(
-                self._request(ticket), Priority.TRIGGER, before_sending=check_and_note
-            )
+            await self._transport.send(self._request(ticket), Priority.TRIGGER, before_sending=note)
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-            return _Posted(str(error))
-        except (HevoError, _Stale):
+            return str(error)
+        except HevoError:
             # Refused, or never sent.
             memory.posted = False
             raise
-        server_time = reply.server_time
-        if server_time is None:
-            return _Posted(None)
-        return _Posted(None, at=server_time - (self._clock.now() - sent_at))
+        return None
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
         pipeline_id, drop = ticket.pipeline_id, ticket.drop_and_load
@@ -274,16 +245,16 @@ class Triggers:
 
     # -- reconcile --------------------------------------------------------------------------------
 
-    async def _discover(self, ticket: TriggerTicket, posted: _Posted) -> Found:
+    async def _discover(self, ticket: TriggerTicket, doubt: str | None) -> Found:
         others: dict[str, JobData] = {}
-        found = await self._search(ticket, posted, others)
+        found = await self._search(ticket, doubt, others)
         if found is not None:
             return found
         wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
         missing = f"no {wanted} Job showed up within {ticket.discovery_timeout:.0f} s"
         for job in others.values():
             missing += f"; but {job.type} Job {job.job_id} did: leave job_type out to take any"
-        if posted.doubt is None:
+        if doubt is None:
             missing += await self.preparing.state_of(ticket.pipeline_id)
             raise JobNotFoundAfterTrigger(
                 f"Hevo accepted {ticket.action} of Pipeline {ticket.pipeline_id}, but {missing}. "
@@ -292,13 +263,13 @@ class Triggers:
             )
         raise TriggerOutcomeUnknown(
             f"{ticket.action} of Pipeline {ticket.pipeline_id} may or may not have reached Hevo "
-            f"({posted.doubt}), and {missing}. HevoClient.reconcile(error.ticket) looks again; "
+            f"({doubt}), and {missing}. HevoClient.reconcile(error.ticket) looks again; "
             "when it returns None, none has come of it",
             ticket=ticket,
         )
 
     async def _search(
-        self, ticket: TriggerTicket, posted: _Posted, others: dict[str, JobData]
+        self, ticket: TriggerTicket, doubt: str | None, others: dict[str, JobData]
     ) -> Found | None:
         """Look until the Job shows up; None when it has not by the end of the discovery time.
 
@@ -327,24 +298,18 @@ class Triggers:
             fitting = [job for job in news if ticket.fits(job)]
             surely = [job for job in fitting if ticket.watermark.is_surely_news(job)]
             if surely:
-                return self._became(ticket, surely, posted)
+                return self._became(ticket, surely, doubt)
             if fitting and (late or self._clock.now() - started >= UNSURE):
-                return self._became(ticket, fitting, _Posted("it may have begun just before"))
+                return self._became(ticket, fitting, "it may have begun just before")
             others.update((job.job_id, job) for job in news if job not in fitting)
             if late:
                 return None
 
     @staticmethod
-    def _became(ticket: TriggerTicket, fitting: list[JobData], posted: _Posted) -> Found:
-        # One Job of a Pipeline runs at a time. So where Hevo accepted, ours is the first that was
-        # not created before the POST came (the Date header is cut to seconds).
-        since = None if posted.at is None else (posted.at - 1) * 1000
-        ours = [
-            job
-            for job in fitting
-            if since is None or job.created_ts is None or job.created_ts >= since
-        ]
-        found = Found((ours or fitting)[0], posted.doubt is not None or len(fitting) > 1)
+    def _became(ticket: TriggerTicket, fitting: list[JobData], doubt: str | None) -> Found:
+        # One Job of a Pipeline runs at a time. So where Hevo accepted, the first Job since is ours;
+        # if there are more already, ours may not be in the list yet.
+        found = Found(fitting[0], adopted=doubt is not None or len(fitting) > 1)
         log.info(
             "%s of Pipeline %s became %s Job %s%s",
             ticket.action,

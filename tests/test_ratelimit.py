@@ -208,8 +208,8 @@ def test_the_log_outlives_the_loop() -> None:
     loop.close()
 
 
-async def test_what_waits_long_goes_before_what_is_more_urgent() -> None:
-    """Looks must not starve lists for ever; cancels and triggers still go first."""
+async def test_a_list_that_waits_long_goes_before_looks() -> None:
+    """Looks must not starve lists for ever; what is more urgent still goes first."""
     limiter = RateLimiter(RateLimit(1, 10.0, margin=0), Clock())
     order: list[str] = []
 

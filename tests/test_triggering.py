@@ -602,6 +602,32 @@ async def test_another_process_takes_over(emulator: HevoEmulator, fired: bool) -
         assert again.adopted is fired
 
 
+async def test_preparing_makes_way_as_well(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    run_as_scheduled(emulator, duration=100)
+    start = now()
+    ticket = await hevo.pipeline(123).prepare_trigger(if_running="wait")
+    assert now() - start >= 100
+    emulator.pipeline(123).resync(emulator.now, drop_and_load=False)
+    emulator.pipeline(123).plan(duration=500, appears_after=0)
+    again = await hevo.pipeline(123).prepare_trigger(if_running="wait")
+    assert again.watermark.read_at
+    assert ticket.watermark.read_at
+    assert again.watermark.read_at - ticket.watermark.read_at > 10
+    assert posts(emulator) == 0
+
+
+async def test_firing_again_after_an_answer_was_lost_only_looks(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    emulator.faults.drop(on="sync_now")
+    for _ in range(2):
+        with pytest.raises(errors.TriggerOutcomeUnknown):
+            await hevo.fire(ticket)
+    assert await hevo.reconcile(ticket) is None
+    assert posts(emulator) == 1
+
+
 async def test_a_joining_ticket_sends_nothing(emulator: HevoEmulator, hevo: HevoClient) -> None:
     running = run_as_scheduled(emulator, duration=600)
     ticket = await hevo.pipeline(123).prepare_trigger(if_running="join")
@@ -689,8 +715,9 @@ async def test_cancelling_a_trigger_leaves_nothing_behind(
 # -- many at once, and callers that get in each other's way ----------------------------------------
 
 
-async def test_what_was_read_is_fresh_when_the_post_goes_out(emulator: HevoEmulator) -> None:
-    """A POST that waits for the call budget is sent on a new reading: a Job came and went."""
+async def test_a_job_that_came_and_went_while_the_post_waited_is_not_taken(
+    emulator: HevoEmulator,
+) -> None:
     async with client_of(emulator, rate_limit=RateLimit(10, 60.0)) as hevo:
         for _ in range(9):
             await hevo.send(api.get_job(123, emulator.pipeline(123).jobs[0].job_id))
@@ -700,9 +727,31 @@ async def test_what_was_read_is_fresh_when_the_post_goes_out(emulator: HevoEmula
         job = await triggering
     assert job.id != scheduled
     assert [job.id] == runs(emulator)
-    readings = {call.at for call in emulator.requests.of("list_jobs")}
-    (post,) = emulator.requests.of("sync_now")
-    assert min(post.at - at for at in readings if at <= post.at) <= 5
+    assert not job.adopted
+    assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize("calls", [1, 3, 4, 10])
+async def test_a_small_share_of_calls_is_enough_to_trigger(
+    emulator: HevoEmulator, calls: int
+) -> None:
+    """Used evenly, so that there is a slot every now and then and never two at once."""
+    async with client_of(emulator, rate_limit=RateLimit(calls, 60.0)) as hevo:
+        others = [hevo.job(123, emulator.pipeline(123).jobs[0].job_id) for _ in range(20)]
+
+        async def keep_busy(job: Job) -> None:
+            while True:
+                await job.refresh()
+
+        busy = [asyncio.create_task(keep_busy(job)) for job in others]
+        await asyncio.sleep(300)
+        emulator.pipeline(123).plan(duration=3600)
+        job = await hevo.pipeline(123).trigger(discovery_timeout=600)
+        assert [job.id] == runs(emulator)
+        assert posts(emulator) == 1
+        for task in busy:
+            task.cancel()
+        await asyncio.wait(busy)
 
 
 async def test_a_hundred_triggers_on_scheduled_pipelines_find_their_own_jobs() -> None:
