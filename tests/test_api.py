@@ -9,7 +9,7 @@ import pytest
 
 from hevo_edge import Dialect, api, errors
 from hevo_edge.api import Request
-from hevo_edge.emulator.server import ROUTES
+from hevo_edge.emulator.routes import ROUTES
 
 PIPELINE = "/api/v1/pipelines/12"
 JOB = PIPELINE + "/jobs/j%3A1"

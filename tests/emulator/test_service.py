@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hevo_edge.emulator import DIALECTS, HevoEmulator
-from hevo_edge.emulator.server import ROUTES
+from hevo_edge.emulator.routes import ROUTES
 from hevo_edge.emulator.service import Answer, Call, Service, _page
 from tests.conftest import START
 from tests.emulator.conftest import Ask, asker
