@@ -30,6 +30,7 @@ RETRY_AFTER_CAP = 120.0
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 """A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 
+_REDACTED_LENGTH = 6
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _OURS = frozenset({"authorization", "content-length", "content-type", "transfer-encoding", "host"})
@@ -66,7 +67,8 @@ class Config:
                 "api_key must not hold a colon; were key and secret pasted together?"
             )
         token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
-        self._secrets = (token, secret, key)
+        # A short one would strike out parts of ordinary words.
+        self._secrets = [s for s in (token, secret, key) if len(s) >= _REDACTED_LENGTH]
         self.headers: dict[str, str] = {
             "Accept": "application/json",
             **_headers(headers),

@@ -141,7 +141,11 @@ class Transport:
             failure = failed
         # Outside of the handler and afresh: the frames that held our headers, or a body in which a
         # server echoes them, stay out of the traceback.
-        raise failure.error.with_traceback(None) from failure.cause
+        try:
+            raise failure.error.with_traceback(None) from failure.cause
+        finally:
+            # Python hangs on by itself the failure that resumed this step, aiohttp's frames and all.
+            failure.error.__context__ = None
 
     async def send(
         self,

@@ -185,6 +185,8 @@ def test_credentials_show_nowhere() -> None:
     client = HevoClient("my-key", "my-secret", region="us")
     assert "my-" not in repr(made) + repr(client)
     assert made.redact(f"echo my-key my-secret {token}") == "echo *** *** ***"
+    short = Config("k", "s", region="us")
+    assert short.redact("a likely token, as such") == "a likely token, as such"
     for holder in (made, client):
         with pytest.raises(TypeError, match="not picklable"):
             pickle.dumps(holder)
