@@ -144,7 +144,7 @@ class Transport:
         try:
             raise failure.error.with_traceback(None) from failure.cause
         finally:
-            # Python hangs on by itself the failure that resumed this step, aiohttp's frames and all.
+            # Python may hang on the failure that resumed this step, with all of aiohttp's frames.
             failure.error.__context__ = None
 
     async def send(
