@@ -25,6 +25,7 @@ from hevo_edge.models import (
     ObjectData,
     Page,
     PipelineData,
+    reader,
 )
 
 T = TypeVar("T")
@@ -35,6 +36,16 @@ PAGE_LIMIT = 100
 
 _BASE = "/api/v1"
 _any_json: TypeAdapter[Any] = TypeAdapter(Any)
+_read_destination = reader(DestinationData)
+_read_job = reader(JobData)
+_read_object = reader(ObjectData)
+_read_connectors_page = reader(Page[ConnectorData])
+_read_destinations_page = reader(Page[DestinationData])
+_read_jobs_page = reader(Page[JobData])
+_read_jobobjects_page = reader(Page[JobObjectData])
+_read_objects_page = reader(Page[ObjectData])
+_read_pipelines_page = reader(Page[PipelineData])
+_read_pipeline = reader(PipelineData)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ def list_source_connectors(
 ) -> Request[Page[ConnectorData]]:
     """1. List the kinds of sources."""
     path = f"{_BASE}/metadata/sources/connectors{_query(limit, cursor)}"
-    return Request("list_source_connectors", "GET", path, Page[ConnectorData].model_validate_json)
+    return Request("list_source_connectors", "GET", path, _read_connectors_page)
 
 
 def list_destination_connectors(
@@ -97,9 +108,7 @@ def list_destination_connectors(
 ) -> Request[Page[ConnectorData]]:
     """2. List the kinds of destinations."""
     path = f"{_BASE}/metadata/destinations/connectors{_query(limit, cursor)}"
-    return Request(
-        "list_destination_connectors", "GET", path, Page[ConnectorData].model_validate_json
-    )
+    return Request("list_destination_connectors", "GET", path, _read_connectors_page)
 
 
 def list_destinations(
@@ -107,13 +116,13 @@ def list_destinations(
 ) -> Request[Page[DestinationData]]:
     """3. List destinations."""
     path = f"{_BASE}/destinations{_query(limit, cursor)}"
-    return Request("list_destinations", "GET", path, Page[DestinationData].model_validate_json)
+    return Request("list_destinations", "GET", path, _read_destinations_page)
 
 
 def get_destination(destination_id: int) -> Request[DestinationData]:
     """4. Get a destination."""
     path = _destination(destination_id)
-    return Request("get_destination", "GET", path, DestinationData.model_validate_json)
+    return Request("get_destination", "GET", path, _read_destination)
 
 
 def create_destination(body: Json) -> Request[Any]:
@@ -140,12 +149,12 @@ def list_pipelines(
 ) -> Request[Page[PipelineData]]:
     """8. List Pipelines."""
     path = f"{_BASE}/pipelines{_query(limit, cursor)}"
-    return Request("list_pipelines", "GET", path, Page[PipelineData].model_validate_json)
+    return Request("list_pipelines", "GET", path, _read_pipelines_page)
 
 
 def get_pipeline(pipeline_id: int) -> Request[PipelineData]:
     """9. Get a Pipeline."""
-    return Request("get_pipeline", "GET", _pipeline(pipeline_id), PipelineData.model_validate_json)
+    return Request("get_pipeline", "GET", _pipeline(pipeline_id), _read_pipeline)
 
 
 def create_pipeline(body: Json) -> Request[Any]:
@@ -210,14 +219,14 @@ def list_objects(
 ) -> Request[Page[ObjectData]]:
     """18. List a Pipeline's objects."""
     path = _pipeline(pipeline_id, f"/objects{_query(limit, cursor)}")
-    return Request("list_objects", "GET", path, Page[ObjectData].model_validate_json)
+    return Request("list_objects", "GET", path, _read_objects_page)
 
 
 def get_object(pipeline_id: int, object_id: str) -> Request[ObjectData]:
     """19. Get an object."""
     segment = quote(checks.identifier(object_id, "object_id"), safe="")
     path = _pipeline(pipeline_id, f"/objects/{segment}")
-    return Request("get_object", "GET", path, ObjectData.model_validate_json)
+    return Request("get_object", "GET", path, _read_object)
 
 
 def refresh_schema(pipeline_id: int) -> Request[Any]:
@@ -270,12 +279,12 @@ def list_jobs(
 ) -> Request[Page[JobData]]:
     """23. List a Pipeline's Jobs, in an order that is documented nowhere."""
     path = _pipeline(pipeline_id, f"/jobs{_query(limit, cursor)}")
-    return Request("list_jobs", "GET", path, Page[JobData].model_validate_json)
+    return Request("list_jobs", "GET", path, _read_jobs_page)
 
 
 def get_job(pipeline_id: int, job_id: str) -> Request[JobData]:
     """24. Get a Job."""
-    return Request("get_job", "GET", _job(pipeline_id, job_id), JobData.model_validate_json)
+    return Request("get_job", "GET", _job(pipeline_id, job_id), _read_job)
 
 
 def list_job_objects(
@@ -283,7 +292,7 @@ def list_job_objects(
 ) -> Request[Page[JobObjectData]]:
     """25. List what a Job did with each object."""
     path = _job(pipeline_id, job_id, f"/objects{_query(limit, cursor)}")
-    return Request("list_job_objects", "GET", path, Page[JobObjectData].model_validate_json)
+    return Request("list_job_objects", "GET", path, _read_jobobjects_page)
 
 
 def cancel_job(pipeline_id: int, job_id: str) -> Request[Any]:

@@ -294,7 +294,7 @@ class HevoClient:
             raise ConfigurationError(f"send takes a request of hevo_edge.api, not {request!r}")
         if priority is None:
             priority = Priority.LIST if request.is_read else Priority.TRIGGER
-        return await self.transport.send(request, priority)
+        return (await self.transport.exchange(request, priority)).value
 
     async def close(self) -> None:
         """End all waits, and close what was opened. Calling it again does nothing."""

@@ -9,8 +9,9 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -18,31 +19,27 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     ValidationError,
-    model_validator,
 )
+from pydantic_core import from_json
 
 from hevo_edge.enums import JobStatus, JobType, PipelineStatus, SyncType, is_terminal
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 def _epoch_ms(value: Any) -> Any:
     """Read the ISO timestamps of an interim generation of the API as milliseconds."""
-    if isinstance(value, str) and not value.lstrip("-").isdigit():
-        try:
-            moment = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return round(moment.timestamp() * 1000)
-    return value
+    if not isinstance(value, str):
+        return value
+    moment = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return round(moment.timestamp() * 1000)
 
 
-EpochMs = Annotated[int | None, BeforeValidator(_epoch_ms)]
+# Milliseconds as they are come first: only what is none is looked at in Python.
+EpochMs = Annotated[
+    int | Annotated[int, BeforeValidator(_epoch_ms)] | None, Field(union_mode="left_to_right")
+]
 OpenJobStatus = Annotated[JobStatus | str, Field(union_mode="left_to_right")]
 OpenJobType = Annotated[JobType | str, Field(union_mode="left_to_right")]
 OpenPipelineStatus = Annotated[PipelineStatus | str, Field(union_mode="left_to_right")]
@@ -61,26 +58,11 @@ def _moment(milliseconds: int | None) -> datetime | None:
 
 
 class WireModel(BaseModel):
-    """A snapshot of something on the server: frozen, with unknown fields kept.
-
-    A field whose value is not what is known (a null status, a count in words) is left out, as if
-    it were missing: one odd value must not make a whole list unreadable.
-    """
+    """A snapshot of something on the server: frozen, with unknown fields kept."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", frozen=True, populate_by_name=True
     )
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _leave_out_what_is_odd(cls, value: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return read(value)
-        except ValidationError as error:
-            odd = {details["loc"][0] for details in error.errors() if details["loc"]}
-            if not isinstance(value, dict) or not odd & value.keys():
-                raise
-            return read({name: kept for name, kept in value.items() if name not in odd})
 
 
 class Timestamped(WireModel):
@@ -244,3 +226,51 @@ class Page(BaseModel, Generic[ItemT]):
     data: list[ItemT]
     has_more: bool | None = None
     next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
+    """Return a function that reads a body as a model.
+
+    A field whose value is not what is known (a null status, a count in words) is left out, as if
+    it were missing: one odd value must not make a whole list unreadable. What cannot do without
+    such a field is refused.
+
+    Raises (the function):
+        ValidationError: when the body is not JSON, or of another shape.
+    """
+
+    def read(body: bytes) -> ModelT:
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False)
+            if problems[0]["type"] == "json_invalid":
+                raise
+            raw = from_json(body)
+            # All are found before any is deleted: a union reports one field several times.
+            for holder, name in [_innermost_field(raw, problem["loc"]) for problem in problems]:
+                holder.pop(name, None)
+            try:
+                return model.model_validate(raw)
+            except ValidationError:
+                # What was wrong in the first place says more.
+                raise error from None
+
+    return read
+
+
+def _innermost_field(raw: Any, location: tuple[int | str, ...]) -> tuple[dict[str, Any], str]:
+    """Return the innermost field on the way to a problem, and what holds it; never a list's row."""
+    holder: dict[str, Any] = {}
+    name, inner = "", raw
+    for step in location:
+        if isinstance(inner, dict) and step in inner:
+            holder, name, inner = inner, str(step), inner[step]
+        elif isinstance(inner, list) and isinstance(step, int) and step < len(inner):
+            inner = inner[step]
+        else:
+            break  # the rest names a member of a union
+    return holder, name

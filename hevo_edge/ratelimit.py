@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from hevo_edge import checks
 from hevo_edge.clock import Clock
@@ -80,7 +81,7 @@ class RateLimit:
 class Queue:
     """Who waits for a slot in one event loop, and how many calls are in flight there."""
 
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    loop: asyncio.AbstractEventLoop
     in_flight: int = 0
     waiting: dict[Priority, deque[tuple[float, asyncio.Future[None]]]] = field(
         default_factory=lambda: {priority: deque() for priority in Priority}
@@ -102,6 +103,10 @@ class Queue:
         return min(priority, Priority.LOOK), self.waiting[priority][0][0] + head_start
 
 
+NO_LIMIT: Final = "no limit"
+"""Stands for a slot where there is no limit."""
+
+
 class RateLimiter:
     """Hands out the slots of a RateLimit, the most urgent first; ``None`` means no limit."""
 
@@ -110,17 +115,19 @@ class RateLimiter:
         self._clock = clock
         self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
         self._held_until = float("-inf")
-        self._queues: PerLoop[Queue] = PerLoop(Queue)
+        self._queues: PerLoop[Queue] = PerLoop(lambda: Queue(asyncio.get_running_loop()))
 
-    async def acquire(self, priority: Priority, deadline: float | None = None) -> Queue | None:
+    async def acquire(
+        self, priority: Priority, deadline: float | None = None
+    ) -> Queue | str | None:
         """Take a slot; what is returned must be given back by ``release``.
 
         Cancelling the wait loses no slot. Returns None when ``deadline`` (loop time, seconds)
         came first.
         """
-        queue = self._queues.get()
         if self._limit is None:
-            return queue
+            return NO_LIMIT
+        queue = self._queues.get()
         if not queue.heads() and self._is_free(priority):
             queue.in_flight += 1
             return queue
@@ -141,9 +148,9 @@ class RateLimiter:
                 granted.cancel()
         return None if granted.cancelled() else queue
 
-    def release(self, queue: Queue, *, sent: bool) -> None:
+    def release(self, queue: Queue | str, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
-        if self._limit is None:
+        if self._limit is None or isinstance(queue, str):
             return
         queue.in_flight -= 1
         if sent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 
@@ -20,13 +20,14 @@ class Sessions:
 
     Args:
         given: A session to use instead. It is not closed, and its loop must be the running one.
+        headers: What every request of a session that is opened here carries.
     """
 
-    def __init__(self, given: aiohttp.ClientSession | None) -> None:
+    def __init__(self, given: aiohttp.ClientSession | None, headers: Mapping[str, str]) -> None:
         if given is not None and not isinstance(given, aiohttp.ClientSession):
             raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {given!r}")
         self._given = given
-        self._opened: PerLoop[_Opened] = PerLoop(_Opened)
+        self._opened: PerLoop[_Opened] = PerLoop(lambda: _Opened(headers))
 
     async def get(self) -> aiohttp.ClientSession:
         """Return the session to use in the running loop."""
@@ -46,13 +47,14 @@ class Sessions:
 
 
 class _Opened:
-    def __init__(self) -> None:
-        self.keeper = _keep_open()
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.keeper = _keep_open(headers)
         self.session: aiohttp.ClientSession | None = None
 
 
-async def _keep_open() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+async def _keep_open(headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as session:
         # aiohttp would send a read again by itself when a kept connection turns out dead: a second
         # call that our limiter knows nothing of. Our own loop repeats it.
         session._retry_connection = False  # noqa: SLF001 -- there is no public way

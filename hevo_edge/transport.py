@@ -98,7 +98,10 @@ class Transport:
         self._config = config
         self._limiter = limiter
         self._clock = clock
-        self._sessions = Sessions(session)
+        self._sessions = Sessions(session, config.headers)
+        # Our own session has our headers already; one that was passed in must not keep them.
+        self._headers = None if session is None else config.headers
+        self._headers_with_body = {**(self._headers or {}), "Content-Type": "application/json"}
         self._closed = False
         self._limited_in_a_row = 0
         # Half of the time for getting a connection: what fails in it was surely not sent.
@@ -206,11 +209,7 @@ class Transport:
             request.method,
             URL(self._config.base_url + request.path, encoded=True),
             data=None if request.body is None else _encode(request.body),
-            headers=(
-                self._config.headers
-                if request.body is None
-                else {**self._config.headers, "Content-Type": "application/json"}
-            ),
+            headers=self._headers if request.body is None else self._headers_with_body,
             timeout=self._time_left(call),
             allow_redirects=False,
             raise_for_status=False,
@@ -290,13 +289,12 @@ class Transport:
 
     def _waits(self) -> Generator[float, Any, None]:
         """Make the waits between attempts for ``backoff``: Retry-After, else full jitter."""
+        failed: _AttemptFailed = yield 0.0
         plain = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
         limited = backoff.expo(factor=BACKOFF_FACTOR_LIMITED, max_value=BACKOFF_MAX)
         next(plain)
         next(limited)
-        wait = 0.0
         while True:
-            failed: _AttemptFailed = yield wait
             error = failed.error
             ceiling = limited.send(None) if isinstance(error, RateLimited) else plain.send(None)
             wait = self._clock.random.uniform(0, ceiling)
@@ -305,6 +303,7 @@ class Transport:
                 wait = error.retry_after + self._clock.random.uniform(0, BACKOFF_FACTOR)
             if failed.call.deadline is not None:
                 wait = max(0.0, min(wait, failed.call.deadline - self._clock.now()))
+            failed = yield wait
 
     def _log_retry(self, details: Any) -> None:
         log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)

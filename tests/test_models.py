@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hevo_edge import JobStatus, JobType, PipelineStatus
-from hevo_edge.models import JobData, ObjectData, Page, PipelineData
+from hevo_edge.models import ConnectorData, JobData, ObjectData, Page, PipelineData, reader
 
 JOB = {
     "job_id": "550e8400-e29b-41d4-a716-446655440001",
@@ -82,7 +82,8 @@ def test_only_the_id_is_needed() -> None:
     )
 )
 def test_an_odd_value_makes_nothing_unreadable(odd: dict[str, Any]) -> None:
-    page = Page[JobData].model_validate_json(json.dumps({"data": [JOB, {**JOB, **odd}]}))
+    body = json.dumps({"data": [JOB, {**JOB, **odd}]}).encode()
+    page = reader(Page[JobData])(body)
     assert page.data[1].job_id == JOB["job_id"]
     for name in set(JOB) - set(odd):
         assert getattr(page.data[1], name) == getattr(page.data[0], name)
@@ -90,10 +91,32 @@ def test_an_odd_value_makes_nothing_unreadable(odd: dict[str, Any]) -> None:
 
 def test_odd_values_are_as_if_they_were_missing() -> None:
     odd = {"type": None, "status": None, "duration": 1.5, "events_loaded": "many"}
-    job = JobData.model_validate({**JOB, **odd, "created_ts": {}})
+    job = reader(JobData)(json.dumps({**JOB, **odd, "created_ts": {}}).encode())
     assert (job.type, job.status) == ("UNKNOWN", "UNKNOWN")
     assert job.duration is job.events_loaded is job.created_ts is None
     assert job.events_failed == 50
+    pipeline = reader(PipelineData)(b'{"id": 1, "source": "x", "schedule": {"sync_type": 5}}')
+    assert pipeline.source is None
+    assert pipeline.schedule is not None
+    assert pipeline.schedule.sync_type is None
+    connector = reader(ConnectorData)(b'{"name": "MySQL", "capabilities": ["A", 5]}')
+    assert (connector.name, connector.capabilities) == ("MySQL", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": [5]}',
+        b'{"data": [{"job_id": {}}]}',
+        b'{"data": {}}',
+        b"[]",
+        b"{",
+        b'{"data": [[]]}',
+    ],
+)
+def test_nothing_is_left_out_that_cannot_be_missed(body: bytes) -> None:
+    with pytest.raises(ValidationError):
+        reader(Page[JobData])(body)
 
 
 def test_unknown_fields_are_kept() -> None:
@@ -113,7 +136,8 @@ def test_unknown_fields_are_kept() -> None:
     ],
 )
 def test_times_of_the_interim_generation(sent: Any, milliseconds: int | None) -> None:
-    assert JobData.model_validate({"job_id": "x", "created_at": sent}).created_ts == milliseconds
+    body = json.dumps({"job_id": "x", "created_at": sent}).encode()
+    assert reader(JobData)(body).created_ts == milliseconds
 
 
 def test_a_time_beyond_the_calendar_is_no_crash() -> None:
