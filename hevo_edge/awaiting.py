@@ -62,8 +62,8 @@ class Watcher:
         Args:
             key: Pipeline id and Job id.
             schedule: How often to look.
-            seen: A snapshot and the loop time at which it was taken, if there is one; without,
-                the first look comes at once.
+            seen: A snapshot and the loop time at which it was taken, if there is one. Without it,
+                the first look comes at once, unless somebody else's look is recent enough.
         """
         return Follower(self, key, schedule, seen)
 

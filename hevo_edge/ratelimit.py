@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from hevo_edge import checks
 from hevo_edge.clock import Clock
@@ -104,7 +104,8 @@ class Queue:
 
 
 NO_LIMIT: Final = "no limit"
-"""Stands for a slot where there is no limit."""
+Slot: TypeAlias = Queue | Literal["no limit"]
+"""What is handed out: the queue that the slot goes back to, if there is a limit at all."""
 
 
 class RateLimiter:
@@ -117,9 +118,7 @@ class RateLimiter:
         self._held_until = float("-inf")
         self._queues: PerLoop[Queue] = PerLoop(lambda: Queue(asyncio.get_running_loop()))
 
-    async def acquire(
-        self, priority: Priority, deadline: float | None = None
-    ) -> Queue | str | None:
+    async def acquire(self, priority: Priority, deadline: float | None = None) -> Slot | None:
         """Take a slot; what is returned must be given back by ``release``.
 
         Cancelling the wait loses no slot. Returns None when ``deadline`` (loop time, seconds)
@@ -128,10 +127,10 @@ class RateLimiter:
         if self._limit is None:
             return NO_LIMIT
         queue = self._queues.get()
-        if not queue.heads() and self._is_free(priority):
-            queue.in_flight += 1
-            return queue
         if not queue.heads():
+            if self._is_free(priority):
+                queue.in_flight += 1
+                return queue
             self._say_how_long(priority)
         granted: asyncio.Future[None] = queue.loop.create_future()
         queue.waiting[priority].append((self._clock.now(), granted))
@@ -148,9 +147,9 @@ class RateLimiter:
                 granted.cancel()
         return None if granted.cancelled() else queue
 
-    def release(self, queue: Queue | str, *, sent: bool) -> None:
+    def release(self, queue: Slot, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
-        if self._limit is None or isinstance(queue, str):
+        if self._limit is None or queue == NO_LIMIT:
             return
         queue.in_flight -= 1
         if sent:

@@ -8,13 +8,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 
-from hevo_edge import HevoClient
+from hevo_edge import HevoClient, errors
 from hevo_edge.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
 
 START = 1_767_225_600.0
 """The emulator's clock at the start of a test: 2026-01-01 00:00:00 UTC."""
+
+REFUSALS: list[tuple[int, type[errors.ApiError]]] = [
+    (400, errors.ApiError),
+    (401, errors.AuthenticationError),
+    (403, errors.PermissionDenied),
+    (404, errors.NotFound),
+]
+"""The statuses that no request survives, and the errors that they become."""
 
 
 def pytest_asyncio_loop_factories(

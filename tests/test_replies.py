@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hevo_edge import api, errors, replies
 from hevo_edge.replies import http_date, read_body, read_error, retry_after
 
+from .conftest import REFUSALS
+
 WALL = 1_767_225_600.0
 POST, GET = api.sync_now(1), api.get_job(1, "x")
 
@@ -18,10 +20,7 @@ POST, GET = api.sync_now(1), api.get_job(1, "x")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, errors.ApiError),
-        (401, errors.AuthenticationError),
-        (403, errors.PermissionDenied),
-        (404, errors.NotFound),
+        *REFUSALS,
         (418, errors.ApiError),
         (429, errors.RateLimited),
         (500, errors.ServerError),

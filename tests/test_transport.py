@@ -20,7 +20,7 @@ from hevo_edge.emulator import HevoEmulator
 from hevo_edge.ratelimit import Priority, RateLimiter
 from hevo_edge.transport import Transport
 
-from .conftest import client_of
+from .conftest import REFUSALS, client_of
 
 GET, POST = api.get_pipeline(123), api.sync_now(123)
 
@@ -70,10 +70,7 @@ async def test_who_asks_is_said(emulator: HevoEmulator, hevo: HevoClient) -> Non
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, errors.ApiError),
-        (401, errors.AuthenticationError),
-        (403, errors.PermissionDenied),
-        (404, errors.NotFound),
+        *REFUSALS,
         (409, errors.ApiError),
         (418, errors.ApiError),
     ],

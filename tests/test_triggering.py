@@ -19,7 +19,7 @@ from hevo_edge import (
 )
 from hevo_edge.emulator import DIALECTS, Dialect, HevoEmulator
 
-from .conftest import START, client_of
+from .conftest import REFUSALS, START, client_of
 
 
 def now() -> float:
@@ -454,10 +454,7 @@ async def test_a_post_that_was_lost_is_unknown_and_not_repeated(
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, errors.ApiError),
-        (401, errors.AuthenticationError),
-        (403, errors.PermissionDenied),
-        (404, errors.NotFound),
+        *REFUSALS,
         (429, errors.RateLimited),
         (302, errors.ApiError),
     ],

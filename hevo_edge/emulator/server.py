@@ -315,7 +315,8 @@ class HevoEmulator:
                     request.transport.abort()
                 return Answer(499)
             elif fault.kind == "status":
-                return Answer(fault.options["status"], fault.options["body"])
+                headers = {k.title(): v for k, v in fault.options["headers"].items()}
+                return Answer(fault.options["status"], fault.options["body"], headers=headers)
         return None
 
     async def _respond(
@@ -324,9 +325,7 @@ class HevoEmulator:
         headers = {"Date": formatdate(self.now, usegmt=True), **answer.headers}
         content_type, body = _content_type(answer.body), answer.body
         for fault in faults:
-            if fault.kind == "status":
-                headers.update({k.title(): v for k, v in fault.options["headers"].items()})
-            elif fault.kind == "body":
+            if fault.kind == "body":
                 body, content_type = fault.options["body"], fault.options["content_type"]
             elif fault.kind in {"unknown_value", "missing_field"}:
                 body = edit(body, fault)
