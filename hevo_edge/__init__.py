@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hevo_edge import errors, schedules
     from hevo_edge.client import HevoClient
     from hevo_edge.enums import (
+        Certainty,
         Dialect,
         IfRunning,
         JobStatus,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hevo_edge.triggering import TriggerTicket
 
 __all__ = [
+    "Certainty",
     "Dialect",
     "HevoClient",
     "IfRunning",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Certainty": "enums",
     "Dialect": "enums",
     "HevoClient": "client",
     "IfRunning": "enums",

@@ -261,7 +261,7 @@ class HevoClient:
         Errors: see ``Pipeline.trigger``.
         """
         found = await self.triggers.fire(self._ticket(ticket))
-        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
+        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -274,7 +274,7 @@ class HevoClient:
         found = await self.triggers.reconcile(self._ticket(ticket))
         if found is None:
             return None
-        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, adopted=found.adopted)
+        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
 
     # -- the wire ---------------------------------------------------------------------------------
 

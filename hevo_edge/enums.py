@@ -110,6 +110,8 @@ class PipelineStatus(OpenEnum):
     DELETED = "DELETED"
     DELETE_FAILED = "DELETE_FAILED"
     RESTARTING = "RESTARTING"
+    # Hevo's docs call it so: "move the Pipeline to the Resyncing state".
+    RESYNCING = "RESYNCING"
     RESTART_FAILED = "RESTART_FAILED"
     # Only the oldest generation of the API names these.
     PAUSED = "PAUSED"
@@ -117,6 +119,17 @@ class PipelineStatus(OpenEnum):
     FAILED = "FAILED"
     INCOMPLETE = "INCOMPLETE"
     UNKNOWN = "UNKNOWN"
+
+
+RESTARTING_STATUSES: frozenset[str] = frozenset(
+    {PipelineStatus.RESTARTING, PipelineStatus.RESYNCING}
+)
+"""The statuses that a resync leaves for a while."""
+
+FAILED_RESTART_STATUSES: frozenset[str] = frozenset(
+    {PipelineStatus.RESTART_FAILED, PipelineStatus.FAILED}
+)
+"""The statuses in which a resync that went wrong leaves the Pipeline."""
 
 
 class PipelineAction(OpenEnum):
@@ -139,6 +152,19 @@ class IfRunning(OpenEnum):
     """Cancel it, wait until it is gone, start a new one (what the Sync Now dialog offers)."""
     WAIT = "wait"
     """Wait until it ends, then start a new one."""
+
+
+class Certainty(OpenEnum):
+    """How surely a Job is the one that a trigger started; nothing in a Job says who did."""
+
+    CERTAIN = "certain"
+    """Hevo accepted the POST, and this is the only run that can have begun in those seconds."""
+    LIKELY = "likely"
+    """Hevo accepted the POST, and this run began then or since; so may have somebody else's."""
+    POSSIBLE = "possible"
+    """A run that began since; whether Hevo accepted the POST, or this is its run, is not known."""
+    JOINED = "joined"
+    """The Job was running already; nothing was sent."""
 
 
 class Dialect(OpenEnum):
@@ -164,16 +190,18 @@ class SyncType(OpenEnum):
     SCHEDULED = "SCHEDULED"
 
 
-_RESYNC_FAMILY: frozenset[str] = frozenset(
+RESYNC_TYPES: frozenset[str] = frozenset(
     {
         JobType.RESYNC,
         JobType.RESYNC_WITH_EVOLVE,
         JobType.RESYNC_WITH_DROP_AND_LOAD,
         JobType.TRUNCATE_AND_LOAD,
-        # The docs describe a resync as a restarted historical load.
-        JobType.HISTORICAL,
     }
 )
+"""The types that no schedule starts."""
+
+# The docs describe a resync as a restarted historical load.
+_RESYNC_FAMILY: frozenset[str] = RESYNC_TYPES | {JobType.HISTORICAL}
 _SYNC_FAMILY: frozenset[str] = frozenset(
     {
         JobType.INCREMENTAL,

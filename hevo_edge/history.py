@@ -12,17 +12,16 @@ from typing import ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from hevo_edge.enums import PUT_ASIDE_STATUSES, RUNNING_STATUSES, JobStatus
-from hevo_edge.errors import UnexpectedResponse
+from hevo_edge.errors import ApiError, UnexpectedResponse
 from hevo_edge.models import JobData, Page
 
 T = TypeVar("T")
 Fetch = Callable[[str | None], Awaitable[Page[T]]]
 """Fetches the page at a cursor; None for the first."""
 
+_CURSOR_REFUSED = frozenset({400, 404, 410, 422})
 KNOWN_IDS = 200
 """How many of the newest job ids a watermark remembers."""
-CLOCK_SLACK = 5.0
-"""Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
 
 
 def next_cursor(page: Page[T], cursor: str | None) -> str | None:
@@ -143,8 +142,7 @@ class Watermark(BaseModel):
     Attributes:
         known_job_ids: The newest ids.
         read_at: The moment by Hevo's clock (its Date header), in seconds since 1970.
-        newest_ts: The ``created_ts`` in ms of the newest real run; stands in where there was no
-            Date header.
+        newest_ts: The ``created_ts`` in ms of the newest real run.
         tail: See ``Reading``.
     """
 
@@ -171,23 +169,28 @@ class Watermark(BaseModel):
         )
 
     def is_news(self, job: JobData) -> bool:
-        """Say whether a Job has started since; a SKIPPED row is no start."""
+        """Say whether a run was not in the list at that moment; a SKIPPED row is no run.
+
+        Two clocks are not compared: the newest run that was there and this one go by the same.
+        """
         if job.job_id in self.known_job_ids or job.status == JobStatus.SKIPPED:
             return False
-        if job.created_ts is None:
+        if job.created_ts is None or self.newest_ts is None:
             return True
-        if self.read_at is not None:
-            return job.created_ts >= (self.read_at - CLOCK_SLACK) * 1000
-        return self.newest_ts is None or job.created_ts >= self.newest_ts
-
-    def is_surely_news(self, job: JobData) -> bool:
-        """Say of news whether it is no Job that began just before and was not listed yet."""
-        if job.created_ts is None or self.read_at is None:
-            return True
-        return job.created_ts >= self.read_at * 1000
+        return job.created_ts >= self.newest_ts
 
     async def news(self, fetch: Fetch[JobData]) -> list[JobData]:
-        """Read the list and return what has started since, oldest first."""
+        """Read the list and return the runs that were not in it, oldest first."""
         known = set(self.known_job_ids)
-        reading = await read_newest(fetch, lambda job: job.job_id in known, self.tail)
+
+        def is_known(job: JobData) -> bool:
+            return job.job_id in known
+
+        try:
+            reading = await read_newest(fetch, is_known, self.tail)
+        except ApiError as error:
+            if self.tail is None or error.status not in _CURSOR_REFUSED:
+                raise
+            # A cursor may not live for ever.
+            reading = await read_newest(fetch, is_known)
         return [job for job in reversed(reading.jobs) if self.is_news(job)]

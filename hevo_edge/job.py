@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hevo_edge import api
 from hevo_edge.awaiting import JobKey
 from hevo_edge.cancelling import cancel_job
-from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
+from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
 from hevo_edge.errors import HevoError, JobTimeout
 from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
@@ -36,8 +36,8 @@ class Job:
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
         data: The last snapshot; None until something was read.
-        adopted: True when the Job was running already, or when it cannot be known that the call
-            which returned it has started it.
+        certainty: How surely the trigger that returned this Job has started it, a ``Certainty``;
+            None when it does not come of a trigger.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Job:
         job_id: str,
         data: JobData | None = None,
         *,
-        adopted: bool = False,
+        certainty: Certainty | None = None,
     ) -> None:
         self.id = job_id
         self.pipeline_id = pipeline_id
         self.data = data
-        self.adopted = adopted
+        self.certainty = certainty
         self._hevo = hevo
         self._seen_at = None if data is None or hevo is None else hevo.clock.now()
 
@@ -70,6 +70,13 @@ class Job:
     def is_terminal(self) -> bool:
         """Whether the last snapshot shows that the Job has ended."""
         return self.data is not None and self.data.is_terminal
+
+    @property
+    def adopted(self) -> bool:
+        """True when the Job was running already, or when it cannot be known that the call which
+        returned it has started it; ``certainty`` tells more.
+        """
+        return self.certainty not in {None, Certainty.CERTAIN}
 
     @property
     def ref(self) -> str:
@@ -321,7 +328,7 @@ class Job:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Crosses process borders without the client, which holds credentials.
-        return _unpickle, (self.pipeline_id, self.id, self.data, self.adopted)
+        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
 
 
 def _is_older(data: JobData, kept: JobData) -> bool:
@@ -337,5 +344,7 @@ def _quoted(value: str | None) -> str:
     return "None" if value is None else repr(str(value))
 
 
-def _unpickle(pipeline_id: int, job_id: str, data: JobData | None, adopted: bool) -> Job:
-    return Job(None, pipeline_id, job_id, data, adopted=adopted)
+def _unpickle(
+    pipeline_id: int, job_id: str, data: JobData | None, certainty: Certainty | None
+) -> Job:
+    return Job(None, pipeline_id, job_id, data, certainty=certainty)

@@ -375,7 +375,7 @@ class Pipeline:
 
     async def _trigger(self, wish: TriggerTicket) -> Job:
         found = await self._hevo.triggers.trigger(wish)
-        return Job(self._hevo, self.id, found.job.job_id, found.job, adopted=found.adopted)
+        return Job(self._hevo, self.id, found.job.job_id, found.job, certainty=found.certainty)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

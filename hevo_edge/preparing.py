@@ -10,13 +10,21 @@ from hevo_edge import api
 from hevo_edge.awaiting import LAST_LOOK, PASSING, Watcher
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
-from hevo_edge.enums import IfRunning, PipelineStatus
+from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
-from hevo_edge.history import Fetch, Watermark, read_newest, running_job, tells_what_runs
+from hevo_edge.history import (
+    Fetch,
+    Reading,
+    Watermark,
+    read_newest,
+    running_job,
+    tells_what_runs,
+)
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import Schedule, fixed, next_gap
 from hevo_edge.ticket import TriggerTicket
+from hevo_edge.timetable import Timetable
 from hevo_edge.transport import Transport
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
@@ -81,8 +89,8 @@ class Preparing:
         self._clock = clock
         self._as_job = as_job
 
-    async def read(self, wish: TriggerTicket) -> TriggerTicket:
-        """Note what is there, if a run can start now.
+    async def read(self, wish: TriggerTicket) -> tuple[TriggerTicket, float]:
+        """Note what is there, if a run can start now; return that and its loop time.
 
         Raises:
             PipelineNotReady: when no run can start in the Pipeline's state.
@@ -90,12 +98,17 @@ class Preparing:
             Busy: when a Job runs.
         """
         pipeline = await self._pipeline(wish.pipeline_id)
-        if pipeline.status == PipelineStatus.RESTARTING:
+        if pipeline.status in RESTARTING_STATUSES:
             raise Restarting
-        watermark, running = await self._read_jobs(wish.pipeline_id)
+        reading, server_time, read_at = await self._read_jobs(wish.pipeline_id)
+        running = running_job(reading.jobs, surely=True)
         if running is not None:
             raise Busy(running)
-        return wish.model_copy(update={"watermark": watermark})
+        known = {
+            "watermark": Watermark.of(reading, server_time),
+            "timetable": Timetable.of(pipeline.schedule, reading.jobs),
+        }
+        return wish.model_copy(update=known), read_at
 
     async def make_way(self, wish: TriggerTicket, running: JobData) -> JobData | None:
         """Do what ``if_running`` says; return the Job to join, or None when the way is clear.
@@ -131,23 +144,26 @@ class Preparing:
         waited = False
         while True:
             pipeline = await self._pipeline(pipeline_id)
-            if pipeline.status != PipelineStatus.RESTARTING:
+            if pipeline.status not in RESTARTING_STATUSES:
                 return waited
             if self._clock.now() >= give_up:
                 raise self._not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
             if not waited:
-                log.info("Pipeline %s is RESTARTING; waiting until that is over", pipeline_id)
+                log.info(
+                    "Pipeline %s is %s; waiting until that is over", pipeline_id, pipeline.status
+                )
             waited = True
             await self._clock.sleep(UNTIL_READY)
 
-    async def state_of(self, pipeline_id: int) -> str:
-        """Say what may keep a run from starting, for a message; nothing when it is unknown."""
+    async def status_of(self, pipeline_id: int, deadline: float) -> str | None:
+        """Return the Pipeline's status; None when it cannot be read in time."""
+        request = api.get_pipeline(pipeline_id)
         try:
-            pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
+            pipeline = await self._transport.send(request, Priority.DISCOVERY, deadline=deadline)
         except HevoError as error:
             log.warning("could not read Pipeline %s: %s", pipeline_id, error)
-            return ""
-        return f" (the Pipeline is {pipeline.status})"
+            return None
+        return str(pipeline.status)
 
     async def next_job(
         self,
@@ -241,19 +257,19 @@ class Preparing:
             )
         return pipeline
 
-    async def _read_jobs(self, pipeline_id: int) -> tuple[Watermark, JobData | None]:
-        server_times: list[float | None] = []
+    async def _read_jobs(self, pipeline_id: int) -> tuple[Reading, float | None, float]:
+        """Return the newest Jobs, and when they were read by Hevo's clock and by the loop's."""
+        times: list[tuple[float | None, float]] = []
 
         async def fetch(cursor: str | None) -> Page[JobData]:
             reply = await self._transport.exchange(
                 api.list_jobs(pipeline_id, cursor=cursor), Priority.DISCOVERY
             )
-            server_times.append(reply.server_time)
+            times.append((reply.server_time, self._clock.now()))
             return reply.value
 
         reading = await read_newest(fetch, tells_what_runs)
-        running = running_job(reading.jobs, surely=True)
-        return Watermark.of(reading, server_times[0]), running
+        return (reading, *times[0])
 
     @staticmethod
     def _not_ready(pipeline: PipelineData, why: str) -> PipelineNotReady:

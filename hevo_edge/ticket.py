@@ -11,6 +11,7 @@ from hevo_edge.enums import IfRunning, PipelineAction, can_come_of, same_job_typ
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
+from hevo_edge.timetable import Timetable
 
 DISCOVERY_TIMEOUT = 150.0
 """Seconds in which a started Job must show up in the list; vendor docs say 5 to 15."""
@@ -36,6 +37,7 @@ class TriggerTicket(BaseModel):
     if_running: IfRunning = IfRunning.FAIL
     discovery_timeout: float = DISCOVERY_TIMEOUT
     watermark: Watermark
+    timetable: Timetable = Timetable()
     join_job_id: str | None = None
     """The running Job that ``if_running="join"`` found; then nothing will be sent."""
 
@@ -58,6 +60,11 @@ class TriggerTicket(BaseModel):
             raise ConfigurationError(
                 f"this is not a TriggerTicket of version 1: {where}: {first['msg']}"
             ) from None
+
+    @property
+    def restarts(self) -> bool:
+        """Whether firing it restarts the Pipeline, as a resync of all objects does."""
+        return self.action is PipelineAction.RESYNC and self.object_ids is None
 
     def later(self, seconds: float) -> TriggerTicket:
         """Return the ticket as if it had been read so many seconds later, by Hevo's clock."""

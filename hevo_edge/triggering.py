@@ -14,36 +14,35 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
-from hevo_edge.awaiting import LAST_LOOK, PASSING
+from hevo_edge.authorship import Found, Post
 from hevo_edge.clock import Clock
-from hevo_edge.enums import Dialect, IfRunning, PipelineAction
+from hevo_edge.discovering import Discovery
+from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
 from hevo_edge.errors import (
     ApiError,
     HevoError,
     JobInProgress,
-    JobNotFoundAfterTrigger,
     RequestOutcomeUnknown,
     ServerError,
-    TriggerOutcomeUnknown,
     UnexpectedResponse,
 )
+from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import geometric
 from hevo_edge.ticket import TriggerTicket
 from hevo_edge.transport import Transport
 
-__all__ = ["Found", "TriggerTicket", "Triggers"]
+__all__ = ["TriggerTicket", "Triggers"]
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-DISCOVERY = geometric(share=0.25, shortest=1.0, longest=10.0)
-"""When to look for the new Job: early, then spaced, by the seconds since the POST."""
 PAUSE = 3.0
 """Seconds before a trigger that was refused is sent again."""
-UNSURE = 30.0
-"""Seconds after which a Job is taken that may have been created just before the ticket was."""
+FRESH = 15.0
+"""Seconds for which a prepared ticket is fired without reading again. What changes meanwhile does
+no harm: Hevo refuses, or the Job is older than the POST.
+"""
 REMEMBERED = 10_000
 """How many tickets a client keeps in mind."""
 _BAD_REQUEST = 400
@@ -51,23 +50,27 @@ _BAD_REQUEST = 400
 
 @dataclass
 class _Memory:
-    """A ticket as it was last read, and whether it may have been posted."""
+    """What this client knows of a ticket.
+
+    Attributes:
+        ticket: The ticket as it was last read; while it is posted, as it was then.
+        read_at: When that was, in loop time; None when it has to be read before it is posted.
+        post: The POST that has, or may have, arrived.
+        earlier: The ticket as it was when somebody else may have posted it, or as it was posted
+            when nothing came of it: what turns up late may still be its Job.
+        found: The id of the Job that came of it, and how surely.
+    """
 
     ticket: TriggerTicket
-    posted: bool = False
+    read_at: float | None = None
+    post: Post | None = None
+    earlier: TriggerTicket | None = None
+    found: tuple[str, Certainty] | None = None
 
 
 _turns: WeakKeyDictionary[
     asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Lock]
 ] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Found:
-    """The Job of a trigger; ``adopted`` when it cannot be known that this trigger started it."""
-
-    job: JobData
-    adopted: bool
 
 
 class Triggers:
@@ -91,6 +94,7 @@ class Triggers:
         scope: str,
     ) -> None:
         self.preparing = preparing
+        self._discovery = Discovery(preparing, clock)
         self._transport = transport
         self._clock = clock
         self._dialect = dialect
@@ -112,7 +116,7 @@ class Triggers:
         """Make way as ``if_running`` says, then note what is there."""
         while True:
             try:
-                ticket = await self.preparing.read(wish)
+                ticket, read_at = await self.preparing.read(wish)
             except Restarting:
                 await self.preparing.until_ready(wish.pipeline_id)
             except Busy as busy:
@@ -120,7 +124,7 @@ class Triggers:
                 if joined is not None:
                     return wish.model_copy(update={"join_job_id": joined.job_id})
             else:
-                self._remember(ticket)
+                self._remember(ticket).read_at = read_at
                 return ticket
 
     async def fire(self, ticket: TriggerTicket) -> Found:
@@ -146,9 +150,12 @@ class Triggers:
                     continue
             unexplained = None
             if running is not None:
+                found = self._of_earlier_post(ticket, running)
+                if found is not None:
+                    return found
                 joined = await self.preparing.make_way(ticket, running)
                 if joined is not None:
-                    return Found(joined, adopted=True)
+                    return Found(joined, Certainty.JOINED)
 
     async def _refused(
         self, ticket: TriggerTicket, refusal: ApiError, *, late: bool
@@ -159,7 +166,10 @@ class Triggers:
         """
         if isinstance(refusal, JobInProgress):
             running = await self.preparing.who_runs(ticket.pipeline_id)
-            if late or ticket.if_running is IfRunning.FAIL:
+            if running is not None and self._of_earlier_post(ticket, running) is not None:
+                return running
+            hopeless = ticket.if_running is IfRunning.FAIL and not self._was_fired(ticket)
+            if late or hopeless:
                 raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
             # A Job that is not in the list yet soon will be.
             await self._clock.sleep(PAUSE)
@@ -177,21 +187,35 @@ class Triggers:
 
         Raises:
             TriggerOutcomeUnknown: when the list could not be read to the end of that time.
+            JobNotFoundAfterTrigger: when Hevo has accepted the POST, and there is no Job still.
         """
         turn = self._turn(ticket.pipeline_id)
         async with turn:
-            return await self._look_for(ticket)
+            found = await self._look_for(ticket)
+            memory = self._memory.get(ticket.ticket_id)
+            if found is None and memory is not None and memory.post is not None:
+                # Nothing has come of it, so it may be fired again.
+                memory.post, memory.read_at, memory.earlier = None, None, memory.ticket
+            return found
 
     async def _look_for(self, ticket: TriggerTicket) -> Found | None:
         if ticket.join_job_id is not None:
-            request = api.get_job(ticket.pipeline_id, ticket.join_job_id)
-            return Found(await self._transport.send(request, Priority.DISCOVERY), adopted=True)
+            return await self._read_job(ticket, ticket.join_job_id, Certainty.JOINED)
         memory = self._memory.get(ticket.ticket_id)
+        found: Found | None
         if memory is None:
-            return await self._search(ticket, "it is not known whether it was fired", {})
-        if not memory.posted:
+            unknown = Post(doubt="it is not known whether it was fired")
+            found = await self._discovery.seek(ticket, unknown)
+            return None if found is None else self._note_found(self._remember(ticket), found)
+        if memory.found is not None:
+            return await self._read_job(ticket, *memory.found)
+        if memory.post is None:
             return None
-        return await self._search(memory.ticket, "it was fired before", {})
+        if memory.post.accepted:
+            found = await self._discovery.find(memory.ticket, memory.post)
+        else:
+            found = await self._discovery.seek(memory.ticket, memory.post)
+        return None if found is None else self._note_found(memory, found)
 
     # -- post -------------------------------------------------------------------------------------
 
@@ -200,38 +224,49 @@ class Triggers:
         turn = self._turn(ticket.pipeline_id)
         async with turn:
             memory = self._memory.get(ticket.ticket_id)
-            if memory is not None and memory.posted:
-                return await self._discover(memory.ticket, "it was fired before")
-            if memory is None or ticket.join_job_id is not None:
-                found = await self._look_for(ticket)
-                if found is not None:
-                    return found
+            if memory is None or memory.found is not None or ticket.join_job_id is not None:
+                earlier = await self._look_for(ticket)
+                if earlier is not None:
+                    return earlier
                 # Of a ticket from elsewhere, nothing has come.
-                self._remember(ticket)
-            ticket = await self.preparing.read(ticket)
-            memory = self._remember(ticket)
-            doubt = await self._post(memory)
-            return await self._discover(memory.ticket, doubt)
+                memory = self._remember(ticket)
+                memory.earlier = ticket
+            if memory.post is None:
+                await self._read(memory)
+                memory.post = await self._send(memory)
+            found = await self._discovery.find(memory.ticket, memory.post)
+            return self._note_found(memory, found)
 
-    async def _post(self, memory: _Memory) -> str | None:
-        """Send it once; return None when Hevo accepted, else why that cannot be known."""
-        ticket, read_at = memory.ticket, self._clock.now()
+    async def _read(self, memory: _Memory) -> None:
+        if memory.read_at is None or self._clock.now() - memory.read_at > FRESH:
+            memory.ticket, memory.read_at = await self.preparing.read(memory.ticket)
+
+    async def _send(self, memory: _Memory) -> Post:
+        """Post it once; return what is known of that.
+
+        Raises:
+            HevoError: when Hevo refused, or it was never sent.
+        """
+        ticket, read_at = memory.ticket, memory.read_at
+        assert read_at is not None  # noqa: S101 -- for the type checkers
+        sent_at = read_at
 
         def note() -> None:
             # It may have waited for the call budget since it was read. What was created before it
             # goes out cannot be its Job, so the watermark moves on with Hevo's clock.
-            memory.ticket = ticket.later(self._clock.now() - read_at)
-            memory.posted = True
+            nonlocal sent_at
+            sent_at = self._clock.now()
+            memory.ticket = ticket.later(sent_at - read_at)
+            memory.post = Post(doubt="the POST was interrupted")
 
         try:
             await self._transport.send(self._request(ticket), Priority.TRIGGER, before_sending=note)
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-            return str(error)
+            return Post(doubt=str(error), took=self._clock.now() - sent_at)
         except HevoError:
-            # Refused, or never sent.
-            memory.posted = False
+            memory.post, memory.ticket = None, ticket
             raise
-        return None
+        return Post(took=self._clock.now() - sent_at)
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
         pipeline_id, drop = ticket.pipeline_id, ticket.drop_and_load
@@ -243,90 +278,34 @@ class Triggers:
             return api.resync_pipeline(pipeline_id, drop_and_load=drop, dialect=self._dialect)
         return api.sync_now(pipeline_id)
 
-    # -- reconcile --------------------------------------------------------------------------------
+    # -- memory -----------------------------------------------------------------------------------
 
-    async def _discover(self, ticket: TriggerTicket, doubt: str | None) -> Found:
-        others: dict[str, JobData] = {}
-        found = await self._search(ticket, doubt, others)
-        if found is not None:
-            return found
-        wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
-        missing = f"no {wanted} Job showed up within {ticket.discovery_timeout:.0f} s"
-        for job in others.values():
-            missing += f"; but {job.type} Job {job.job_id} did: leave job_type out to take any"
-        if doubt is None:
-            missing += await self.preparing.state_of(ticket.pipeline_id)
-            raise JobNotFoundAfterTrigger(
-                f"Hevo accepted {ticket.action} of Pipeline {ticket.pipeline_id}, but {missing}. "
-                "Do not trigger again blindly: HevoClient.reconcile(error.ticket) looks again",
-                ticket=ticket,
-            )
-        raise TriggerOutcomeUnknown(
-            f"{ticket.action} of Pipeline {ticket.pipeline_id} may or may not have reached Hevo "
-            f"({doubt}), and {missing}. HevoClient.reconcile(error.ticket) looks again; "
-            "when it returns None, none has come of it",
-            ticket=ticket,
-        )
+    def _of_earlier_post(self, ticket: TriggerTicket, running: JobData) -> Found | None:
+        """Return the running Job if it may have come of an earlier POST of this ticket."""
+        memory = self._memory.get(ticket.ticket_id)
+        earlier = None if memory is None else memory.earlier
+        if memory is None or earlier is None:
+            return None
+        if not (earlier.fits(running) and earlier.watermark.is_news(running)):
+            return None
+        return self._note_found(memory, Found(running, Certainty.POSSIBLE))
 
-    async def _search(
-        self, ticket: TriggerTicket, doubt: str | None, others: dict[str, JobData]
-    ) -> Found | None:
-        """Look until the Job shows up; None when it has not by the end of the discovery time.
+    def _was_fired(self, ticket: TriggerTicket) -> bool:
+        """Say whether an earlier POST of this ticket may have gone out."""
+        memory = self._memory.get(ticket.ticket_id)
+        return memory is not None and memory.earlier is not None
 
-        New Jobs that do not fit go to ``others``.
-        """
-        log.info(
-            "looking for the Job of %s of Pipeline %s, for up to %g s",
-            ticket.action,
-            ticket.pipeline_id,
-            ticket.discovery_timeout,
-        )
-        started = self._clock.now()
-        deadline = started + ticket.discovery_timeout
-        fetch = self.preparing.fetch(ticket.pipeline_id, deadline + LAST_LOOK)
-        while True:
-            wait = DISCOVERY.gap(self._clock.now() - started)
-            await self._clock.sleep(max(0.0, min(wait, deadline - self._clock.now())))
-            late = self._clock.now() >= deadline
-            try:
-                news = await ticket.watermark.news(fetch)
-            except HevoError as error:
-                if late or not isinstance(error, PASSING):
-                    raise self._unknown(ticket, error) from error
-                log.warning("could not look for the Job of a trigger, will repeat: %s", error)
-                continue
-            fitting = [job for job in news if ticket.fits(job)]
-            surely = [job for job in fitting if ticket.watermark.is_surely_news(job)]
-            if surely:
-                return self._became(ticket, surely, doubt)
-            if fitting and (late or self._clock.now() - started >= UNSURE):
-                return self._became(ticket, fitting, "it may have begun just before")
-            others.update((job.job_id, job) for job in news if job not in fitting)
-            if late:
-                return None
+    async def _read_job(self, ticket: TriggerTicket, job_id: str, certainty: Certainty) -> Found:
+        request = api.get_job(ticket.pipeline_id, job_id)
+        return Found(await self._transport.send(request, Priority.DISCOVERY), certainty)
 
     @staticmethod
-    def _became(ticket: TriggerTicket, fitting: list[JobData], doubt: str | None) -> Found:
-        # One Job of a Pipeline runs at a time. So where Hevo accepted, the first Job since is ours;
-        # if there are more already, ours may not be in the list yet.
-        found = Found(fitting[0], adopted=doubt is not None or len(fitting) > 1)
-        log.info(
-            "%s of Pipeline %s became %s Job %s%s",
-            ticket.action,
-            ticket.pipeline_id,
-            found.job.type,
-            found.job.job_id,
-            ", probably" if found.adopted else "",
-        )
+    def _note_found(memory: _Memory, found: Found) -> Found:
+        """Keep in mind what came of a ticket, and nothing else: watermarks are long."""
+        memory.found = (found.job.job_id, found.certainty)
+        memory.ticket = memory.ticket.model_copy(update={"watermark": Watermark()})
+        memory.earlier = None
         return found
-
-    def _unknown(self, ticket: TriggerTicket, error: HevoError) -> TriggerOutcomeUnknown:
-        return TriggerOutcomeUnknown(
-            f"{ticket.action} of Pipeline {ticket.pipeline_id} was, or may have been, sent, but "
-            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) looks "
-            "again",
-            ticket=ticket,
-        )
 
     def _turn(self, pipeline_id: int) -> asyncio.Lock:
         """Return the Pipeline's lock, one for all clients of this event loop; hold on to it."""
@@ -334,10 +313,7 @@ class Triggers:
         return of_loop.setdefault((self._scope, pipeline_id), asyncio.Lock())
 
     def _remember(self, ticket: TriggerTicket) -> _Memory:
-        """Note a ticket as it was read; that it was posted is never forgotten."""
-        memory = self._memory.setdefault(ticket.ticket_id, _Memory(ticket))
-        memory.ticket = ticket
-        self._memory.move_to_end(ticket.ticket_id)
+        memory = self._memory[ticket.ticket_id] = _Memory(ticket)
         while len(self._memory) > REMEMBERED:
             self._memory.popitem(last=False)
         return memory

@@ -1,0 +1,119 @@
+"""Which of the new Jobs came of a trigger, and how surely: pure rules over what was read.
+
+Nothing in a Job says who started it. What helps: a Pipeline runs one Job at a time, so when Hevo
+accepts a sync, no other Job is running at that moment; a Job has the time of its creation; and a
+schedule is a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hevo_edge.enums import RESYNC_TYPES, Certainty
+from hevo_edge.models import JobData
+from hevo_edge.ticket import TriggerTicket
+
+CLOCK_SLACK = 5.0
+"""Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
+DATE_STEP = 1.0
+"""Seconds; a Date header has no fractions."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """What is known of the POST of a trigger.
+
+    Attributes:
+        doubt: Why it is not known that Hevo accepted it; None when it did.
+        took: Seconds from its leaving to the reply.
+    """
+
+    doubt: str | None = None
+    took: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Hevo surely accepted it."""
+        return self.doubt is None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The Job of a trigger, and how surely it is."""
+
+    job: JobData
+    certainty: Certainty
+
+
+class Fit(IntEnum):
+    """How well a new Job fits a trigger; the smaller, the better."""
+
+    ON_TIME = 0
+    """Hevo accepted, and the Job was created while the POST was on its way, or no schedule starts
+    Jobs of its type.
+    """
+    SINCE = 1
+    """It began since; so may have Jobs that the list does not show yet."""
+    BY_SCHEDULE = 2
+    """It began since, when the schedule may have started it."""
+    BEFORE = 3
+    """It was created just before, by clocks that may differ."""
+
+
+def choose(
+    ticket: TriggerTicket, post: Post, news: Iterable[JobData], *, patient: bool
+) -> Found | None:
+    """Return the Job that came of a trigger, of those that were not there before.
+
+    Args:
+        ticket: What was wanted, and what was there when it was posted.
+        post: What is known of the POST.
+        news: The new Jobs, oldest first.
+        patient: Leave out those in doubt: a better one may yet show up.
+    """
+    fits = [(fit_of(ticket, post, job), job) for job in news if ticket.fits(job)]
+    candidates = [
+        (fit, job)
+        for fit, job in fits
+        if fit is not None and not (patient and fit >= Fit.BY_SCHEDULE)
+    ]
+    if not candidates:
+        return None
+    best = min(fit for fit, _ in candidates)
+    rivals = [job for fit, job in candidates if fit is best]
+    return Found(rivals[0], _certainty(ticket, post, best, rivals))
+
+
+def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
+    """Say how well a new Job fits; None when it is too old."""
+    sent = ticket.watermark.read_at
+    if job.created_ts is None or sent is None:
+        return Fit.SINCE
+    created = job.created_ts / 1000
+    if created < sent:
+        # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
+        # whatever its clock says. A resync is accepted while Jobs run.
+        if post.accepted and not ticket.restarts and not job.is_terminal:
+            return Fit.SINCE
+        return Fit.BEFORE if created >= sent - CLOCK_SLACK else None
+    no_schedule = str(job.type).upper() in RESYNC_TYPES
+    if post.accepted and (no_schedule or created <= sent + post.took + DATE_STEP):
+        return Fit.ON_TIME
+    if not no_schedule and ticket.timetable.may_start(created, created):
+        return Fit.BY_SCHEDULE
+    return Fit.SINCE
+
+
+def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData]) -> Certainty:
+    if not post.accepted or fit >= Fit.BY_SCHEDULE:
+        return Certainty.POSSIBLE
+    if fit is Fit.SINCE or len(rivals) > 1:
+        return Certainty.LIKELY
+    if str(rivals[0].type).upper() in RESYNC_TYPES:
+        return Certainty.CERTAIN
+    sent = ticket.watermark.read_at
+    assert sent is not None  # noqa: S101 -- nothing is on time without it
+    scheduled = ticket.timetable.may_start(sent, sent + post.took + DATE_STEP)
+    return Certainty.LIKELY if scheduled else Certainty.CERTAIN

@@ -1,0 +1,192 @@
+"""Finding the Job of a trigger: when to look, for how long, and what to say when there is none."""
+
+from __future__ import annotations
+
+import logging
+
+from hevo_edge.authorship import Found, Post, choose
+from hevo_edge.awaiting import LAST_LOOK, PASSING
+from hevo_edge.clock import Clock
+from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES
+from hevo_edge.errors import (
+    HevoError,
+    JobNotFoundAfterTrigger,
+    TriggerError,
+    TriggerOutcomeUnknown,
+)
+from hevo_edge.models import JobData
+from hevo_edge.preparing import READY_TIMEOUT, Preparing
+from hevo_edge.schedules import geometric
+from hevo_edge.ticket import TriggerTicket
+
+log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+
+FIRST_LOOK = 1.0
+"""Seconds from the POST's reply to the first look: some Jobs are there at once."""
+GAPS = geometric(share=0.1, shortest=2.5, longest=10.0)
+"""The gaps after it, by the seconds since the reply. A Job shows up after 5 to 15 s in Hevo's docs;
+on average it is seen half a gap later.
+"""
+UNSURE = 30.0
+"""Seconds after which a Job is taken that somebody else may have started."""
+AFTER_FAILED_RESTART = 20.0
+"""Seconds for a Job to show up that a restart has started before it failed."""
+
+
+class Discovery:
+    """Looks for the Jobs of triggers.
+
+    Args:
+        preparing: Reads.
+        clock: Time.
+    """
+
+    def __init__(self, preparing: Preparing, clock: Clock) -> None:
+        self._preparing = preparing
+        self._clock = clock
+
+    async def find(self, ticket: TriggerTicket, post: Post) -> Found:
+        """Return the Job that came of a POST.
+
+        Raises:
+            JobNotFoundAfterTrigger: when Hevo accepted, and none shows up.
+            TriggerOutcomeUnknown: when none shows up and it is not known whether Hevo accepted, or
+                when the Jobs cannot be listed.
+        """
+        search = _Search(ticket, post, self._preparing, self._clock)
+        found = await search.run()
+        if found is None:
+            raise await search.in_vain()
+        return found
+
+    async def seek(self, ticket: TriggerTicket, post: Post) -> Found | None:
+        """Return the Job that came of a POST, if there was one; None when none shows up.
+
+        Raises:
+            TriggerOutcomeUnknown: when the Jobs cannot be listed.
+        """
+        return await _Search(ticket, post, self._preparing, self._clock).run()
+
+
+class _Search:
+    def __init__(
+        self, ticket: TriggerTicket, post: Post, preparing: Preparing, clock: Clock
+    ) -> None:
+        self._ticket = ticket
+        self._post = post
+        self._preparing = preparing
+        self._clock = clock
+        self._started = clock.now()
+        self._deadline = self._started + ticket.discovery_timeout
+        self._strangers: dict[str, JobData] = {}
+        self._status: str | None = None
+
+    async def run(self) -> Found | None:
+        """Look until the Job shows up; None when it has not by the end of the discovery time."""
+        ticket = self._ticket
+        log.info(
+            "looking for the Job of %s of Pipeline %s, for up to %g s",
+            ticket.action,
+            ticket.pipeline_id,
+            ticket.discovery_timeout,
+        )
+        gap = FIRST_LOOK
+        while True:
+            await self._clock.sleep(max(0.0, min(gap, self._deadline - self._clock.now())))
+            late = self._clock.now() >= self._deadline
+            found = await self._look(late=late)
+            if found is not None:
+                return found
+            if ticket.restarts:
+                late = await self._mind_the_restart(late=late)
+            if late:
+                return None
+            gap = GAPS.gap(self._clock.now() - self._started)
+
+    async def _look(self, *, late: bool) -> Found | None:
+        ticket, post = self._ticket, self._post
+        fetch = self._preparing.fetch(ticket.pipeline_id, self._deadline + LAST_LOOK)
+        try:
+            news = await ticket.watermark.news(fetch)
+        except HevoError as error:
+            if late or not isinstance(error, PASSING):
+                raise self._unlistable(error) from error
+            log.warning("could not look for the Job of a trigger, will repeat: %s", error)
+            return None
+        patient = not late and self._clock.now() - self._started < UNSURE
+        found = choose(ticket, post, news, patient=patient)
+        if found is None:
+            self._strangers.update((job.job_id, job) for job in news)
+        else:
+            log.info(
+                "%s of Pipeline %s became %s Job %s (%s)",
+                ticket.action,
+                ticket.pipeline_id,
+                found.job.type,
+                found.job.job_id,
+                found.certainty,
+            )
+        return found
+
+    async def _mind_the_restart(self, *, late: bool) -> bool:
+        """Wait for longer while a resync restarts the Pipeline, and not when that has failed.
+
+        Its Job starts when the Pipeline has restarted, which takes as long as it takes. Returns
+        whether it is too late now.
+        """
+        now = self._clock.now()
+        status = await self._preparing.status_of(
+            self._ticket.pipeline_id, max(now, self._deadline) + LAST_LOOK
+        )
+        if status in RESTARTING_STATUSES:
+            most = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
+            self._deadline = min(most, now + self._ticket.discovery_timeout)
+            late = now >= most
+        elif status in FAILED_RESTART_STATUSES and self._status not in FAILED_RESTART_STATUSES:
+            self._deadline = min(self._deadline, now + AFTER_FAILED_RESTART)
+        self._status = status or self._status
+        return late
+
+    async def in_vain(self) -> TriggerError:
+        """Make the error that says that nothing was found."""
+        ticket, post = self._ticket, self._post
+        waited = self._clock.now() - self._started
+        if post.accepted and self._status is None:
+            soon = self._clock.now() + LAST_LOOK
+            self._status = await self._preparing.status_of(ticket.pipeline_id, soon)
+        wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
+        missing = f"no {wanted} Job showed up within {waited:.0f} s"
+        for job in self._strangers.values():
+            missing += f"; but {job.type} Job {job.job_id} did"
+            if not ticket.fits(job):
+                missing += ": leave job_type out to take any"
+            else:
+                missing += ", created earlier than the trigger by Hevo's clock"
+        if self._status is not None:
+            missing += f" (the Pipeline is {self._status})"
+        again = "HevoClient.reconcile(error.ticket) looks again"
+        what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
+        if not post.accepted:
+            return TriggerOutcomeUnknown(
+                f"{what} may or may not have reached Hevo ({post.doubt}), and {missing}. {again}; "
+                "when it returns None, none has come of it",
+                ticket=ticket,
+            )
+        advice = f"Do not trigger again blindly: {again}"
+        if self._status in FAILED_RESTART_STATUSES:
+            advice = (
+                "Its restart failed. Enable the Pipeline later (Pipeline.enable) and trigger "
+                "again; if that does not help, ask Hevo's support"
+            )
+        return JobNotFoundAfterTrigger(
+            f"Hevo accepted {what}, but {missing}. {advice}", ticket=ticket
+        )
+
+    def _unlistable(self, error: HevoError) -> TriggerOutcomeUnknown:
+        ticket = self._ticket
+        return TriggerOutcomeUnknown(
+            f"{ticket.action} of Pipeline {ticket.pipeline_id} was, or may have been, sent, but "
+            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) looks "
+            "again",
+            ticket=ticket,
+        )

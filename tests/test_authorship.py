@@ -1,0 +1,193 @@
+"""Which new Job came of a trigger, and how surely; every rule by itself, then all together."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hevo_edge import Certainty, PipelineAction
+from hevo_edge.authorship import Fit, Post, choose, fit_of
+from hevo_edge.history import Watermark
+from hevo_edge.models import JobData
+from hevo_edge.ticket import TriggerTicket
+from hevo_edge.timetable import Timetable
+
+SENT = 10_000.0
+ON_DEMAND = Timetable(on_demand=True)
+EVERY_FIVE_MINUTES = Timetable(every=300.0, starts=(9_000_000, 9_300_000))  # so 9,900 and 10,200
+ACCEPTED = Post(took=0.5)
+UNCLEAR = Post(doubt="timed out", took=30)
+
+
+def ticket(**fields: Any) -> TriggerTicket:
+    settled = {
+        "pipeline_id": 1,
+        "action": PipelineAction.SYNC_NOW,
+        "watermark": Watermark(known_job_ids=("old",), read_at=SENT),
+        "timetable": ON_DEMAND,
+    }
+    return TriggerTicket.model_validate({**settled, **fields})
+
+
+def job(
+    job_id: str = "new",
+    after: float | None = 0.2,
+    *,
+    status: str = "IN_PROGRESS",
+    job_type: str = "INCREMENTAL",
+) -> JobData:
+    row: dict[str, Any] = {"job_id": job_id, "status": status, "type": job_type}
+    if after is not None:
+        row["created_ts"] = round((SENT + after) * 1000)
+    return JobData.model_validate(row)
+
+
+@pytest.mark.parametrize(
+    ("post", "table", "row", "fit", "certainty"),
+    [
+        # Created while the POST was on its way; the Date header is up to a second early.
+        (ACCEPTED, ON_DEMAND, job(after=0), Fit.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, ON_DEMAND, job(after=1.5), Fit.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, ON_DEMAND, job(status="FAILED"), Fit.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(), Fit.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, Timetable(), job(), Fit.ON_TIME, Certainty.LIKELY),
+        # Later: ours may not be in the list yet.
+        (ACCEPTED, ON_DEMAND, job(after=1.6), Fit.SINCE, Certainty.LIKELY),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=100), Fit.SINCE, Certainty.LIKELY),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=201), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        (ACCEPTED, Timetable(), job(after=20), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        # Before, by clocks that differ.
+        (ACCEPTED, ON_DEMAND, job(after=-3), Fit.SINCE, Certainty.LIKELY),
+        (ACCEPTED, ON_DEMAND, job(after=-3600), Fit.SINCE, Certainty.LIKELY),
+        (ACCEPTED, ON_DEMAND, job(after=-3, status="FAILED"), Fit.BEFORE, Certainty.POSSIBLE),
+        (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), None, None),
+        (UNCLEAR, ON_DEMAND, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
+        (UNCLEAR, ON_DEMAND, job(after=-6), None, None),
+        # Hevo may not have accepted.
+        (UNCLEAR, ON_DEMAND, job(), Fit.SINCE, Certainty.POSSIBLE),
+        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=210), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        # No clock.
+        (ACCEPTED, ON_DEMAND, job(after=None), Fit.SINCE, Certainty.LIKELY),
+        (UNCLEAR, ON_DEMAND, job(after=None), Fit.SINCE, Certainty.POSSIBLE),
+    ],
+)
+def test_a_sync(
+    post: Post, table: Timetable, row: JobData, fit: Fit | None, certainty: Certainty | None
+) -> None:
+    mine = ticket(timetable=table)
+    assert fit_of(mine, post, row) is fit
+    found = choose(mine, post, [row], patient=False)
+    assert (None if found is None else found.certainty) is certainty
+    patient = choose(mine, post, [row], patient=True)
+    assert (patient is None) is (fit is None or fit >= Fit.BY_SCHEDULE)
+
+
+@pytest.mark.parametrize(
+    ("post", "table", "row", "fit", "certainty"),
+    [
+        # No schedule starts a resync, and Hevo takes its time before it starts ours.
+        (ACCEPTED, Timetable(), job(after=600, job_type="RESYNC"), 0, "certain"),
+        (ACCEPTED, ON_DEMAND, job(after=600, job_type="TRUNCATE_AND_LOAD"), 0, "certain"),
+        (UNCLEAR, Timetable(), job(after=600, job_type="RESYNC"), 1, "possible"),
+        (ACCEPTED, ON_DEMAND, job(after=600, job_type="HISTORICAL"), 1, "likely"),
+        (ACCEPTED, Timetable(), job(after=600, job_type="HISTORICAL"), 2, "possible"),
+        (ACCEPTED, ON_DEMAND, job(after=600, job_type="BRAND_NEW"), 1, "likely"),
+        # It is accepted while Jobs run, so one that runs may be older.
+        (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 3, "possible"),
+        (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
+        (ACCEPTED, ON_DEMAND, job(after=2), 1, None),  # no type of a resync
+    ],
+)
+def test_a_resync(
+    post: Post, table: Timetable, row: JobData, fit: int | None, certainty: str | None
+) -> None:
+    mine = ticket(action=PipelineAction.RESYNC, timetable=table)
+    assert fit_of(mine, post, row) == fit
+    found = choose(mine, post, [row], patient=False)
+    assert (None if found is None else found.certainty) == certainty
+
+
+def test_some_objects_are_resynced_like_a_sync() -> None:
+    mine = ticket(action=PipelineAction.RESYNC, object_ids=["1"])
+    found = choose(mine, ACCEPTED, [job(after=-3, job_type="HISTORICAL")], patient=True)
+    assert found is not None
+    assert found.certainty is Certainty.LIKELY
+
+
+def test_without_a_date_header_nothing_is_certain() -> None:
+    mine = ticket(watermark=Watermark())
+    found = choose(mine, ACCEPTED, [job()], patient=True)
+    assert found is not None
+    assert found.certainty is Certainty.LIKELY
+
+
+def test_of_several_the_best_then_the_oldest() -> None:
+    before, on_time, later = job("1", -3, status="FAILED"), job("2", 0.1), job("3", 9)
+    found = choose(ticket(), ACCEPTED, [before, on_time, later], patient=False)
+    assert found is not None
+    assert (found.job.job_id, found.certainty) == ("2", Certainty.CERTAIN)
+    twins = [on_time, job("4", 0.2)]
+    found = choose(ticket(), ACCEPTED, twins, patient=False)
+    assert found is not None
+    assert (found.job.job_id, found.certainty) == ("2", Certainty.LIKELY)
+    found = choose(ticket(), UNCLEAR, [later, job("5", 20)], patient=False)
+    assert found is not None
+    assert (found.job.job_id, found.certainty) == ("3", Certainty.POSSIBLE)
+
+
+def test_a_type_that_cannot_come_of_it_is_left() -> None:
+    mine = ticket(job_type="HISTORICAL")
+    assert choose(mine, ACCEPTED, [job()], patient=False) is None
+    assert choose(mine, ACCEPTED, [], patient=False) is None
+
+
+class Hevo:
+    """A Pipeline that runs one Job at a time, in which everything happens at drawn moments."""
+
+    def __init__(self, seed: int) -> None:
+        chance = random.Random(seed)
+        self.every = chance.choice([None, 300.0, 900.0])
+        tick = SENT + chance.choice([chance.uniform(-8, 40), chance.uniform(-300, 300)])
+        self.took = chance.choice([0.0, 0.1, 2.0, 20.0])
+        # The true moment of the POST's leaving; the Date header was cut to the second.
+        leaving = SENT + chance.random()
+        arrival = leaving + chance.uniform(0, self.took)
+        starts = [] if self.every is None else [(tick + n * self.every, False) for n in (-1, 0, 1)]
+        busy_until = 0.0
+        self.accepted, self.rows, self.mine = False, list[tuple[float, JobData]](), ""
+        for number, (at, ours) in enumerate(sorted([*starts, (arrival, True)])):
+            if at < busy_until:
+                continue
+            busy_until = at + chance.choice([0.0, chance.uniform(0, 3), chance.uniform(3, 60)])
+            visible = at + chance.uniform(0, 30)
+            self.rows.append((visible, job(str(number), at - SENT, status="COMPLETED")))
+            if ours:
+                self.accepted, self.mine = True, str(number)
+        past = tuple(round((tick - n * (self.every or 1)) * 1000) for n in range(2, 9))
+        self.table = ON_DEMAND if self.every is None else Timetable(every=self.every, starts=past)
+
+    def list_at(self, moment: float) -> list[JobData]:
+        return [
+            row
+            for visible, row in sorted(self.rows, key=lambda r: r[1].created_ts or 0)
+            if visible <= moment
+        ]
+
+
+@given(seed=st.integers(0, 10**9), looks=st.lists(st.floats(0, 60), min_size=1, max_size=8))
+@settings(max_examples=1500, deadline=None, derandomize=True)
+def test_what_is_called_certain_is_ours(seed: int, looks: list[float]) -> None:
+    """Whatever is listed at the moments of the looks, the first that is certain is ours."""
+    hevo = Hevo(seed)
+    if not hevo.accepted:
+        return
+    mine = ticket(timetable=hevo.table)
+    for look in sorted(looks):
+        news = hevo.list_at(SENT + hevo.took + look)
+        found = choose(mine, Post(took=hevo.took), news, patient=look < 30)
+        if found is not None and found.certainty is Certainty.CERTAIN:
+            assert found.job.job_id == hevo.mine

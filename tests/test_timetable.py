@@ -1,0 +1,94 @@
+"""When the schedule may start a run, as past rows tell."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hevo_edge.models import JobData, ScheduleData
+from hevo_edge.timetable import KEPT_STARTS, SLACK, Timetable
+
+
+def rows(*created: float) -> list[JobData]:
+    return [
+        JobData.model_validate({"job_id": str(at), "created_ts": round(at * 1000)})
+        for at in created
+    ]
+
+
+def scheduled(minutes: int | None, *created: float) -> Timetable:
+    schedule = ScheduleData.model_validate({"sync_type": "SCHEDULED", "frequency_minutes": minutes})
+    return Timetable.of(schedule, rows(*created))
+
+
+def test_a_pipeline_on_demand_has_no_scheduled_runs() -> None:
+    table = Timetable.of(ScheduleData.model_validate({"sync_type": "ON_DEMAND"}), rows(1, 2))
+    assert not table.may_start(0, 10**10)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        Timetable(),
+        Timetable.of(None, rows(100, 400)),
+        scheduled(None, 100, 400),
+        scheduled(0, 100, 400),
+        scheduled(-5, 100, 400),
+        scheduled(5),
+        scheduled(5, 100),
+        scheduled(5, 100, 250),
+    ],
+)
+def test_what_is_not_known_may_be_any_time(table: Timetable) -> None:
+    assert table.may_start(1_000_000, 1_000_000)
+
+
+def test_rows_without_a_time_are_no_help() -> None:
+    row = JobData.model_validate({"job_id": "1"})
+    schedule = ScheduleData.model_validate({"sync_type": "SCHEDULED", "frequency_minutes": 5})
+    assert Timetable.of(schedule, [row, *rows(300, 600)]).starts == (300_000, 600_000)
+
+
+def test_the_grid_goes_on() -> None:
+    table = scheduled(5, 900, 600, 300)
+    assert table.may_start(1200, 1200)
+    assert table.may_start(1200 + SLACK, 1201 + SLACK)
+    assert table.may_start(1190 - SLACK, 1200 - SLACK)
+    assert not table.may_start(1201 + SLACK, 1400)
+    assert table.may_start(1201 + SLACK, 1500)
+    # A run by hand, off the grid, may have been a scheduled one too.
+    assert scheduled(5, 900, 700, 600, 300).may_start(1300, 1300)
+
+
+def test_the_grid_is_seen_across_the_turn_of_an_interval() -> None:
+    assert not scheduled(5, 599, 301).may_start(400, 500)
+    assert scheduled(5, 599, 301).may_start(899, 899)
+
+
+def test_only_the_newest_rows_are_kept() -> None:
+    assert len(scheduled(5, *range(1000)).starts) == KEPT_STARTS
+
+
+def test_it_is_plain_json() -> None:
+    table = scheduled(5, 900, 600)
+    assert Timetable.model_validate_json(table.model_dump_json()) == table
+
+
+@given(
+    minutes=st.sampled_from([5, 10, 30, 360]),
+    phase=st.integers(0, 300_000),
+    rows_seen=st.integers(2, 20),
+    ahead=st.integers(0, 50),
+    jitter=st.floats(-SLACK, SLACK),
+    span=st.floats(0, 60),
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_no_scheduled_start_goes_unforeseen(
+    minutes: int, phase: int, rows_seen: int, ahead: int, jitter: float, span: float
+) -> None:
+    every = minutes * 60
+    seen = [phase + every * n for n in range(rows_seen)]
+    table = scheduled(minutes, *reversed(seen))
+    start = seen[-1] + every * ahead + jitter * 0.999
+    assert table.may_start(start - span, start + span)
