@@ -67,6 +67,25 @@ class Discovery:
         """
         return await _Search(ticket, post, self._preparing, self._clock).run()
 
+    async def glance(self, ticket: TriggerTicket, post: Post) -> Found | None:
+        """Look once, and return the Job that came of a POST, if there is one already.
+
+        Raises:
+            RequestError: when the Jobs cannot be listed.
+        """
+        news = await ticket.watermark.news(self._preparing.fetch(ticket.pipeline_id))
+        return choose(ticket, post, news, patient=False)
+
+    @staticmethod
+    def hidden(ticket: TriggerTicket, refusal: HevoError) -> TriggerOutcomeUnknown:
+        """Make the error for a Job that Hevo says is running, and that may be the ticket's."""
+        return TriggerOutcomeUnknown(
+            f"{ticket.action} of Pipeline {ticket.pipeline_id} may have been fired before: Hevo "
+            f"says that a Job is running ({refusal}), but none shows up in the list. "
+            "HevoClient.reconcile(error.ticket) looks again",
+            ticket=ticket,
+        )
+
 
 class _Search:
     def __init__(

@@ -60,11 +60,20 @@ class Restarting(Exception):
 
 
 class Busy(Exception):
-    """A Job runs."""
+    """A Job runs; ``refusal`` is Hevo's word for it, if it was asked."""
 
-    def __init__(self, running: JobData) -> None:
+    def __init__(self, running: JobData, refusal: JobInProgress | None = None) -> None:
         super().__init__(running.job_id)
         self.running: JobData = running
+        self.refusal: JobInProgress | None = refusal
+
+
+class Hidden(Exception):
+    """A Job runs, Hevo says, but the list does not show it yet."""
+
+    def __init__(self, refusal: JobInProgress) -> None:
+        super().__init__()
+        self.refusal: JobInProgress = refusal
 
 
 class Preparing:
@@ -110,19 +119,22 @@ class Preparing:
         }
         return wish.model_copy(update=known), read_at
 
-    async def make_way(self, wish: TriggerTicket, running: JobData) -> JobData | None:
+    async def make_way(
+        self, wish: TriggerTicket, running: JobData, refusal: JobInProgress | None = None
+    ) -> JobData | None:
         """Do what ``if_running`` says; return the Job to join, or None when the way is clear.
 
         Raises:
             JobInProgress: when ``if_running`` is "fail", or is "join" and the Job is not what was
-                asked for.
+                asked for; caused by Hevo's ``refusal``, if there was one.
         """
         if wish.if_running is IfRunning.FAIL:
-            raise self.in_progress(wish, running)
+            raise self.in_progress(wish, running, refusal=refusal) from refusal
         if wish.if_running is IfRunning.JOIN:
-            if not wish.fits(running):
-                raise self.in_progress(wish, running, "is not what was asked for")
-            return running
+            if wish.fits(running):
+                return running
+            why = "is not what was asked for"
+            raise self.in_progress(wish, running, why, refusal=refusal) from refusal
         key = (wish.pipeline_id, running.job_id)
         seen = (running, self._clock.now())
         if wish.if_running is IfRunning.REPLACE:

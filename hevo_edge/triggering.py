@@ -28,7 +28,7 @@ from hevo_edge.errors import (
 )
 from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
-from hevo_edge.preparing import Busy, Preparing, Restarting
+from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
 from hevo_edge.ticket import TriggerTicket
 from hevo_edge.transport import Transport
@@ -43,6 +43,7 @@ FRESH = 15.0
 """Seconds for which a prepared ticket is fired without reading again. What changes meanwhile does
 no harm: Hevo refuses, or the Job is older than the POST.
 """
+UNKNOWN = Post(doubt="it is not known whether it was fired")
 REMEMBERED = 10_000
 """How many tickets a client keeps in mind."""
 _BAD_REQUEST = 400
@@ -132,52 +133,61 @@ class Triggers:
 
         Raises: as ``trigger``.
         """
-        unexplained: float | None = None  # since when Hevo refuses for what cannot be seen
+        hidden_since: float | None = None  # since when a Job runs that cannot be seen
         while True:
-            running: JobData | None = None
             try:
                 return await self._take_turn(ticket)
             except Restarting:
                 await self.preparing.until_ready(ticket.pipeline_id)
-            except Busy as busy:
-                running = busy.running
+                continue
+            except (Busy, Hidden) as error:
+                obstacle = error
             except ApiError as refusal:
-                now = self._clock.now()
-                unexplained = now if unexplained is None else unexplained
-                late = now - unexplained >= ticket.discovery_timeout
-                running = await self._refused(ticket, refusal, late=late)
-                if running is None:
-                    continue
-            unexplained = None
-            if running is not None:
-                found = self._of_earlier_post(ticket, running)
-                if found is not None:
-                    return found
-                joined = await self.preparing.make_way(ticket, running)
-                if joined is not None:
-                    return Found(joined, Certainty.JOINED)
+                if not await self._will_pass(ticket, refusal):
+                    raise
+                continue
+            if isinstance(obstacle, Busy):
+                hidden_since = None
+                found = await self._make_way(ticket, obstacle)
+            else:
+                hidden_since = hidden_since or self._clock.now()
+                late = self._clock.now() - hidden_since >= ticket.discovery_timeout
+                found = await self._wait_for_it(ticket, obstacle.refusal, late=late)
+            if found is not None:
+                return found
 
-    async def _refused(
-        self, ticket: TriggerTicket, refusal: ApiError, *, late: bool
-    ) -> JobData | None:
-        """Return the Job because of which Hevo refused, None if there is another passing reason.
+    async def _make_way(self, ticket: TriggerTicket, busy: Busy) -> Found | None:
+        """Return the running Job if it is the one to return, else do what ``if_running`` says."""
+        earlier = self._came_of_earlier(ticket, busy.running)
+        if earlier is not None:
+            return earlier
+        joined = await self.preparing.make_way(ticket, busy.running, busy.refusal)
+        return None if joined is None else Found(joined, Certainty.JOINED)
 
-        Raises the refusal where trying again is of no use.
+    async def _wait_for_it(
+        self, ticket: TriggerTicket, refusal: JobInProgress, *, late: bool
+    ) -> Found | None:
+        """Give a running Job that the list does not show some time to show up.
+
+        Raises:
+            TriggerOutcomeUnknown: when an earlier POST of the ticket may have started it.
+            JobInProgress: when waiting until it shows is of no use.
         """
-        if isinstance(refusal, JobInProgress):
-            running = await self.preparing.who_runs(ticket.pipeline_id)
-            if running is not None and self._of_earlier_post(ticket, running) is not None:
-                return running
-            hopeless = ticket.if_running is IfRunning.FAIL and not self._was_fired(ticket)
-            if late or hopeless:
-                raise self.preparing.in_progress(ticket, running, refusal=refusal) from refusal
-            # A Job that is not in the list yet soon will be.
-            await self._clock.sleep(PAUSE)
-            return running
-        restarting = refusal.status == _BAD_REQUEST and not late
-        if restarting and await self.preparing.until_ready(ticket.pipeline_id):
-            return None
-        raise refusal
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is not None and memory.earlier is not None:
+            found = await self._discovery.seek(memory.earlier, UNKNOWN)
+            if found is None:
+                raise self._discovery.hidden(memory.earlier, refusal) from refusal
+            return self._note_found(memory, found)
+        if late or ticket.if_running is IfRunning.FAIL:
+            raise self.preparing.in_progress(ticket, None, refusal=refusal) from refusal
+        await self._clock.sleep(PAUSE)
+        return None
+
+    async def _will_pass(self, ticket: TriggerTicket, refusal: ApiError) -> bool:
+        """Say whether Hevo refused because the Pipeline was restarting, after waiting for that."""
+        restarts = refusal.status == _BAD_REQUEST and refusal.method == "POST"
+        return restarts and await self.preparing.until_ready(ticket.pipeline_id)
 
     async def reconcile(self, ticket: TriggerTicket) -> Found | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -204,14 +214,15 @@ class Triggers:
         memory = self._memory.get(ticket.ticket_id)
         found: Found | None
         if memory is None:
-            unknown = Post(doubt="it is not known whether it was fired")
-            found = await self._discovery.seek(ticket, unknown)
+            found = await self._discovery.seek(ticket, UNKNOWN)
             return None if found is None else self._note_found(self._remember(ticket), found)
         if memory.found is not None:
             return await self._read_job(ticket, *memory.found)
-        if memory.post is None:
+        if memory.post is None and memory.earlier is None:
             return None
-        if memory.post.accepted:
+        if memory.post is None:
+            found = await self._discovery.seek(memory.earlier or ticket, UNKNOWN)
+        elif memory.post.accepted:
             found = await self._discovery.find(memory.ticket, memory.post)
         else:
             found = await self._discovery.seek(memory.ticket, memory.post)
@@ -232,6 +243,10 @@ class Triggers:
                 memory = self._remember(ticket)
                 memory.earlier = ticket
             if memory.post is None:
+                if memory.earlier is not None:
+                    earlier = await self._discovery.glance(memory.earlier, UNKNOWN)
+                    if earlier is not None:
+                        return self._note_found(memory, earlier)
                 await self._read(memory)
                 memory.post = await self._send(memory)
             found = await self._discovery.find(memory.ticket, memory.post)
@@ -245,7 +260,8 @@ class Triggers:
         """Post it once; return what is known of that.
 
         Raises:
-            HevoError: when Hevo refused, or it was never sent.
+            Busy, Hidden: when Hevo refused because of a running Job.
+            HevoError: when Hevo refused for another reason, or it was never sent.
         """
         ticket, read_at = memory.ticket, memory.read_at
         assert read_at is not None  # noqa: S101 -- for the type checkers
@@ -263,6 +279,10 @@ class Triggers:
             await self._transport.send(self._request(ticket), Priority.TRIGGER, before_sending=note)
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
             return Post(doubt=str(error), took=self._clock.now() - sent_at)
+        except JobInProgress as refusal:
+            memory.post, memory.ticket = None, ticket
+            running = await self.preparing.who_runs(ticket.pipeline_id)
+            raise Hidden(refusal) if running is None else Busy(running, refusal) from None
         except HevoError:
             memory.post, memory.ticket = None, ticket
             raise
@@ -280,7 +300,7 @@ class Triggers:
 
     # -- memory -----------------------------------------------------------------------------------
 
-    def _of_earlier_post(self, ticket: TriggerTicket, running: JobData) -> Found | None:
+    def _came_of_earlier(self, ticket: TriggerTicket, running: JobData) -> Found | None:
         """Return the running Job if it may have come of an earlier POST of this ticket."""
         memory = self._memory.get(ticket.ticket_id)
         earlier = None if memory is None else memory.earlier
@@ -289,11 +309,6 @@ class Triggers:
         if not (earlier.fits(running) and earlier.watermark.is_news(running)):
             return None
         return self._note_found(memory, Found(running, Certainty.POSSIBLE))
-
-    def _was_fired(self, ticket: TriggerTicket) -> bool:
-        """Say whether an earlier POST of this ticket may have gone out."""
-        memory = self._memory.get(ticket.ticket_id)
-        return memory is not None and memory.earlier is not None
 
     async def _read_job(self, ticket: TriggerTicket, job_id: str, certainty: Certainty) -> Found:
         request = api.get_job(ticket.pipeline_id, job_id)

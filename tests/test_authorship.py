@@ -6,8 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hevo_edge import Certainty, PipelineAction
 from hevo_edge.authorship import Fit, Post, choose, fit_of
@@ -150,8 +148,8 @@ class Hevo:
 
     def __init__(self, seed: int) -> None:
         chance = random.Random(seed)
-        self.every = chance.choice([None, 300.0, 900.0])
-        tick = SENT + chance.choice([chance.uniform(-8, 40), chance.uniform(-300, 300)])
+        self.every = chance.choice([None, 300.0, 300.0, 900.0])
+        tick = SENT + chance.uniform(-8, 40)
         self.took = chance.choice([0.0, 0.1, 2.0, 20.0])
         # The true moment of the POST's leaving; the Date header was cut to the second.
         leaving = SENT + chance.random()
@@ -178,16 +176,21 @@ class Hevo:
         ]
 
 
-@given(seed=st.integers(0, 10**9), looks=st.lists(st.floats(0, 60), min_size=1, max_size=8))
-@settings(max_examples=1500, deadline=None, derandomize=True)
-def test_what_is_called_certain_is_ours(seed: int, looks: list[float]) -> None:
-    """Whatever is listed at the moments of the looks, the first that is certain is ours."""
-    hevo = Hevo(seed)
-    if not hevo.accepted:
-        return
-    mine = ticket(timetable=hevo.table)
-    for look in sorted(looks):
-        news = hevo.list_at(SENT + hevo.took + look)
-        found = choose(mine, Post(took=hevo.took), news, patient=look < 30)
-        if found is not None and found.certainty is Certainty.CERTAIN:
-            assert found.job.job_id == hevo.mine
+def test_what_is_called_certain_is_ours() -> None:
+    """Whatever is listed at the moments of the looks, a Job that is called certain is ours."""
+    certain = 0
+    for seed in range(8000):
+        hevo = Hevo(seed)
+        if not hevo.accepted:
+            continue
+        chance = random.Random(f"looks {seed}")
+        for look in sorted(chance.uniform(0, 60) for _ in range(8)):
+            news = hevo.list_at(SENT + hevo.took + look)
+            mine = ticket(timetable=hevo.table)
+            found = choose(mine, Post(took=hevo.took), news, patient=look < 30)
+            if found is not None and found.certainty is Certainty.CERTAIN:
+                certain += 1
+                assert found.job.job_id == hevo.mine, seed
+            if found is not None:
+                break
+    assert certain > 3000

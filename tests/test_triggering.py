@@ -749,6 +749,198 @@ async def test_cancelling_a_trigger_leaves_nothing_behind(
     assert [job.id] == runs(emulator)
 
 
+async def test_a_prepared_ticket_is_fired_without_reading_again(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=0, duration=600)
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    await asyncio.sleep(14)
+    job = await hevo.fire(ticket)
+    assert job.certainty is Certainty.CERTAIN
+    asked = [call.endpoint for call in emulator.requests]
+    assert asked == ["get_pipeline", "list_jobs", "sync_now", "list_jobs"]
+
+
+async def test_what_has_been_found_is_not_looked_for_again(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    job = await hevo.fire(ticket)
+    await asyncio.sleep(600)
+    calls = len(emulator.requests)
+    again = await hevo.fire(ticket)
+    assert (again, again.certainty, again.status) == (job, job.certainty, "COMPLETED")
+    assert len(emulator.requests) == calls + 1
+
+
+async def test_a_ticket_of_which_nothing_came_may_be_fired_again(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """After a POST that was lost, reconcile says None, and that frees the ticket."""
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    emulator.faults.drop(on="sync_now")
+    with pytest.raises(errors.TriggerOutcomeUnknown) as caught:
+        await hevo.fire(ticket)
+    assert await hevo.reconcile(caught.value.ticket) is None
+    job = await hevo.fire(ticket)
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 2
+
+
+async def test_a_ticket_that_hevo_has_accepted_is_never_free(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=1000)
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    for attempt in (hevo.fire, hevo.reconcile, hevo.fire):
+        with pytest.raises(errors.JobNotFoundAfterTrigger):
+            await attempt(ticket)
+    await asyncio.sleep(1000)
+    job = await hevo.reconcile(ticket)
+    assert job is not None
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize("duration", [2, 30, 600])
+@pytest.mark.parametrize("listed_after", [3, 15, 45])
+@pytest.mark.parametrize("dialect", ["newest", "oldest"])
+async def test_a_job_in_progress_is_evidence_that_an_earlier_post_has_landed(
+    dialect: str, listed_after: float, duration: float
+) -> None:
+    """The other process died, and its POST took effect just before we stopped looking for it."""
+    async with HevoEmulator(start=START, dialect=dialect) as emulator:
+        pipeline = emulator.add_pipeline(123, history=1)
+        async with client_of(emulator) as first:
+            text = (await first.pipeline(123).prepare_trigger(discovery_timeout=20)).dumps()
+        async with client_of(emulator) as second:
+            pipeline.plan(appears_after=listed_after, duration=duration)
+            firing = asyncio.create_task(second.fire(TriggerTicket.loads(text)))
+            await asyncio.sleep(19)
+            late = emulator.pipeline(123).sync_now(emulator.now)
+            if listed_after == 45:
+                with pytest.raises(errors.TriggerOutcomeUnknown, match="may have been fired"):
+                    await firing
+                await asyncio.sleep(60)
+                firing = asyncio.create_task(second.fire(TriggerTicket.loads(text)))
+            job = await firing
+            assert (job.id, job.certainty) == (late.job_id, Certainty.POSSIBLE)
+            assert await second.fire(TriggerTicket.loads(text)) == job
+            assert await second.reconcile(TriggerTicket.loads(text)) == job
+        assert runs(emulator) == [late.job_id]
+
+
+async def test_what_came_of_an_earlier_post_meanwhile_is_seen_before_the_next(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    emulator.faults.delay(70, on="sync_now", effect="before")
+    with pytest.raises(errors.TriggerOutcomeUnknown):
+        await hevo.fire(ticket)
+    assert await hevo.reconcile(ticket) is None
+    await asyncio.sleep(90)  # it has taken effect after all, and its Job is over
+    job = await hevo.fire(ticket)
+    assert [job.id] == runs(emulator)
+    assert posts(emulator) == 1
+
+
+async def test_a_job_in_progress_that_is_older_than_the_ticket_is_no_evidence(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    async with client_of(emulator) as other:
+        run_as_scheduled(emulator, duration=600, type="RESYNC")
+        with pytest.raises(errors.JobInProgress, match="RESYNC"):
+            await other.fire(ticket)
+    assert posts(emulator) == 0
+
+
+async def test_a_cursor_that_has_died_is_no_obstacle() -> None:
+    async with HevoEmulator(start=START, dialect=Dialect(list_order="oldest_first")) as emulator:
+        emulator.add_pipeline(123, history=250)
+        async with client_of(emulator) as hevo:
+            ticket = await hevo.pipeline(123).prepare_trigger()
+            assert ticket.watermark.tail is not None
+            emulator.faults.status(400, {"error": "BAD_CURSOR"}, on="list_jobs", times=None, skip=0)
+            emulator.faults.rules[-1].times = 1
+            job = await hevo.fire(ticket)
+            assert [job.id] == runs(emulator)
+
+
+async def test_a_fast_job_is_seen_under_two_hundred_newer_rows(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.plan(appears_after=10, duration=0)
+    triggering = asyncio.create_task(hevo.pipeline(123).trigger())
+    await asyncio.sleep(1.5)
+    for _ in range(230):
+        pipeline.add_history(created=emulator.now + 1, duration=0, status="SKIPPED")
+    job = await triggering
+    assert [job.id] == runs(emulator)
+    assert job.certainty is Certainty.CERTAIN
+
+
+@pytest.mark.parametrize("lag", [0, 0.9])
+async def test_a_quiet_trigger_costs_four_requests(
+    emulator: HevoEmulator, hevo: HevoClient, lag: float
+) -> None:
+    emulator.pipeline(123).plan(appears_after=lag)
+    await hevo.pipeline(123).trigger()
+    assert len(emulator.requests) == 4
+
+
+@pytest.mark.parametrize(("lag", "looks"), [(5, 3), (10, 5), (15, 7), (60, 22)])
+async def test_looking_is_spaced(
+    emulator: HevoEmulator, hevo: HevoClient, lag: float, looks: int
+) -> None:
+    emulator.pipeline(123).plan(appears_after=lag)
+    await hevo.pipeline(123).trigger()
+    assert len(emulator.requests.of("list_jobs")) - 1 <= looks
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+async def test_a_resync_in_the_words_of_every_generation(dialect: str) -> None:
+    """RESTARTING or RESYNCING, INITIALIZED or ENABLED, RESTART_FAILED or FAILED."""
+    async with HevoEmulator(start=START, dialect=dialect) as emulator:
+        pipeline = emulator.add_pipeline(123, history=1, restart_duration=200, duration=30)
+        form = "drop_and_load" if dialect == "drop_and_load" else "resync_mode"
+        async with client_of(emulator, dialect=form) as hevo:
+            job = await hevo.pipeline(123).resync()
+            assert [job.id] == runs(emulator)
+            await job.await_completion()
+            pipeline.plan(fail_restart=True)
+            with pytest.raises(errors.JobNotFoundAfterTrigger, match="FAILED.*Enable the Pipeline"):
+                await hevo.pipeline(123).resync()
+            with pytest.raises(errors.PipelineNotReady, match="FAILED"):
+                await hevo.pipeline(123).trigger()
+            await hevo.pipeline(123).enable()
+            pipeline.plan(fail_restart=False)
+            pipeline.resync(emulator.now, drop_and_load=False)
+            start = now()
+            job = await hevo.pipeline(123).sync_now(if_running="wait")
+            assert now() - start > 200
+            assert job.type == "INCREMENTAL"
+
+
+@pytest.mark.parametrize("if_running", ["fail", "join", "replace", "wait"])
+async def test_what_a_resync_does_to_a_sync_that_runs(
+    emulator: HevoEmulator, hevo: HevoClient, if_running: str
+) -> None:
+    """Hevo would cancel it without asking; here it is the caller who says so."""
+    running = run_as_scheduled(emulator, duration=300)
+    if if_running in {"fail", "join"}:
+        with pytest.raises(errors.JobInProgress):
+            await hevo.pipeline(123).resync(if_running=if_running)
+        assert posts(emulator) == 0
+        return
+    job = await hevo.pipeline(123).resync(if_running=if_running)
+    assert [job.id] == runs(emulator)
+    assert job.certainty is Certainty.CERTAIN
+    ended = (await hevo.job(123, running).refresh()).status
+    assert ended == ("CANCELLED" if if_running == "replace" else "COMPLETED")
+
+
 # -- many at once, and callers that get in each other's way ----------------------------------------
 
 

@@ -22,6 +22,8 @@ class Dialect:
             body.
         list_order: ``"newest_first"`` or ``"oldest_first"`` for the jobs list.
         enabled_status: The status of a Pipeline that was disabled and enabled again.
+        restarting_status: Its status while a resync restarts it.
+        restart_failed_status: Its status when that has failed.
         billing: Whether Jobs carry the billing fields that came and went.
     """
 
@@ -32,6 +34,8 @@ class Dialect:
     action_reply: str = "message"
     list_order: str = "newest_first"
     enabled_status: str = PipelineStatus.INITIALIZED
+    restarting_status: str = PipelineStatus.RESTARTING
+    restart_failed_status: str = PipelineStatus.RESTART_FAILED
     billing: bool = False
 
 
@@ -48,6 +52,8 @@ DIALECTS: dict[str, Dialect] = {
         in_progress="500",
         action_reply="204",
         enabled_status=PipelineStatus.ENABLED,
+        restarting_status=PipelineStatus.RESYNCING,
+        restart_failed_status=PipelineStatus.FAILED,
     ),
 }
 """Named generations for ``HevoEmulator(dialect=...)`` and ``--dialect``, newest first."""

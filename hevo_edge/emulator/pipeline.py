@@ -160,7 +160,7 @@ class EmulatedPipeline:
         if self.status not in _RUNNABLE or self._restart:
             raise Refused("state")
         self._cancel_all(now)
-        self.status = PipelineStatus.RESTARTING
+        self.status = self.dialect.restarting_status
         names = self.dialect.drop_and_load_type if drop_and_load else self.dialect.resync_type
         fails = bool(self._planned and self._planned[0].get("fail_restart"))
         if fails:
@@ -245,9 +245,9 @@ class EmulatedPipeline:
         _, job_type, fails = self._restart
         self._restart = None
         if fails:
-            self.status = PipelineStatus.RESTART_FAILED
+            self.status = self.dialect.restart_failed_status
             return
-        self.status = PipelineStatus.INITIALIZED
+        self.status = self.dialect.enabled_status
         self._new_objects = False
         self._start(job_type, at, "resync")
 

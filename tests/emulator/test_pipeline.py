@@ -194,14 +194,15 @@ class TestResync:
         ],
     )
     def test_restarts_then_loads(self, name: str, drop_and_load: bool, job_type: str) -> None:
-        p = pipeline(restart_duration=10, dialect=DIALECTS[name])
+        dialect = DIALECTS[name]
+        p = pipeline(restart_duration=10, dialect=dialect)
         p.resync(NOW, drop_and_load=drop_and_load)
-        assert (p.status, p.jobs) == (PipelineStatus.RESTARTING, [])
+        assert (p.status, p.jobs) == (dialect.restarting_status, [])
         p.advance(NOW + 9)
-        assert (p.status, p.jobs) == (PipelineStatus.RESTARTING, [])
+        assert (p.status, p.jobs) == (dialect.restarting_status, [])
         p.advance(NOW + 10)
         (job,) = p.jobs
-        assert (p.status, job.type) == (PipelineStatus.INITIALIZED, job_type)
+        assert (p.status, job.type) == (dialect.enabled_status, job_type)
         assert (job.created, job.origin) == (NOW + 10, "resync")
 
     def test_refuses_all_actions_meanwhile(self) -> None:
@@ -230,13 +231,16 @@ class TestResync:
         p.advance(NOW + 2)
         assert statuses(p) == ["CANCELLED", "CANCELLED", "IN_PROGRESS"]
 
-    def test_a_restart_can_fail(self) -> None:
-        p = pipeline(restart_duration=10)
+    @pytest.mark.parametrize(
+        ("name", "status"), [("newest", "RESTART_FAILED"), ("oldest", "FAILED")]
+    )
+    def test_a_restart_can_fail(self, name: str, status: str) -> None:
+        p = pipeline(restart_duration=10, dialect=DIALECTS[name])
         p.plan(fail_restart=True)
         p.plan(events=5)
         p.resync(NOW, drop_and_load=False)
         p.advance(NOW + 10)
-        assert (p.status, p.jobs) == (PipelineStatus.RESTART_FAILED, [])
+        assert (p.status, p.jobs) == (status, [])
         assert refused(p.sync_now, NOW + 10) == "state"
         p.enable()
         assert p.sync_now(NOW + 10).events == 5

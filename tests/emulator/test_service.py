@@ -288,7 +288,7 @@ class TestResync:
                 assert emulator.pipeline(123).status == "INITIALIZED"
                 return
             assert reply.status in {200, 204}
-            assert emulator.pipeline(123).status == "RESTARTING"
+            assert emulator.pipeline(123).status == emulator.dialect.restarting_status
             await asyncio.sleep(10)
             assert [job.type for job in emulator.pipeline(123).jobs] == [job_type]
 
