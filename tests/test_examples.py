@@ -25,6 +25,12 @@ SAYS = {
         "Syncing them, 3 at a time",
         "5 of 5 have recovered",
     ],
+    "survive_a_crash.py": [
+        "worker 1 died with exit status 9",
+        "worker 2: there is a ticket",
+        "worker 2: COMPLETED",
+        "POSTs that Hevo has seen: 1; runs that it has started: 1",
+    ],
     "sync_several.py": [
         "Syncing 3 Pipelines at once",
         "Pipeline 3: COMPLETED, 3,000 events loaded",
