@@ -32,6 +32,7 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from hevo_edge.failures import Verdict, verdict
 from hevo_edge.ratelimit import Priority, RateLimiter
 from hevo_edge.replies import Reply, read_body, read_error
 from hevo_edge.sessions import Sessions
@@ -48,14 +49,6 @@ BACKOFF_MAX = 30.0
 
 _ERROR_BODY_BYTES = 64 * 1024
 _SUCCESSES = range(200, 300)
-
-# Raised while a connection is made, so before a byte of the request can have left.
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate, proxy
-    aiohttp.ServerFingerprintMismatch,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,  # the proxy refused the tunnel
-)
 
 
 @dataclass(slots=True)
@@ -180,24 +173,27 @@ class Transport:
             )
         sent = False
         try:
-            self._check_open()
-            session = await self._sessions.get()
-            if session.closed:
-                raise HevoError("the aiohttp session of this HevoClient is closed")
+            session = await self._session()
             call.before_sending()
             sent = True
             return await self._talk(session, call)
-        except _NEVER_SENT as error:
-            sent = False
-            raise self._failed(call, RequestNotSent(self._say(error)), error) from None
-        except ValueError as error:
-            # Such as a session with credentials of its own.
-            sent = False
-            raise ConfigurationError(f"aiohttp cannot make the request: {error}") from None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._failed(call, RequestOutcomeUnknown(self._say(error)), error) from None
+        except Exception as error:
+            if not sent or isinstance(error, (HevoError, _AttemptFailed)):
+                raise
+            judged = verdict(error)
+            sent = judged is Verdict.MAYBE_PROCESSED
+            failure = self._judged(call, judged, error)
         finally:
             self._limiter.release(slot, sent=sent)
+        # Outside of the handler: the frames of what aiohttp raised hold our headers.
+        raise failure
+
+    async def _session(self) -> aiohttp.ClientSession:
+        self._check_open()
+        session = await self._sessions.get()
+        if session.closed:
+            raise HevoError("the aiohttp session of this HevoClient is closed")
+        return session
 
     def _check_open(self) -> None:
         if self._closed:
@@ -234,6 +230,13 @@ class Transport:
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
             raise failed
+
+    def _judged(self, call: _Call, judged: Verdict, error: Exception) -> Exception:
+        said = self._say(error)
+        if judged is Verdict.WRONG_CALL:
+            return ConfigurationError(f"aiohttp cannot make the request: {said}")
+        kind = RequestNotSent if judged is Verdict.NEVER_SENT else RequestOutcomeUnknown
+        return self._failed(call, kind(said), error)
 
     def _hold_back(self, error: RateLimited) -> None:
         """Let all of the client wait: the user's window is full, whoever filled it."""

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
-from hevo_edge import HevoClient, RateLimit, api, errors, transport
+from hevo_edge import HevoClient, RateLimit, api, errors
 from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_REPLY_BYTES, Config
 from hevo_edge.emulator import HevoEmulator
@@ -459,30 +459,6 @@ async def test_closing_while_a_call_waits_for_its_slot(emulator: HevoEmulator) -
         await asyncio.gather(hevo.close(), hevo.close())
         with pytest.raises(errors.HevoError, match="HevoClient is closed"):
             await waiting
-
-
-def test_what_surely_was_not_sent() -> None:
-    never = transport._NEVER_SENT
-    for kind in (
-        aiohttp.ClientConnectorError,
-        aiohttp.ClientConnectorDNSError,
-        aiohttp.ClientConnectorCertificateError,
-        aiohttp.ClientConnectorSSLError,
-        aiohttp.ClientProxyConnectionError,
-        aiohttp.ClientHttpProxyError,
-        aiohttp.ConnectionTimeoutError,
-        aiohttp.ServerFingerprintMismatch,
-    ):
-        assert issubclass(kind, never)
-    ambiguous: tuple[type[Exception], ...] = (
-        aiohttp.ServerDisconnectedError,
-        aiohttp.SocketTimeoutError,
-        aiohttp.ClientOSError,
-        aiohttp.ClientPayloadError,
-        aiohttp.ClientResponseError,
-    )
-    for other in ambiguous:
-        assert not issubclass(other, never)
 
 
 @pytest.mark.real_time
