@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -49,6 +50,9 @@ BACKOFF_MAX = 30.0
 
 _ERROR_BODY_BYTES = 64 * 1024
 _SUCCESSES = range(200, 300)
+# Over a session that was passed in, once, when a connection dies; in our own it is turned off.
+# For a read it makes no difference.
+_REPEATED_BY_AIOHTTP = frozenset({"DELETE", "PUT"})
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Transport:
         self._limiter = limiter
         self._clock = clock
         self._sessions = Sessions(session, config.headers)
+        self._is_given = session is not None
         # Our own session has our headers already; one that was passed in must not keep them.
         self._headers = None if session is None else config.headers
         self._headers_with_body = {**(self._headers or {}), "Content-Type": "application/json"}
@@ -177,10 +182,16 @@ class Transport:
             call.before_sending()
             sent = True
             return await self._talk(session, call)
+        except asyncio.CancelledError:
+            # aiohttp cancels what waits for a connection when its session is closed.
+            if not sent or not session.closed or _is_cancelled():
+                raise
+            closed = RequestOutcomeUnknown("the session was closed during the request")
+            failure: Exception = self._failed(call, closed)
         except Exception as error:
             if not sent or isinstance(error, (HevoError, _AttemptFailed)):
                 raise
-            judged = verdict(error)
+            judged = self._verdict(call, error)
             sent = judged is Verdict.MAYBE_PROCESSED
             failure = self._judged(call, judged, error)
         finally:
@@ -230,6 +241,17 @@ class Transport:
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
             raise failed
+
+    def _verdict(self, call: _Call, error: Exception) -> Verdict:
+        judged = verdict(error)
+        if (
+            judged is Verdict.NEVER_SENT
+            and self._is_given
+            and call.request.method in _REPEATED_BY_AIOHTTP
+        ):
+            # Perhaps of the second sending only.
+            return Verdict.MAYBE_PROCESSED
+        return judged
 
     def _judged(self, call: _Call, judged: Verdict, error: Exception) -> Exception:
         said = self._say(error)
@@ -310,6 +332,12 @@ class Transport:
 
     def _log_retry(self, details: Any) -> None:
         log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody cancels this task. Python 3.10 does not know: yes, to be safe."""
+    task = asyncio.current_task()
+    return sys.version_info < (3, 11) or task is None or task.cancelling() > 0
 
 
 def _encode(body: Any) -> bytes:

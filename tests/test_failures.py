@@ -9,6 +9,7 @@ import pkgutil
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,10 @@ class Server:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heard.append(head)
         self.posts += head.startswith(b"POST ")
+
+    def refuse(self) -> None:
+        """Take no more connections."""
+        self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -595,3 +600,185 @@ async def test_a_kept_connection_that_dies_as_the_request_goes_out(how: str, whe
             assert caught.value.attempts == 1
             with pytest.raises(BlockingIOError):
                 listener.accept()
+
+
+# -- what is raised around the exchange -----------------------------------------------------------
+
+
+class Jar(aiohttp.DummyCookieJar):
+    """Fails when a reply sets a cookie."""
+
+    def update_cookies(self, *_: object) -> None:
+        raise ValueError("what a cookie")
+
+    def update_cookies_from_headers(self, *_: object) -> None:
+        self.update_cookies()  # as aiohttp calls it since 3.13
+
+
+async def test_a_value_error_after_the_reply_does_not_mean_that_nothing_was_sent() -> None:
+    said = reply(b"{}", Set_Cookie="a=b")
+    async with (
+        Server(says(said)) as server,
+        aiohttp.ClientSession(cookie_jar=Jar()) as session,
+        client(server.port, session=session) as hevo,
+    ):
+        error = await failure_of(hevo)
+        assert type(error) is errors.RequestOutcomeUnknown
+        assert "what a cookie" in str(error)
+        assert server.posts == 1
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyError, TypeError])
+async def test_what_a_trace_raises_does_not_escape_untyped(kind: type[Exception]) -> None:
+    async def end(*_: object) -> None:
+        raise kind("of a trace")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(end)
+    async with (
+        Server(serves) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        client(server.port, session=session) as hevo,
+    ):
+        assert type(await failure_of(hevo)) is errors.RequestOutcomeUnknown
+        assert server.posts == 1
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError, asyncio.TimeoutError, RuntimeError])
+async def test_what_is_raised_before_sending_is_passed_on(kind: type[Exception]) -> None:
+    def refuse() -> None:
+        raise kind("not now")
+
+    async with Server(serves) as server, client(server.port) as hevo:
+        with pytest.raises(kind, match="not now") as caught:
+            await hevo.transport.send(POST, Priority.TRIGGER, before_sending=refuse)
+        assert type(caught.value) is kind
+        assert server.connections == 0
+
+
+async def test_credentials_of_another_source_are_a_wrong_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1\nlogin me\npassword mine\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with (
+        Server(serves) as server,
+        aiohttp.ClientSession(trust_env=True) as session,
+        client(server.port, session=session) as hevo,
+    ):
+        with pytest.raises(errors.ConfigurationError, match="Cannot combine") as caught:
+            await hevo.send(POST)
+        assert "c2VjcmV0" not in everything_in(caught.value)
+        assert server.connections == 0
+
+
+async def test_a_delete_that_aiohttp_repeats_may_have_been_processed() -> None:
+    async def last(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await server.hear(reader)
+        server.refuse()
+        await asyncio.sleep(0.01)
+
+    async with (
+        Server(last) as server,
+        aiohttp.ClientSession() as session,
+        client(server.port, session=session) as hevo,
+    ):
+        error = await failure_of(hevo, DELETE)
+        # The second one was refused, but the first was not.
+        assert type(error) is errors.RequestOutcomeUnknown
+        assert [head.split()[0] for head in server.heard] == [b"DELETE"]
+
+
+# -- closed meanwhile -----------------------------------------------------------------------------
+
+
+async def test_closing_the_client_while_a_reply_is_awaited() -> None:
+    async with Server(says(b"", ending=hang)) as server, client(server.port) as hevo:
+        posting = asyncio.create_task(hevo.send(POST))
+        reading = asyncio.create_task(hevo.send(GET))
+        await asyncio.sleep(1)
+        await hevo.close()
+        with pytest.raises(errors.RequestOutcomeUnknown):
+            await posting
+        with pytest.raises(errors.HevoError, match="HevoClient is closed"):
+            await reading
+        assert server.posts == 1
+
+
+async def test_closing_the_client_while_a_connection_is_made(full_port: int) -> None:
+    async with client(full_port) as hevo:
+        posting = asyncio.create_task(hevo.send(POST))
+        await asyncio.sleep(1)
+        await hevo.close()
+        with pytest.raises(errors.HevoError, match="HevoClient is closed"):
+            await posting
+
+
+async def test_closing_the_client_while_the_handshake_is_made() -> None:
+    async def slow(server: Server, reader: asyncio.StreamReader, writer: Any) -> None:
+        await asyncio.sleep(2)
+        await reset(writer)
+
+    async with Server(slow) as server, client(server.port, "https") as hevo:
+        posting = asyncio.create_task(hevo.send(POST))
+        await asyncio.sleep(1)
+        await hevo.close()
+        with pytest.raises(errors.HevoError):
+            await posting
+
+
+async def test_closing_the_session_just_as_the_connection_is_there() -> None:
+    async with Server(serves) as server:
+        session = aiohttp.ClientSession()
+        async with client(server.port, session=session) as hevo:
+            created = asyncio.get_running_loop().create_connection
+
+            async def late(*args: Any, **options: Any) -> Any:
+                made = await created(*args, **options)
+                await session.close()
+                return made
+
+            asyncio.get_running_loop().create_connection = late  # type: ignore[method-assign]
+            error = await failure_of(hevo)
+            assert type(error) is errors.RequestOutcomeUnknown
+            assert "Connector is closed" in str(error)
+            assert server.posts == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a task does not say who cancelled it")
+@pytest.mark.parametrize("silent", [False, True])
+async def test_closing_the_session_is_not_taken_for_a_cancellation(silent: bool) -> None:
+    connector = aiohttp.TCPConnector(limit=0 if silent else 1, resolver=NoSuchName(silent=True))
+    session = aiohttp.ClientSession(connector=connector)
+    async with (
+        Server(says(b"", ending=hang)) as server,
+        client(server.port, session=session) as hevo,
+        HevoClient("k", "secret", base_url="https://name.invalid", session=session) as other,
+    ):
+        blocking = asyncio.create_task(hevo.send(GET))
+        await asyncio.sleep(1)
+        # One waits for the name, the other for the only connection: aiohttp cancels both waits.
+        posting = asyncio.create_task((other if silent else hevo).send(POST))
+        await asyncio.sleep(1)
+        await session.close()
+        with pytest.raises(errors.RequestOutcomeUnknown, match="session was closed"):
+            await posting
+        with pytest.raises(errors.HevoError, match="session of this HevoClient is closed"):
+            await blocking
+        assert server.posts == 0
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_a_cancellation_stays_one(closes: bool) -> None:
+    async with Server(says(b"", ending=hang)) as server, client(server.port) as hevo:
+        posting = asyncio.create_task(hevo.send(POST))
+        await asyncio.sleep(1)
+        posting.cancel()
+        if closes:
+            await hevo.close()
+        with pytest.raises(asyncio.CancelledError):
+            await posting
+        assert posting.cancelled()
