@@ -248,7 +248,7 @@ async def failure_of(hevo: HevoClient, request: api.Request[Any] = POST) -> erro
         await hevo.send(request)
     error = caught.value
     assert (error.attempts == 4) is isinstance(error, errors.RequestNotSent)
-    assert "c2VjcmV0" not in everything_in(error)
+    assert "a2V5OnNlY3JldA" not in everything_in(error)
     return error
 
 
@@ -321,7 +321,7 @@ async def test_a_name_that_is_not_found(silent: bool) -> None:
     connector = aiohttp.TCPConnector(resolver=NoSuchName(silent=silent))
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        HevoClient("k", "secret", base_url="https://name.invalid", session=session) as hevo,
+        HevoClient("key", "secret", base_url="https://name.invalid", session=session) as hevo,
     ):
         error = await failure_of(hevo)
     assert type(error) is errors.RequestNotSent
@@ -379,6 +379,8 @@ async def test_tls_that_works() -> None:
         assert server.posts == 1
 
 
+# The server's own: asyncio of Python 3.10 forgets it after a handshake that failed.
+@pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 async def test_a_client_certificate_is_asked_for_when_the_request_is_on_its_way() -> None:
     tls = server_tls()
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -400,7 +402,7 @@ async def through(port: int, scheme: str = "https") -> errors.RequestError:
     """Send a POST through a proxy at this port."""
     async with (
         aiohttp.ClientSession(proxy=f"http://127.0.0.1:{port}") as session,
-        HevoClient("k", "secret", base_url=f"{scheme}://127.0.0.1:9", session=session) as hevo,
+        HevoClient("key", "secret", base_url=f"{scheme}://127.0.0.1:9", session=session) as hevo,
     ):
         return await failure_of(hevo)
 
@@ -656,6 +658,7 @@ async def test_what_is_raised_before_sending_is_passed_on(kind: type[Exception])
         assert server.connections == 0
 
 
+@pytest.mark.real_time  # aiohttp reads .netrc in a thread
 async def test_credentials_of_another_source_are_a_wrong_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -669,7 +672,7 @@ async def test_credentials_of_another_source_are_a_wrong_call(
     ):
         with pytest.raises(errors.ConfigurationError, match="Cannot combine") as caught:
             await hevo.send(POST)
-        assert "c2VjcmV0" not in everything_in(caught.value)
+        assert "a2V5OnNlY3JldA" not in everything_in(caught.value)
         assert server.connections == 0
 
 
@@ -756,7 +759,7 @@ async def test_closing_the_session_is_not_taken_for_a_cancellation(silent: bool)
     async with (
         Server(says(b"", ending=hang)) as server,
         client(server.port, session=session) as hevo,
-        HevoClient("k", "secret", base_url="https://name.invalid", session=session) as other,
+        HevoClient("key", "secret", base_url="https://name.invalid", session=session) as other,
     ):
         blocking = asyncio.create_task(hevo.send(GET))
         await asyncio.sleep(1)
