@@ -382,7 +382,12 @@ def _say(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         # aiohttp's own words speak of ssl even where there is none.
         where = f"{error.host}:{error.port}"
-        why = error.os_error.strerror or str(error.os_error)
+        why: Any
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = error.certificate_error  # before 3.13 it has no os_error
+        else:
+            why = error.os_error
+        why = getattr(why, "strerror", None) or str(why)
         return f"cannot connect to {where} ({why}); check region or base_url, and the network"
     if isinstance(error, asyncio.TimeoutError) and not str(error):
         return "timed out"
