@@ -56,10 +56,13 @@ class Fit(IntEnum):
     """
     SINCE = 1
     """It began since; so may have Jobs that the list does not show yet."""
-    BY_SCHEDULE = 2
-    """It began since, when the schedule may have started it."""
-    BEFORE = 3
+    BEFORE = 2
     """It was created just before, by clocks that may differ."""
+    BY_SCHEDULE = 3
+    """It was created when the schedule may have started it."""
+
+
+_IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE})
 
 
 def choose(
@@ -75,9 +78,7 @@ def choose(
     """
     fits = [(fit_of(ticket, post, job), job) for job in news if ticket.fits(job)]
     candidates = [
-        (fit, job)
-        for fit, job in fits
-        if fit is not None and not (patient and fit >= Fit.BY_SCHEDULE)
+        (fit, job) for fit, job in fits if fit is not None and not (patient and fit in _IN_DOUBT)
     ]
     if not candidates:
         return None
@@ -92,22 +93,23 @@ def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
     if job.created_ts is None or sent is None:
         return Fit.SINCE
     created = job.created_ts / 1000
-    if created < sent:
-        # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
-        # whatever its clock says. A resync is accepted while Jobs run.
-        if post.accepted and not ticket.restarts and not job.is_terminal:
-            return Fit.SINCE
-        return Fit.BEFORE if created >= sent - CLOCK_SLACK else None
-    no_schedule = str(job.type).upper() in RESYNC_TYPES
-    if post.accepted and (no_schedule or created <= sent + post.took + DATE_STEP):
+    before, by_hand = created < sent, str(job.type).upper() in RESYNC_TYPES
+    # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
+    # whatever its clock says. A resync is accepted while Jobs run.
+    if before and post.accepted and not ticket.restarts and not job.is_terminal:
+        return Fit.SINCE
+    if created < sent - CLOCK_SLACK:
+        return None
+    on_time = by_hand or created <= sent + post.took + DATE_STEP
+    if post.accepted and on_time and not before:
         return Fit.ON_TIME
-    if not no_schedule and ticket.timetable.may_start(created, created):
+    if not by_hand and ticket.timetable.may_start(created, created):
         return Fit.BY_SCHEDULE
-    return Fit.SINCE
+    return Fit.BEFORE if before else Fit.SINCE
 
 
 def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData]) -> Certainty:
-    if not post.accepted or fit >= Fit.BY_SCHEDULE:
+    if not post.accepted or fit in _IN_DOUBT:
         return Certainty.POSSIBLE
     if fit is Fit.SINCE or len(rivals) > 1:
         return Certainty.LIKELY

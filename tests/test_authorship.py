@@ -64,6 +64,8 @@ def job(
         (ACCEPTED, ON_DEMAND, job(after=-3, status="FAILED"), Fit.BEFORE, Certainty.POSSIBLE),
         (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), None, None),
         (UNCLEAR, ON_DEMAND, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
+        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
+        (UNCLEAR, Timetable(), job(after=-3), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
         (UNCLEAR, ON_DEMAND, job(after=-6), None, None),
         # Hevo may not have accepted.
         (UNCLEAR, ON_DEMAND, job(), Fit.SINCE, Certainty.POSSIBLE),
@@ -81,7 +83,7 @@ def test_a_sync(
     found = choose(mine, post, [row], patient=False)
     assert (None if found is None else found.certainty) is certainty
     patient = choose(mine, post, [row], patient=True)
-    assert (patient is None) is (fit is None or fit >= Fit.BY_SCHEDULE)
+    assert (patient is None) is (fit in {None, Fit.BEFORE, Fit.BY_SCHEDULE})
 
 
 @pytest.mark.parametrize(
@@ -92,10 +94,10 @@ def test_a_sync(
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="TRUNCATE_AND_LOAD"), 0, "certain"),
         (UNCLEAR, Timetable(), job(after=600, job_type="RESYNC"), 1, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="HISTORICAL"), 1, "likely"),
-        (ACCEPTED, Timetable(), job(after=600, job_type="HISTORICAL"), 2, "possible"),
+        (ACCEPTED, Timetable(), job(after=600, job_type="HISTORICAL"), 3, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="BRAND_NEW"), 1, "likely"),
         # It is accepted while Jobs run, so one that runs may be older.
-        (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 3, "possible"),
+        (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 2, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
         (ACCEPTED, ON_DEMAND, job(after=2), 1, None),  # no type of a resync
     ],
@@ -128,6 +130,11 @@ def test_of_several_the_best_then_the_oldest() -> None:
     found = choose(ticket(), ACCEPTED, [before, on_time, later], patient=False)
     assert found is not None
     assert (found.job.job_id, found.certainty) == ("2", Certainty.CERTAIN)
+    # Rather by clocks that differ than by the schedule, which was not due then.
+    mine = ticket(timetable=EVERY_FIVE_MINUTES)
+    found = choose(mine, UNCLEAR, [job("1", -1.2), job("2", 200)], patient=False)
+    assert found is not None
+    assert found.job.job_id == "1"
     twins = [on_time, job("4", 0.2)]
     found = choose(ticket(), ACCEPTED, twins, patient=False)
     assert found is not None
