@@ -162,7 +162,12 @@ class Triggers:
         if earlier is not None:
             return earlier
         joined = await self.preparing.make_way(ticket, busy.running, busy.refusal)
-        return None if joined is None else Found(joined, Certainty.JOINED)
+        if joined is not None:
+            return Found(joined, Certainty.JOINED)
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is not None:
+            memory.read_at = None  # what was read is from before that Job
+        return None
 
     async def _wait_for_it(
         self, ticket: TriggerTicket, refusal: JobInProgress, *, late: bool
@@ -202,11 +207,17 @@ class Triggers:
         turn = self._turn(ticket.pipeline_id)
         async with turn:
             found = await self._look_for(ticket)
-            memory = self._memory.get(ticket.ticket_id)
-            if found is None and memory is not None and memory.post is not None:
-                # Nothing has come of it, so it may be fired again.
-                memory.post, memory.read_at, memory.earlier = None, None, memory.ticket
+            if found is None and ticket.join_job_id is None:
+                self._set_free(ticket)
             return found
+
+    def _set_free(self, ticket: TriggerTicket) -> None:
+        """Note that nothing has come of a ticket, so that it may be fired."""
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is None:
+            self._remember(ticket).earlier = ticket
+        elif memory.post is not None:
+            memory.post, memory.read_at, memory.earlier = None, None, memory.ticket
 
     async def _look_for(self, ticket: TriggerTicket) -> Found | None:
         if ticket.join_job_id is not None:
@@ -239,9 +250,8 @@ class Triggers:
                 earlier = await self._look_for(ticket)
                 if earlier is not None:
                     return earlier
-                # Of a ticket from elsewhere, nothing has come.
-                memory = self._remember(ticket)
-                memory.earlier = ticket
+                self._set_free(ticket)
+                memory = self._memory[ticket.ticket_id]
             if memory.post is None:
                 if memory.earlier is not None:
                     earlier = await self._discovery.glance(memory.earlier, UNKNOWN)
@@ -253,7 +263,9 @@ class Triggers:
             return self._note_found(memory, found)
 
     async def _read(self, memory: _Memory) -> None:
-        if memory.read_at is None or self._clock.now() - memory.read_at > FRESH:
+        age = None if memory.read_at is None else self._clock.now() - memory.read_at
+        # A negative one is by another loop's clock.
+        if age is None or not 0 <= age <= FRESH:
             memory.ticket, memory.read_at = await self.preparing.read(memory.ticket)
 
     async def _send(self, memory: _Memory) -> Post:

@@ -787,6 +787,28 @@ async def test_a_ticket_of_which_nothing_came_may_be_fired_again(
     assert posts(emulator) == 2
 
 
+async def test_a_ticket_from_elsewhere_is_looked_for_once_before_it_is_fired(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=60)
+    async with client_of(emulator) as other:
+        assert await other.reconcile(ticket) is None
+        start = now()
+        job = await other.fire(ticket)
+    assert [job.id] == runs(emulator)
+    assert now() - start < 20
+
+
+def test_a_ticket_may_be_prepared_in_one_loop_and_fired_in_another() -> None:
+    with HevoEmulator(speed=50, seed=1) as emulator:
+        emulator.add_pipeline(123, duration=600)
+        hevo = client_of(emulator)
+        ticket = asyncio.run(hevo.pipeline(123).prepare_trigger())
+        job = asyncio.run(hevo.fire(ticket))
+        asyncio.run(hevo.close())
+        assert [job.id] == runs(emulator)
+
+
 async def test_a_ticket_that_hevo_has_accepted_is_never_free(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
