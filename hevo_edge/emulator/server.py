@@ -49,6 +49,8 @@ class HevoEmulator:
         api_key, api_secret: The credentials it wants.
         rate_limit: Calls allowed in any 60 emulator seconds; None for no limit.
         retry_after: What a 429 says: ``"seconds"``, ``"date"`` or ``None``.
+        date_skew: Seconds by which the ``Date`` header is ahead of the Jobs' clock, as a gateway's
+            may be; None for no such header.
         start: The emulator's clock at the start, in seconds since 1970; None for now.
         host, port: Where to listen; port 0 takes a free one.
         on_request: Called with each request when its answer is known, before it is sent.
@@ -64,6 +66,7 @@ class HevoEmulator:
         api_secret: str = "emulator-secret",  # noqa: S107 -- guards nothing
         rate_limit: int | None = 100,
         retry_after: str | None = "seconds",
+        date_skew: float | None = 0.0,
         start: float | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -82,6 +85,7 @@ class HevoEmulator:
         self.api_secret: str = api_secret
         self.rate_limit: int | None = rate_limit
         self.retry_after: str | None = retry_after
+        self.date_skew: float | None = date_skew
         self.requests: Journal = Journal()
         chance = random.Random(f"{seed}:faults")  # noqa: S311 -- for play
         self.faults: Faults = Faults(chance, (*(route[0] for route in ROUTES), UNKNOWN))
@@ -158,6 +162,8 @@ class HevoEmulator:
         for endpoint, method, path in ROUTES:
             app.router.add_route(method, path, partial(self._serve, endpoint))
         app.router.add_route("*", "/{path:(?s:.*)}", partial(self._serve, UNKNOWN))
+        if self.date_skew is None:
+            app.on_response_prepare.append(_without_date)
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=_AT_ONCE
         )
@@ -322,7 +328,8 @@ class HevoEmulator:
     async def _respond(
         self, answer: Answer, faults: list[Fault], request: web.Request
     ) -> web.StreamResponse:
-        headers = {"Date": formatdate(self.now, usegmt=True), **answer.headers}
+        date = formatdate(self.now + (self.date_skew or 0.0), usegmt=True)
+        headers = {"Date": date, **answer.headers}
         content_type, body = _content_type(answer.body), answer.body
         for fault in faults:
             if fault.kind == "body":
@@ -365,6 +372,11 @@ class HevoEmulator:
         if self.retry_after == "date":
             return {"Retry-After": formatdate(self.now + seconds, usegmt=True)}
         return {}
+
+
+async def _without_date(_: web.Request, response: web.StreamResponse) -> None:
+    """Take the header out at the last moment: aiohttp adds one of its own."""
+    response.headers.popall("Date", None)
 
 
 def _content_type(body: Any) -> str:

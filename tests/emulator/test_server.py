@@ -197,6 +197,21 @@ class TestClock:
         date = parsedate_to_datetime((await ask("GET", PIPELINE)).headers["Date"])
         assert date.timestamp() == pytest.approx(START + 3600, abs=1)
 
+    async def test_a_gateway_with_a_clock_of_its_own(self, session: aiohttp.ClientSession) -> None:
+        async with HevoEmulator(start=START, date_skew=-2.0) as emulator:
+            emulator.add_pipeline(123)
+            headers = (await asker(session, emulator)("GET", PIPELINE)).headers
+            assert parsedate_to_datetime(headers["Date"]).timestamp() == START - 2
+
+    async def test_a_gateway_that_sends_no_date(self, session: aiohttp.ClientSession) -> None:
+        async with HevoEmulator(start=START, date_skew=None) as emulator:
+            emulator.add_pipeline(123)
+            emulator.faults.truncate(on="sync_now")
+            assert "Date" not in (await asker(session, emulator)("GET", PIPELINE)).headers
+            url = f"{emulator.base_url}/api/v1{SYNC}"
+            async with session.post(url, headers=basic(emulator)) as broken_off:
+                assert "Date" not in broken_off.headers
+
     async def test_speed(self) -> None:
         async with HevoEmulator(speed=60.0, start=START) as emulator:
             job = emulator.add_pipeline(123, duration=3600).start_job(now=emulator.now)
