@@ -1,0 +1,92 @@
+"""``python -m tests.campaign``: run the campaign, or replay one of its trials."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+
+from .judge import Verdict
+from .report import Verdicts, failures, has_breach, table
+from .trials import CALLERS, be_silent, run_block, run_trial
+
+BLOCK = 25
+_EVERY = 5.0  # seconds between two lines of progress
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m tests.campaign",
+        description="Trigger under drawn faults, and let the emulator judge.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = options.add_argument
+    add("--trials", type=int, default=1000, help="how many, for each caller")
+    add("--first", type=int, default=0, help="the number of the first")
+    add("--seed", type=int, default=1, help="the same seed, the same trials")
+    add("--processes", type=int, default=2, help="how many at a time")
+    add("--caller", choices=sorted(CALLERS), help="only this one; default: all")
+    add("--only", type=int, metavar="NUMBER", help="replay this trial")
+    add("--verbose", action="store_true", help="with --only: the scenario and what happened")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 1 when hevo_edge has missed a goal."""
+    options = parser().parse_args(arguments)
+    be_silent()
+    callers = [options.caller] if options.caller else list(CALLERS)
+    if options.only is not None:
+        breached = [_replay(options.seed, options.only, c, options.verbose) for c in callers]
+        return int(any(breached))
+    numbers = range(options.first, options.first + options.trials)
+    verdicts: dict[str, Verdicts] = {caller: {} for caller in callers}
+    for caller, number, verdict in _run(options.seed, numbers, callers, options.processes):
+        verdicts[caller][number] = verdict
+    print(table(verdicts))
+    for caller in callers:
+        if text := failures(options.seed, caller, verdicts[caller]):
+            print(f"\n{text}")
+    return int(has_breach(verdicts.get("hevo_edge", {})))
+
+
+def _run(
+    seed: int, numbers: range, callers: list[str], processes: int
+) -> Iterator[tuple[str, int, Verdict]]:
+    """Yield the verdicts as they come; their order tells nothing."""
+    started = said = time.monotonic()
+    done, total = 0, len(numbers) * len(callers)
+    # Processes of their own kind: a forked one would share this one's open files.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=be_silent) as pool:
+        blocks: dict[Future[list[tuple[int, Verdict]]], str] = {
+            pool.submit(run_block, seed, list(numbers[at : at + BLOCK]), caller): caller
+            for at in range(0, len(numbers), BLOCK)
+            for caller in callers
+        }
+        for block in as_completed(blocks):
+            for number, verdict in block.result():
+                done += 1
+                yield blocks[block], number, verdict
+            if time.monotonic() - said >= _EVERY:
+                said = time.monotonic()
+                took = said - started
+                print(f"{done} of {total} trials in {took:.0f} s", file=sys.stderr, flush=True)
+
+
+def _replay(seed: int, number: int, caller: str, verbose: bool) -> bool:
+    trial = run_trial(seed, number, caller)
+    verdict = trial.verdict
+    print(f"{caller}, trial {number} of seed {seed}: {verdict.ending}, {verdict.breaches}")
+    if verbose:
+        print(trial.scenario)
+        print("\n".join(trial.log))
+    return bool(verdict.breaches) and caller == "hevo_edge"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
