@@ -80,12 +80,8 @@ def _run(
 
 def _replay(seed: int, number: int, caller: str, verbose: bool) -> bool:
     trial = run_trial(seed, number, caller)
-    verdict = trial.verdict
-    print(f"{caller}, trial {number} of seed {seed}: {verdict.ending}, {verdict.breaches}")
-    if verbose:
-        print(trial.scenario)
-        print("\n".join(trial.log))
-    return bool(verdict.breaches) and caller == "hevo_edge"
+    print(trial if verbose else f"{caller}: {trial.verdict}")
+    return bool(trial.verdict.breaches) and caller == "hevo_edge"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trouble:
-    """One fault. ``outage`` stops the server after the ``skip``-th request of all."""
+    """One fault. An "outage" stops the server after the ``skip``-th request (of its kind)."""
 
     kind: str
     on: str
@@ -117,9 +117,8 @@ class Scenario:
         for field in fields(self)[2:]:
             value = getattr(self, field.name)
             if isinstance(value, tuple):
-                shown = value if field.name != "history" else value[:2]
                 lines.append(f"  {field.name}: {len(value)}")
-                lines += [f"    {item}" for item in shown]
+                lines += [f"    {item}" for item in value[:3]]
             else:
                 lines.append(f"  {field.name}: {value}")
         return "\n".join(lines)
@@ -210,7 +209,9 @@ def _troubles(chance: random.Random) -> tuple[Trouble, ...]:
     for _ in range(chance.choices((1, 2, 3), (50, 30, 20))[0]):
         if chance.random() < 0.12:
             seconds = chance.uniform(0, 25)
-            troubles.append(Trouble("outage", "any", chance.randint(1, 8), seconds=seconds))
+            # After the list was read, the POST comes next.
+            on, last = chance.choice((("any", 8), ("list_jobs", 4)))
+            troubles.append(Trouble("outage", on, chance.randint(1, last), seconds=seconds))
         elif chance.random() < 0.6:
             # Each of a trial's faults on POSTs hits a POST of its own.
             troubles.append(_trouble(chance, "post", posts, 1))

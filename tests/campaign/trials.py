@@ -5,26 +5,52 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import groupby
 
-from hevo_edge.emulator import virtual_time
+from hevo_edge.emulator import EmulatedJob, virtual_time
 
 from .callers import hevo_edge
 from .judge import Verdict, judge
+from .naive import naive
 from .outcome import Outcome
 from .scenario import Scenario, draw
-from .world import World
+from .world import NOW, World
 
-CALLERS: dict[str, Callable[[World], Awaitable[Outcome]]] = {"hevo_edge": hevo_edge}
+CALLERS: dict[str, Callable[[World], Awaitable[Outcome]]] = {
+    "hevo_edge": hevo_edge,
+    "naive": naive,
+}
 
 
 @dataclass
 class Trial:
-    """One trial of one caller, and its log line by line."""
+    """One trial of one caller, its log, and the Jobs that started in it."""
 
     scenario: Scenario
     caller: str
     verdict: Verdict
-    log: list[str]
+    log: list[tuple[float, str]]
+    jobs: list[EmulatedJob]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.caller}: {self.verdict.ending}, {self.verdict.breaches}",
+            str(self.scenario),
+        ]
+        lines += ["Jobs, seconds since the trigger:"]
+        zero = NOW + self.scenario.clock_offset
+        for job in self.jobs:
+            ended = "" if job.ended is None else f", ended {job.ended - zero:.3f}"
+            lines.append(
+                f"{job.created - zero:9.3f}  {job.type} {job.job_id} by {job.origin}, "
+                f"listed {job.visible_from - zero:.3f}{ended}, {job.status}"
+            )
+        lines.append("What happened:")
+        for text, group in groupby(self.log, key=lambda line: line[1]):
+            moments = [moment for moment, _ in group]
+            again = f" ({len(moments)} times, to {moments[-1]:.3f})" if len(moments) > 1 else ""
+            lines.append(f"{moments[0]:9.3f}  {text}{again}")
+        return "\n".join(lines)
 
 
 def run_trial(seed: int, number: int, caller: str) -> Trial:
@@ -34,7 +60,8 @@ def run_trial(seed: int, number: int, caller: str) -> Trial:
     async def main() -> Trial:
         world = World(scenario)
         evidence = await world.judge_by(CALLERS[caller])
-        return Trial(scenario, caller, judge(evidence), world.log)
+        jobs = [job for job in evidence.jobs if job.origin != "history"]
+        return Trial(scenario, caller, judge(evidence), world.log, jobs)
 
     return virtual_time.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from hevo_edge.emulator import Journal, RecordedCall
@@ -85,14 +86,15 @@ class Outages:
     """Stops the server after a request, and starts it again."""
 
     def __init__(self, troubles: list[Trouble], stop_for: Callable[[float], None]) -> None:
-        self._due = {trouble.skip: trouble.seconds for trouble in troubles}
+        self._due = {(trouble.on, trouble.skip): trouble.seconds for trouble in troubles}
         self._stop_for = stop_for
-        self._seen = 0
+        self._seen: Counter[str] = Counter()
 
-    def answered(self) -> None:
+    def answered(self, call: RecordedCall) -> None:
         """Hear of a request whose answer is known; it is sent before the server goes."""
-        self._seen += 1
-        seconds = self._due.pop(self._seen, None)
-        if seconds is not None:
-            # The reply leaves in this step of the loop; the next request comes some steps later.
-            asyncio.get_running_loop().call_soon(self._stop_for, seconds)
+        for name in ("any", call.endpoint):
+            self._seen[name] += 1
+            seconds = self._due.pop((name, self._seen[name]), None)
+            if seconds is not None:
+                # The reply leaves in this step of the loop; the next request comes steps later.
+                asyncio.get_running_loop().call_soon(self._stop_for, seconds)

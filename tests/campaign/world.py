@@ -51,7 +51,8 @@ class World:
         self.store: dict[str, str] = {}
         """What survives the death of the caller's process."""
         self.spans: list[Span] = []
-        self.log: list[str] = []
+        self.log: list[tuple[float, str]] = []
+        """What happened, with seconds since the trigger."""
         self.faults_end = 0.0
         self.emulator = HevoEmulator(
             seed=scenario.number,
@@ -86,7 +87,7 @@ class World:
 
     def note(self, text: str) -> None:
         """Write a line into the trial's log."""
-        self.log.append(f"{self.now - self._began:9.3f}  {text}")
+        self.log.append((self.now - self._began, text))
 
     @property
     def _began(self) -> float:
@@ -243,13 +244,13 @@ class World:
     def _answered(self, call: RecordedCall) -> None:
         what = "took effect" if call.took_effect else "no effect"
         status = "dropped" if call.status is None else call.status
-        self.note(
-            f"{call.method} {call.endpoint} arrived {call.at - self._began:.3f}: {status}, {what}"
-            f"{f', Job {call.job_id}' if call.job_id else ''}{' '.join(('', *call.faults))}"
-        )
+        held = f" (arrived {call.at - self._began:.3f})" if self.now > call.at else ""
+        job = f", Job {call.job_id}" if call.job_id else ""
+        faults = f", faults: {' '.join(call.faults)}" if call.faults else ""
+        self.note(f"{call.method} {call.endpoint}{held}: {status}, {what}{job}{faults}")
         if call.faults:
             self.faults_end = max(self.faults_end, self.now)
-        self._outages.answered()
+        self._outages.answered(call)
         if self._killer is not None:
             self._killer.answered(call)
 

@@ -1,0 +1,125 @@
+"""The baseline: a competent but naive script, in bare aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+
+from .outcome import FAILED, JOB, Outcome
+from .world import PIPELINE, World
+
+ATTEMPTS, DELAY = 3, 2.0
+LOOKS, INTERVAL = 10, 15.0
+PAGE = 100
+_BASE = f"/api/v1/pipelines/{PIPELINE}"
+_TROUBLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+
+class _Failed(Exception):
+    """The script ends with an error of its own."""
+
+
+async def naive(world: World) -> Outcome:
+    """Do what the vendor's provider does, with the retries that most people add to it.
+
+    It reads the Pipeline and stops unless that answers 200. It posts, with up to 3 attempts 2 s
+    apart on 5xx, time-outs (30 s) and connection errors. The job-in-progress reply means "it runs
+    already": it goes on to look, and knows that the Job may not be its own. It lists the Jobs up to
+    10 times, 15 s apart, all pages of 100, and takes the first one in the list that is IN_PROGRESS
+    and of the type that the action starts. Anything unexpected while listing fails it. When its
+    process is killed, it starts again from the beginning. It knows no ``if_running``.
+    """
+    return await world.survive(lambda: _life(world))
+
+
+async def _life(world: World) -> Outcome:
+    emulator = world.emulator
+    auth = aiohttp.BasicAuth(emulator.api_key, emulator.api_secret)
+    timeout = aiohttp.ClientTimeout(total=30.0)
+    async with aiohttp.ClientSession(emulator.base_url, auth=auth, timeout=timeout) as session:
+        try:
+            await _get(session, _BASE)
+            await world.stored()
+            runs_already = await _post(world, session)
+            job_id = await _look(world, session)
+        except _Failed as failure:
+            return Outcome(FAILED, detail=str(failure))
+    return Outcome(JOB, job_id=job_id, adopted=runs_already)
+
+
+async def _get(session: aiohttp.ClientSession, path: str) -> Any:
+    try:
+        async with session.get(path) as response:
+            if response.status != 200:
+                raise _Failed(f"GET answered {response.status}")
+            return json.loads(await response.read())
+    except _TROUBLE as error:
+        raise _Failed(f"GET failed: {error!r}") from error
+    except ValueError as error:
+        raise _Failed("GET answered no JSON") from error
+
+
+async def _post(world: World, session: aiohttp.ClientSession) -> bool:
+    """Start a run; return whether the answer was that one is running already."""
+    path, body = _request(world)
+    detail = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(DELAY)
+        try:
+            async with session.post(_BASE + path, json=body) as response:
+                text = (await response.read()).decode()
+        except _TROUBLE as error:
+            detail = repr(error)
+            continue
+        if response.status < 300:
+            return False
+        if response.status == 409 or (response.status == 500 and "job is in progress" in text):
+            return True
+        detail = f"POST answered {response.status}"
+        if response.status < 500:
+            break
+    raise _Failed(detail)
+
+
+async def _look(world: World, session: aiohttp.ClientSession) -> str:
+    wanted = _wanted(world)
+    for look in range(LOOKS):
+        if look:
+            await asyncio.sleep(INTERVAL)
+        for job in await _all_jobs(session):
+            if job["status"] == "IN_PROGRESS" and job["type"] == wanted:
+                return str(job["job_id"])
+    raise _Failed("no Job showed up")
+
+
+async def _all_jobs(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = []
+    path = f"{_BASE}/jobs?limit={PAGE}"
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await _get(session, f"{path}&cursor={cursor}" if cursor else path)
+        jobs += page["data"]
+        cursor = page["next_cursor"] if page["has_more"] else None
+    return jobs
+
+
+def _request(world: World) -> tuple[str, dict[str, Any] | None]:
+    scenario = world.scenario
+    if scenario.action == "SYNC_NOW":
+        return "/actions/sync-now", None
+    if scenario.dialect.resync_body == "drop_and_load":
+        return "/actions/resync", {"drop_and_load": scenario.drop_and_load}
+    mode = "DROP_AND_LOAD" if scenario.drop_and_load else "EVOLVE_AND_MERGE"
+    return "/actions/resync", {"resync_mode": mode}
+
+
+def _wanted(world: World) -> str:
+    scenario = world.scenario
+    if scenario.action == "SYNC_NOW":
+        return "INCREMENTAL"
+    dialect = scenario.dialect
+    return str(dialect.drop_and_load_type if scenario.drop_and_load else dialect.resync_type)
