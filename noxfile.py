@@ -76,3 +76,10 @@ def benchmarks(session: nox.Session) -> None:
     """Print the ratios that the issues and the docs speak of."""
     install(session)
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
+
+
+@nox.session
+def campaign(session: nox.Session) -> None:
+    """Trigger under drawn faults, judged by the emulator; `-- --trials 10000` takes its time."""
+    install(session)
+    session.run("python", "-m", "tests.campaign", *session.posargs)

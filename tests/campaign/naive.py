@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -37,9 +38,12 @@ async def naive(world: World) -> Outcome:
 
 async def _life(world: World) -> Outcome:
     emulator = world.emulator
-    auth = aiohttp.BasicAuth(emulator.api_key, emulator.api_secret)
+    token = base64.b64encode(f"{emulator.api_key}:{emulator.api_secret}".encode()).decode()
+    headers = {"Authorization": f"Basic {token}"}
     timeout = aiohttp.ClientTimeout(total=30.0)
-    async with aiohttp.ClientSession(emulator.base_url, auth=auth, timeout=timeout) as session:
+    async with aiohttp.ClientSession(
+        emulator.base_url, headers=headers, timeout=timeout
+    ) as session:
         try:
             await _get(session, _BASE)
             await world.stored()
