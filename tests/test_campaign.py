@@ -109,6 +109,10 @@ class TestJudge:
     def test_a_job_of_others_that_is_flagged(self, if_running: str, ending: str) -> None:
         flagged = in_hand(OTHER, adopted=True)
         assert verdict_on(flagged, [], JOBS[:1], if_running=if_running).ending == ending
+        # What was over before the call was not joined.
+        asked = (Span("fire", 61.0, 70.0),)
+        over = verdict_on(flagged, [], JOBS[:1], if_running=if_running, spans=asked)
+        assert over.ending == FOREIGN
 
     def test_a_job_that_never_was_is_wrong(self) -> None:
         assert list(verdict_on(in_hand("dream"), [], JOBS).breaches) == ["wrong"]

@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts: dict[str, Verdicts] = {caller: {} for caller in callers}
     for caller, number, verdict in _run(options.seed, numbers, callers, options.processes):
         verdicts[caller][number] = verdict
+    # They came in any order; sums of fractions depend on it.
+    verdicts = {caller: dict(sorted(verdicts[caller].items())) for caller in callers}
     print(table(verdicts))
     for caller in callers:
         if text := failures(options.seed, caller, verdicts[caller]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hevo_edge.emulator import RecordedCall
+from hevo_edge.emulator import EmulatedJob, RecordedCall
 
 from .outcome import FAILED, HANG, JOB, REFUSED, UNTYPED, Evidence, Span
 from .watching import START_ENDPOINTS
@@ -36,6 +36,8 @@ class Verdict:
     Attributes:
         ending: One of ``ENDINGS``, or ``BREACH``.
         breaches: Which of ``BREACHES`` happened.
+        said: How sure its Job is said to be, where it ended with one in hand.
+        is_own: Whether that Job was started by the caller.
         limited: Calls that the emulator's own limit refused.
         delay: Seconds from the Job's appearing in the list to the handle.
         lag: Seconds that the Job was missing from the list.
@@ -43,6 +45,8 @@ class Verdict:
 
     ending: str = BREACH
     breaches: dict[str, str] = field(default_factory=dict)
+    said: str | None = None
+    is_own: bool = False
     posts: int = 0
     runs: int = 0
     requests: int = 0
@@ -80,7 +84,7 @@ def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
     elif outcome.kind == REFUSED:
         if verdict.runs:
             verdict.breaches[LOST] = f"refused, though its own run was started: {outcome.detail}"
-        elif not _others_ran(evidence):
+        elif not _others_running(evidence):
             verdict.breaches[LOST] = f"refused, though nothing ran: {outcome.detail}"
         else:
             verdict.ending = REFUSED_RIGHTLY
@@ -97,12 +101,14 @@ def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
 def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
     outcome = evidence.outcome
     job = next((job for job in evidence.jobs if job.job_id == outcome.job_id), None)
-    if job is None or job.origin not in _OWN:
+    verdict.said = outcome.said
+    verdict.is_own = job is not None and job.origin in _OWN
+    if job is None or not verdict.is_own:
         if outcome.claims_certainty:
             verdict.breaches[WRONG] = f"Job {outcome.job_id} was not started by this caller"
         elif verdict.runs:
             verdict.ending = SWAPPED
-        elif evidence.if_running == "join":
+        elif evidence.if_running == "join" and job in _others_running(evidence):
             verdict.ending = JOINED
         else:
             verdict.ending = FOREIGN
@@ -112,15 +118,16 @@ def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
     verdict.lag = job.visible_from - job.created
 
 
-def _others_ran(evidence: Evidence) -> bool:
-    """Tell whether somebody else's Job ran at some moment of the last call."""
+def _others_running(evidence: Evidence) -> list[EmulatedJob]:
+    """Return somebody else's Jobs that ran at some moment of the last call."""
     since = evidence.spans[-1].started if evidence.spans else 0.0
-    return any(
-        job.origin not in _OWN
+    return [
+        job
+        for job in evidence.jobs
+        if job.origin not in _OWN
         and job.created <= evidence.outcome.at
         and (job.ended is None or job.ended >= since)
-        for job in evidence.jobs
-    )
+    ]
 
 
 def _overdue(span: Span, evidence: Evidence, posts: list[RecordedCall]) -> float:

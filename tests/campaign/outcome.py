@@ -39,9 +39,14 @@ class Outcome:
     @property
     def claims_certainty(self) -> bool:
         """Whether the Job is said to be the caller's own for sure."""
+        return self.said == "certain"
+
+    @property
+    def said(self) -> str:
+        """The word for how sure the Job is said to be."""
         if self.certainty is None:
-            return not self.adopted
-        return str(self.certainty) == "certain"
+            return "adopted" if self.adopted else "certain"
+        return str(self.certainty)
 
 
 @dataclass

@@ -27,6 +27,10 @@ def table(callers: dict[str, Verdicts]) -> str:
     ]
     rows += [(_TITLES[name], _share(_has_breach(name))) for name in BREACHES]
     rows += [(f"ended: {ending}", _share(_has_ending(ending))) for ending in ENDINGS]
+    words = {verdict.said for verdicts in callers.values() for verdict in verdicts.values()}
+    rows += [
+        (f'said to be "{word}": its own', _own(word)) for word in sorted(words - {None}, key=str)
+    ]
     rows += [
         ("POSTs that start a run", lambda all_: str(sum(v.posts for v in all_))),
         ("runs started by them", lambda all_: str(sum(v.runs for v in all_))),
@@ -88,6 +92,14 @@ def _share(applies: Callable[[Verdict], bool]) -> Callable[[list[Verdict]], str]
     def count(verdicts: list[Verdict]) -> str:
         hits = sum(map(applies, verdicts))
         return f"{hits} ({100 * hits / len(verdicts):.2f} %)" if hits else "0"
+
+    return count
+
+
+def _own(word: str | None) -> Callable[[list[Verdict]], str]:
+    def count(verdicts: list[Verdict]) -> str:
+        said = [verdict.is_own for verdict in verdicts if verdict.said == word]
+        return f"{sum(said)} of {len(said)}"
 
     return count
 

@@ -158,6 +158,9 @@ class World:
             except Exception as error:  # noqa: BLE001 -- just these are looked for
                 outcome = Outcome(UNTYPED, detail=repr(error))
             outcome.at = self.now
+            # Ports differ from run to run; the words about a trial should not.
+            port = self.emulator.base_url.rsplit(":", 1)[1]
+            outcome.detail = outcome.detail.replace(port, "PORT")
             self.note(f"outcome: {outcome}")
             await asyncio.sleep(_SETTLE)
             if self._outage is not None:
