@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from tests.campaign.judge import (
 from tests.campaign.outcome import Evidence, Outcome, Span
 from tests.campaign.report import failures, has_breach
 from tests.campaign.scenario import draw
-from tests.campaign.trials import be_silent, run_block, run_trial
+from tests.campaign.trials import run_block, run_trial
 
 MINE, OTHER = "mine", "other"
 
@@ -178,19 +177,9 @@ class TestJudge:
         assert verdict_on(in_hand(MINE), [post(), earned, drawn], JOBS).limited == 1
 
 
-def slice_of(caller: str, trials: int) -> dict[int, Verdict]:
-    logger = logging.getLogger("hevo_edge")
-    level = logger.level
-    be_silent()
-    try:
-        return dict(run_block(1, list(range(trials)), caller))
-    finally:
-        logger.setLevel(level)
-
-
 @pytest.fixture(scope="module")
 def ours() -> dict[int, Verdict]:
-    return slice_of("hevo_edge", 100)
+    return dict(run_block(1, list(range(100)), "hevo_edge"))
 
 
 def breached(verdicts: dict[int, Verdict], name: str) -> list[int]:
@@ -209,7 +198,7 @@ class TestCampaign:
         assert breached(ours, "lost") == []
 
     def test_the_judge_is_not_blind(self) -> None:
-        verdicts = slice_of("naive", 110)
+        verdicts = dict(run_block(1, list(range(80)), "naive"))
         for name in ("duplicate", "wrong", "lost"):
             assert breached(verdicts, name)
 

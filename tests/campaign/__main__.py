@@ -11,7 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from .judge import Verdict
 from .report import Verdicts, failures, has_breach, table
-from .trials import CALLERS, be_silent, run_block, run_trial
+from .trials import CALLERS, run_block, run_trial
 
 BLOCK = 25
 _EVERY = 5.0  # seconds between two lines of progress
@@ -38,7 +38,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 1 when hevo_edge has missed a goal."""
     options = parser().parse_args(arguments)
-    be_silent()
     callers = [options.caller] if options.caller else list(CALLERS)
     if options.only is not None:
         breached = [_replay(options.seed, options.only, c, options.verbose) for c in callers]
@@ -64,7 +63,7 @@ def _run(
     done, total = 0, len(numbers) * len(callers)
     # Processes of their own kind: a forked one would share this one's open files.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=be_silent) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
         blocks: dict[Future[list[tuple[int, Verdict]]], str] = {
             pool.submit(run_block, seed, list(numbers[at : at + BLOCK]), caller): caller
             for at in range(0, len(numbers), BLOCK)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -66,7 +67,8 @@ def run_trial(seed: int, number: int, caller: str) -> Trial:
         jobs = [job for job in evidence.jobs if job.origin != "history"]
         return Trial(scenario, caller, judge(evidence), world.log, jobs)
 
-    return virtual_time.run(main())
+    with _silence():
+        return virtual_time.run(main())
 
 
 def run_block(seed: int, numbers: list[int], caller: str) -> list[tuple[int, Verdict]]:
@@ -74,6 +76,13 @@ def run_block(seed: int, numbers: list[int], caller: str) -> list[tuple[int, Ver
     return [(number, run_trial(seed, number, caller).verdict) for number in numbers]
 
 
-def be_silent() -> None:
-    """Let thousands of expected warnings pass."""
-    logging.getLogger("hevo_edge").setLevel(logging.CRITICAL + 1)
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the thousands of warnings that are expected off the screen."""
+    logger = logging.getLogger("hevo_edge")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
