@@ -48,12 +48,8 @@ async def hevo_edge(world: World) -> Outcome:
 async def _with_client(
     world: World, talk: Callable[[World, HevoClient], Awaitable[Outcome]]
 ) -> Outcome:
-    hevo = world.client()
-    try:
+    async with world.client() as hevo:
         return await talk(world, hevo)
-    finally:
-        # When killed, nothing more is said: this only closes the sockets, as a dying process does.
-        await hevo.close()
 
 
 async def _fire_to_the_end(world: World, hevo: HevoClient) -> Outcome:

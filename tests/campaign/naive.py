@@ -42,7 +42,10 @@ async def _life(world: World) -> Outcome:
     headers = {"Authorization": f"Basic {token}"}
     timeout = aiohttp.ClientTimeout(total=30.0)
     async with aiohttp.ClientSession(
-        emulator.base_url, headers=headers, timeout=timeout
+        emulator.base_url,
+        connector=aiohttp.TCPConnector(force_close=world.scenario.fresh_connections),
+        headers=headers,
+        timeout=timeout,
     ) as session:
         try:
             await _get(session, _BASE)

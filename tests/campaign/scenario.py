@@ -106,6 +106,8 @@ class Scenario:
     kills: tuple[Kill, ...]
     plain: bool
     """Whether the caller does without a ticket."""
+    fresh_connections: bool
+    """Whether each request opens a connection, so that an outage refuses it for sure."""
 
     @property
     def is_quiet(self) -> bool:
@@ -155,6 +157,7 @@ def draw(seed: int, number: int) -> Scenario:
         troubles=_troubles(chance),
         kills=kills,
         plain=not kills and chance.random() < 0.5,
+        fresh_connections=chance.random() < 0.25,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from typing import Any, TypeVar
+
+import aiohttp
 
 from hevo_edge import HevoClient
 from hevo_edge.clock import Clock
@@ -73,17 +75,29 @@ class World:
         """The emulator's clock."""
         return self.emulator.now
 
-    def client(self) -> HevoClient:
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[HevoClient]:
         """Make a client, as a new process would."""
         self._clients += 1
         body = self.scenario.dialect.resync_body
-        return HevoClient(
+        session = None
+        if self.scenario.fresh_connections:
+            session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+        hevo = HevoClient(
             self.emulator.api_key,
             self.emulator.api_secret,
             base_url=self.emulator.base_url,
+            session=session,
             dialect="drop_and_load" if body == "drop_and_load" else "resync_mode",
             clock=_MachineClock(self.scenario.number + self._clients, self._zero),
         )
+        try:
+            yield hevo
+        finally:
+            # When killed, nothing more is said: this closes the sockets, as a dying process does.
+            await hevo.close()
+            if session is not None:
+                await session.close()
 
     def note(self, text: str) -> None:
         """Write a line into the trial's log."""
