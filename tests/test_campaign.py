@@ -9,6 +9,7 @@ import pytest
 from hevo_edge.emulator import EmulatedJob, RecordedCall
 from tests.campaign import __main__ as command
 from tests.campaign.judge import (
+    BREACHES,
     FLAGGED,
     FOREIGN,
     GAVE_UP,
@@ -187,15 +188,14 @@ def breached(verdicts: dict[int, Verdict], name: str) -> list[int]:
 
 
 class TestCampaign:
-    @pytest.mark.parametrize("breach", ["duplicate", "wrong", "untyped", "hang"])
+    @pytest.mark.parametrize("breach", ["duplicate", "wrong", "lost", "untyped", "hang"])
     def test_what_must_never_happen(self, ours: dict[int, Verdict], breach: str) -> None:
         assert breached(ours, breach) == []
 
-    @pytest.mark.xfail(
-        reason="fire looks for ever, once reconcile has said that nothing came of it"
-    )
-    def test_nothing_is_lost(self, ours: dict[int, Verdict]) -> None:
-        assert breached(ours, "lost") == []
+    def test_strangers_start_runs_of_their_own(self) -> None:
+        trials = [run_trial(1, number, "hevo_edge", strangers=True) for number in range(8)]
+        assert any(job.origin == "stranger" for trial in trials for job in trial.jobs)
+        assert not any(name in trial.verdict.breaches for trial in trials for name in BREACHES)
 
     def test_the_judge_is_not_blind(self) -> None:
         verdicts = dict(run_block(1, list(range(80)), "naive"))

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="the same seed, the same trials")
     add("--processes", type=int, default=2, help="how many at a time")
     add("--caller", choices=sorted(CALLERS), help="only this one; default: all")
+    add("--strangers", action="store_true", help="in each, somebody else syncs within 30 s")
     add("--only", type=int, metavar="NUMBER", help="replay this trial")
     add("--verbose", action="store_true", help="with --only: the scenario and what happened")
     return options
@@ -40,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     callers = [options.caller] if options.caller else list(CALLERS)
     if options.only is not None:
-        breached = [_replay(options.seed, options.only, c, options.verbose) for c in callers]
+        breached = [_replay(options, caller) for caller in callers]
         return int(any(breached))
     numbers = range(options.first, options.first + options.trials)
     verdicts: dict[str, Verdicts] = {caller: {} for caller in callers}
-    for caller, number, verdict in _run(options.seed, numbers, callers, options.processes):
+    for caller, number, verdict in _run(options, numbers, callers):
         verdicts[caller][number] = verdict
     # They came in any order; sums of fractions depend on it.
     verdicts = {caller: dict(sorted(verdicts[caller].items())) for caller in callers}
@@ -56,32 +57,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(
-    seed: int, numbers: range, callers: list[str], processes: int
+    options: argparse.Namespace, numbers: range, callers: list[str]
 ) -> Iterator[tuple[str, int, Verdict]]:
     """Yield the verdicts as they come; their order tells nothing."""
     started = said = time.monotonic()
     done, total = 0, len(numbers) * len(callers)
     # Processes of their own kind: a forked one would share this one's open files.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         blocks: dict[Future[list[tuple[int, Verdict]]], str] = {
-            pool.submit(run_block, seed, list(numbers[at : at + BLOCK]), caller): caller
-            for at in range(0, len(numbers), BLOCK)
+            pool.submit(run_block, options.seed, list(block), caller, options.strangers): caller
+            for block in (numbers[at : at + BLOCK] for at in range(0, len(numbers), BLOCK))
             for caller in callers
         }
-        for block in as_completed(blocks):
-            for number, verdict in block.result():
+        for finished in as_completed(blocks):
+            for number, verdict in finished.result():
                 done += 1
-                yield blocks[block], number, verdict
+                yield blocks[finished], number, verdict
             if time.monotonic() - said >= _EVERY:
                 said = time.monotonic()
                 took = said - started
                 print(f"{done} of {total} trials in {took:.0f} s", file=sys.stderr, flush=True)
 
 
-def _replay(seed: int, number: int, caller: str, verbose: bool) -> bool:
-    trial = run_trial(seed, number, caller)
-    print(trial if verbose else f"{caller}: {trial.verdict}")
+def _replay(options: argparse.Namespace, caller: str) -> bool:
+    trial = run_trial(options.seed, options.only, caller, strangers=options.strangers)
+    print(trial if options.verbose else f"{caller}: {trial.verdict}")
     return bool(trial.verdict.breaches) and caller == "hevo_edge"
 
 

@@ -120,13 +120,7 @@ def _wish(world: World) -> _Wish:
 
 
 def _in_hand(job: Job) -> Outcome:
-    certainty = getattr(job, "certainty", None)
-    return Outcome(
-        JOB,
-        job_id=job.id,
-        certainty=None if certainty is None else str(certainty),
-        adopted=job.adopted,
-    )
+    return Outcome(JOB, job_id=job.id, certainty=str(job.certainty), adopted=job.adopted)
 
 
 def _say(error: Exception) -> str:

@@ -108,11 +108,14 @@ class Scenario:
     """Whether the caller does without a ticket."""
     fresh_connections: bool
     """Whether each request opens a connection, so that an outage refuses it for sure."""
+    stranger: float | None = None
+    """How long after the trigger somebody else syncs the Pipeline by hand."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing goes wrong."""
-        return not self.troubles and not self.kills
+        """Whether nothing goes wrong in a sync, and nobody else starts a run."""
+        alone = self.every_minutes is None and self.running_age is None and self.stranger is None
+        return alone and self.action == "SYNC_NOW" and not self.troubles and not self.kills
 
     def __str__(self) -> str:
         lines = [f"trial {self.number} of seed {self.seed}"]
@@ -126,8 +129,16 @@ class Scenario:
         return "\n".join(lines)
 
 
-def draw(seed: int, number: int) -> Scenario:
-    """Draw a trial."""
+def draw(seed: int, number: int, *, strangers: bool = False) -> Scenario:
+    """Draw a trial; with ``strangers``, the same one with somebody else in it."""
+    scenario = _draw(seed, number)
+    if strangers:
+        moment = random.Random(f"{seed}:{number}:stranger").uniform(0, 30)
+        scenario = replace(scenario, stranger=moment)
+    return scenario
+
+
+def _draw(seed: int, number: int) -> Scenario:
     chance = random.Random(f"{seed}:{number}")
     dialect = replace(
         DIALECTS[chance.choice(sorted(DIALECTS))],

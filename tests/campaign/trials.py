@@ -55,9 +55,9 @@ class Trial:
         return "\n".join(lines)
 
 
-def run_trial(seed: int, number: int, caller: str) -> Trial:
+def run_trial(seed: int, number: int, caller: str, *, strangers: bool = False) -> Trial:
     """Run one trial."""
-    scenario = draw(seed, number)
+    scenario = draw(seed, number, strangers=strangers)
 
     async def main() -> Trial:
         # aiohttp rounds its deadlines up to whole seconds of the loop's time, which starts anywhere.
@@ -71,9 +71,13 @@ def run_trial(seed: int, number: int, caller: str) -> Trial:
         return virtual_time.run(main())
 
 
-def run_block(seed: int, numbers: list[int], caller: str) -> list[tuple[int, Verdict]]:
+def run_block(
+    seed: int, numbers: list[int], caller: str, strangers: bool = False
+) -> list[tuple[int, Verdict]]:
     """Run some trials; return only what crosses to another process cheaply."""
-    return [(number, run_trial(seed, number, caller).verdict) for number in numbers]
+    return [
+        (number, run_trial(seed, number, caller, strangers=strangers).verdict) for number in numbers
+    ]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import aiohttp
 from hevo_edge import HevoClient
 from hevo_edge.clock import Clock
 from hevo_edge.emulator import HevoEmulator, RecordedCall
+from hevo_edge.emulator.pipeline import Refused
 from hevo_edge.errors import HevoError
 
 from .outcome import HANG, UNTYPED, Evidence, Outcome, Span
@@ -69,6 +70,7 @@ class World:
         self._killer: Killer | None = None
         self._outages = Outages([], self._stop_for)
         self._outage: asyncio.Task[None] | None = None
+        self._stranger: asyncio.Task[None] | None = None
 
     @property
     def now(self) -> float:
@@ -223,6 +225,14 @@ class World:
             self._add(trouble)
         outages = [trouble for trouble in scenario.troubles if trouble.kind == "outage"]
         self._outages = Outages(outages, self._stop_for)
+        if scenario.stranger is not None:
+            self._stranger = asyncio.ensure_future(self._be_somebody_else(scenario.stranger))
+
+    async def _be_somebody_else(self, moment: float) -> None:
+        await asyncio.sleep(moment)
+        pipeline = self.emulator.pipeline(PIPELINE)
+        with suppress(Refused):
+            pipeline.sync_now(self.now).origin = "stranger"
 
     def _add(self, trouble: Trouble) -> None:
         faults, kind = self.emulator.faults, trouble.kind
