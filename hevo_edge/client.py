@@ -256,9 +256,10 @@ class HevoClient:
     async def fire(self, ticket: TriggerTicket) -> Job:
         """Post what a ticket says, once, and return the Job that it became.
 
-        A ticket that this client has fired is never posted again, and one that comes from
-        elsewhere only when looking for its Job, for its ``discovery_timeout``, has shown none.
-        Errors: see ``Pipeline.trigger``.
+        A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has said
+        that nothing came of it; firing it again returns its Job. One that comes from elsewhere
+        may have been fired there, so its Job is looked for, for its ``discovery_timeout``
+        (seconds), before it is posted. Errors: see ``Pipeline.trigger``.
         """
         found = await self.triggers.fire(self._ticket(ticket))
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
@@ -266,10 +267,13 @@ class HevoClient:
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
 
-        Looks for as long as the ticket's ``discovery_timeout`` (seconds) before it says None.
+        Looks for as long as the ticket's ``discovery_timeout`` (seconds) before it says None;
+        then the ticket may be fired again.
 
         Raises:
             TriggerOutcomeUnknown: when the Jobs could not be listed.
+            JobNotFoundAfterTrigger: when Hevo has accepted the POST of this client, and there is
+                no Job still.
         """
         found = await self.triggers.reconcile(self._ticket(ticket))
         if found is None:

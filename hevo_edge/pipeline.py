@@ -91,8 +91,9 @@ class Pipeline:
         """Start exactly one run, and return the Job that it became.
 
         Reads what is there, posts once, and looks for what is new; a POST whose fate is unknown
-        is answered by looking, never by another POST. Calls for one Pipeline never interleave, of
-        whichever client in this event loop they are.
+        is answered by looking, never by another POST. ``job.certainty`` says how surely the Job
+        is the one that was started. Calls for one Pipeline never interleave, of whichever client
+        in this event loop they are.
 
         Args:
             action: SYNC_NOW, or RESYNC to restart the historical load.
@@ -102,7 +103,8 @@ class Pipeline:
             if_running: ``"fail"``: raise JobInProgress. ``"join"``: return the running Job.
                 ``"replace"``: cancel it, wait until it is gone, start a new one. ``"wait"``: wait
                 until it ends, then start a new one.
-            discovery_timeout: Seconds in which the new Job must show up.
+            discovery_timeout: Seconds in which the new Job must show up; while a resync restarts
+                the Pipeline they do not count.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
