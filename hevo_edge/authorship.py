@@ -13,30 +13,12 @@ from enum import IntEnum
 
 from hevo_edge.enums import RESYNC_TYPES, Certainty
 from hevo_edge.models import JobData
-from hevo_edge.ticket import TriggerTicket
+from hevo_edge.ticket import Post, TriggerTicket
 
 CLOCK_SLACK = 5.0
 """Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
 DATE_STEP = 1.0
 """Seconds; a Date header has no fractions."""
-
-
-@dataclass(frozen=True)
-class Post:
-    """What is known of the POST of a trigger.
-
-    Attributes:
-        doubt: Why it is not known that Hevo accepted it; None when it did.
-        took: Seconds from its leaving to the reply.
-    """
-
-    doubt: str | None = None
-    took: float = 0.0
-
-    @property
-    def accepted(self) -> bool:
-        """Whether Hevo surely accepted it."""
-        return self.doubt is None
 
 
 @dataclass(frozen=True)
@@ -60,9 +42,13 @@ class Fit(IntEnum):
     """It was created just before, by clocks that may differ."""
     BY_SCHEDULE = 3
     """It was created when the schedule may have started it."""
+    OLD = 4
+    """Hevo accepted, and the Job is newer than those that were there, but by the other clock it is
+    older than the POST, and has ended.
+    """
 
 
-_IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE})
+_IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
 
 
 def choose(
@@ -99,8 +85,8 @@ def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Fit.SINCE
     if created < sent - CLOCK_SLACK:
-        return None
-    on_time = by_hand or created <= sent + post.took + DATE_STEP
+        return Fit.OLD if post.accepted else None
+    on_time = by_hand or created <= _latest(sent, post)
     if post.accepted and on_time and not before:
         return Fit.ON_TIME
     if not by_hand and ticket.timetable.may_start(created, created):
@@ -117,5 +103,10 @@ def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData
         return Certainty.CERTAIN
     sent = ticket.watermark.read_at
     assert sent is not None  # noqa: S101 -- nothing is on time without it
-    scheduled = ticket.timetable.may_start(sent, sent + post.took + DATE_STEP)
+    scheduled = ticket.timetable.may_start(sent, _latest(sent, post))
     return Certainty.LIKELY if scheduled else Certainty.CERTAIN
+
+
+def _latest(sent: float, post: Post) -> float:
+    """Return the last moment at which a Job was created that came with the POST's acceptance."""
+    return sent + (post.took or 0.0) + DATE_STEP

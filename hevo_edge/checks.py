@@ -120,3 +120,13 @@ def word(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string, not {value!r}")
     return str(value).strip().upper()
+
+
+def callback(value: Any, name: str) -> None:
+    """Check that something can be called, or is None.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"{name} must be callable, not {value!r}")

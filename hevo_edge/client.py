@@ -22,6 +22,7 @@ from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.pipeline import Pipeline
 from hevo_edge.preparing import Preparing
 from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
+from hevo_edge.ticket import OnTicket
 from hevo_edge.transport import Transport
 from hevo_edge.triggering import Triggers, TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions
@@ -253,15 +254,22 @@ class HevoClient:
 
     # -- trigger in three steps -------------------------------------------------------------------
 
-    async def fire(self, ticket: TriggerTicket) -> Job:
+    async def fire(self, ticket: TriggerTicket, *, on_ticket: OnTicket | None = None) -> Job:
         """Post what a ticket says, once, and return the Job that it became.
 
         A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has said
         that nothing came of it; firing it again returns its Job. One that comes from elsewhere
         may have been fired there, so its Job is looked for, for its ``discovery_timeout``
-        (seconds), before it is posted. Errors: see ``Pipeline.trigger``.
+        (seconds), before it is posted.
+
+        Args:
+            ticket: From ``prepare_trigger``, an error, or the store.
+            on_ticket: Is given the ticket to store it, see ``Pipeline.trigger``.
+
+        Raises: as ``Pipeline.trigger``.
         """
-        found = await self.triggers.fire(self._ticket(ticket))
+        checks.callback(on_ticket, "on_ticket")
+        found = await self.triggers.fire(self._ticket(ticket), on_ticket)
         return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from hevo_edge.authorship import Found, Post, choose
+from hevo_edge.authorship import Found, choose
 from hevo_edge.awaiting import LAST_LOOK, PASSING
 from hevo_edge.clock import Clock
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES
@@ -17,7 +17,7 @@ from hevo_edge.errors import (
 from hevo_edge.models import JobData
 from hevo_edge.preparing import READY_TIMEOUT, Preparing
 from hevo_edge.schedules import geometric
-from hevo_edge.ticket import TriggerTicket
+from hevo_edge.ticket import Post, TriggerTicket
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
@@ -180,7 +180,10 @@ class _Search:
             if not ticket.fits(job):
                 missing += ": leave job_type out to take any"
             else:
-                missing += ", created earlier than the trigger by Hevo's clock"
+                missing += (
+                    ", created earlier than the trigger by Hevo's clock; if the clocks differ "
+                )
+                missing += f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"
         again = "HevoClient.reconcile(error.ticket) looks again"

@@ -30,7 +30,7 @@ from hevo_edge.history import (
 )
 from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
-from hevo_edge.ticket import DISCOVERY_TIMEOUT
+from hevo_edge.ticket import DISCOVERY_TIMEOUT, OnTicket
 from hevo_edge.triggering import TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions
 
@@ -87,6 +87,7 @@ class Pipeline:
         drop_and_load: bool = False,
         if_running: IfRunning | str = IfRunning.FAIL,
         discovery_timeout: float = DISCOVERY_TIMEOUT,
+        on_ticket: OnTicket | None = None,
     ) -> Job:
         """Start exactly one run, and return the Job that it became.
 
@@ -105,6 +106,9 @@ class Pipeline:
                 until it ends, then start a new one.
             discovery_timeout: Seconds in which the new Job must show up; while a resync restarts
                 the Pipeline they do not count.
+            on_ticket: Is given the ticket to store it: right before the POST, when its answer is
+                known, and when the Job is found. May be a coroutine function. What it raises ends
+                the trigger; if that is before the POST, nothing is sent.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
@@ -115,7 +119,7 @@ class Pipeline:
                 started; ``error.ticket`` goes to ``HevoClient.reconcile``.
         """
         wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
-        return await self._trigger(wish)
+        return await self._trigger(wish, on_ticket)
 
     async def prepare_trigger(
         self,
@@ -129,8 +133,8 @@ class Pipeline:
         """Do all of ``trigger`` but the POST, and return the ticket to fire.
 
         For callers that must survive a crash: store ``ticket.dumps()``, then
-        ``await hevo.fire(ticket)``; after a crash, ``await hevo.reconcile(ticket)`` tells what
-        came of it. Arguments and errors are those of ``trigger``.
+        ``await hevo.fire(ticket)``; after a crash, fire what was stored. ``on_ticket`` of
+        ``trigger`` does the same in one call. Arguments and errors are those of ``trigger``.
         """
         wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
         return await self._hevo.triggers.prepare(wish)
@@ -141,6 +145,7 @@ class Pipeline:
         job_type: JobType | str | None = None,
         if_running: IfRunning | str = IfRunning.FAIL,
         discovery_timeout: float = DISCOVERY_TIMEOUT,
+        on_ticket: OnTicket | None = None,
     ) -> Job:
         """Trigger a sync: what is new since the last good offset. See ``trigger``."""
         return await self.trigger(
@@ -148,6 +153,7 @@ class Pipeline:
             job_type=job_type,
             if_running=if_running,
             discovery_timeout=discovery_timeout,
+            on_ticket=on_ticket,
         )
 
     async def resync(
@@ -157,6 +163,7 @@ class Pipeline:
         job_type: JobType | str | None = None,
         if_running: IfRunning | str = IfRunning.FAIL,
         discovery_timeout: float = DISCOVERY_TIMEOUT,
+        on_ticket: OnTicket | None = None,
     ) -> Job:
         """Trigger a resync: the historical load of all active objects again. See ``trigger``."""
         return await self.trigger(
@@ -165,6 +172,7 @@ class Pipeline:
             drop_and_load=drop_and_load,
             if_running=if_running,
             discovery_timeout=discovery_timeout,
+            on_ticket=on_ticket,
         )
 
     # -- jobs -------------------------------------------------------------------------------------
@@ -292,6 +300,7 @@ class Pipeline:
         *,
         drop_and_load: bool = False,
         discovery_timeout: float = DISCOVERY_TIMEOUT,
+        on_ticket: OnTicket | None = None,
     ) -> Job:
         """Restart the historical load of some objects, and return the Job that it became.
 
@@ -305,7 +314,7 @@ class Pipeline:
         wish = self._wish(
             PipelineAction.RESYNC, None, drop_and_load, IfRunning.FAIL, discovery_timeout
         ).model_copy(update={"object_ids": tuple(api.checked_object_ids(object_ids))})
-        return await self._trigger(wish)
+        return await self._trigger(wish, on_ticket)
 
     # -- administration ---------------------------------------------------------------------------
 
@@ -375,8 +384,9 @@ class Pipeline:
     def _job(self, data: JobData) -> Job:
         return Job(self._hevo, self.id, data.job_id, data)
 
-    async def _trigger(self, wish: TriggerTicket) -> Job:
-        found = await self._hevo.triggers.trigger(wish)
+    async def _trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None) -> Job:
+        checks.callback(on_ticket, "on_ticket")
+        found = await self._hevo.triggers.trigger(wish, on_ticket)
         return Job(self._hevo, self.id, found.job.job_id, found.job, certainty=found.certainty)
 
     def __repr__(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hevo_edge.enums import IfRunning, PipelineAction, can_come_of, same_job_type
+from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
@@ -17,11 +18,40 @@ DISCOVERY_TIMEOUT = 150.0
 """Seconds in which a started Job must show up in the list; vendor docs say 5 to 15."""
 
 
-class TriggerTicket(BaseModel):
-    """What a trigger is to do and what was there before it. Plain JSON; holds no secret.
+class Post(BaseModel):
+    """What is known of the POST of a trigger.
 
-    Store ``dumps()`` before ``HevoClient.fire(ticket)``, and a process that crashes in between
-    can be resumed in another by ``HevoClient.reconcile(TriggerTicket.loads(text))``.
+    Attributes:
+        doubt: Why it is not known that Hevo accepted it; None when it did.
+        took: Seconds from its leaving to the reply, or to the end of the waiting for one; None
+            while it is under way, or if who sent it did not live to see.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    doubt: str | None = None
+    took: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Hevo surely accepted it."""
+        return self.doubt is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether who sent it lived to see what came of it."""
+        return self.took is not None
+
+
+UNKNOWN = Post(doubt="it is not known whether it was fired")
+UNDER_WAY = Post(doubt="whoever sent it did not see an answer")
+
+
+class TriggerTicket(BaseModel):
+    """What a trigger is to do, what was there before it, and what is known of it by now.
+
+    Plain JSON; holds no secret. A process that crashes can be followed by another that fires the
+    ticket which was stored last: by ``on_ticket``, or ``dumps()`` before ``HevoClient.fire``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -38,8 +68,12 @@ class TriggerTicket(BaseModel):
     discovery_timeout: float = DISCOVERY_TIMEOUT
     watermark: Watermark
     timetable: Timetable = Timetable()
-    join_job_id: str | None = None
-    """The running Job that ``if_running="join"`` found; then nothing will be sent."""
+    post: Post | None = None
+    """What is known of its POST; None when none is known to have left."""
+    job_id: str | None = None
+    """Its Job, once that is known: the running one under ``if_running="join"``."""
+    certainty: Certainty | None = None
+    """How surely ``job_id`` is."""
 
     def dumps(self) -> str:
         """Return the ticket as JSON."""
@@ -79,3 +113,7 @@ class TriggerTicket(BaseModel):
         if self.job_type is not None:
             return same_job_type(self.job_type, job.type)
         return can_come_of(self.action, job.type)
+
+
+OnTicket = Callable[[TriggerTicket], object]
+"""Is given a ticket whenever more is known of it; what it returns is awaited if it can be."""

@@ -7,14 +7,16 @@ for what is new. Only what surely was not sent, or was refused, is ever sent aga
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
-from hevo_edge.authorship import Found, Post
+from hevo_edge.authorship import Found
 from hevo_edge.clock import Clock
 from hevo_edge.discovering import Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
@@ -30,7 +32,8 @@ from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
-from hevo_edge.ticket import TriggerTicket
+from hevo_edge.ticket import UNDER_WAY, UNKNOWN, OnTicket, Post, TriggerTicket
+from hevo_edge.timetable import Timetable
 from hevo_edge.transport import Transport
 
 __all__ = ["TriggerTicket", "Triggers"]
@@ -43,7 +46,6 @@ FRESH = 15.0
 """Seconds for which a prepared ticket is fired without reading again. What changes meanwhile does
 no harm: Hevo refuses, or the Job is older than the POST.
 """
-UNKNOWN = Post(doubt="it is not known whether it was fired")
 REMEMBERED = 10_000
 """How many tickets a client keeps in mind."""
 _BAD_REQUEST = 400
@@ -54,19 +56,27 @@ class _Memory:
     """What this client knows of a ticket.
 
     Attributes:
-        ticket: The ticket as it was last read; while it is posted, as it was then.
-        read_at: When that was, in loop time; None when it has to be read before it is posted.
-        post: The POST that has, or may have, arrived.
-        earlier: The ticket as it was when somebody else may have posted it, or as it was posted
-            when nothing came of it: what turns up late may still be its Job.
-        found: The id of the Job that came of it, and how surely.
+        ticket: The ticket as it was last read; from its POST on, as it was then.
+        on_ticket: Whom to tell when more is known of it.
+        read_at: When it was read, in loop time; None when it has to be before it is posted.
+        is_foreign: Whether it comes from elsewhere, where it may have been posted.
+        earlier: The ticket as it may have been posted when nothing came of that: what turns up
+            late may still be its Job.
     """
 
     ticket: TriggerTicket
+    on_ticket: OnTicket | None = None
     read_at: float | None = None
-    post: Post | None = None
+    is_foreign: bool = False
     earlier: TriggerTicket | None = None
-    found: tuple[str, Certainty] | None = None
+
+    async def learn(self, **news: Any) -> None:
+        """Note what is known of the ticket now, and tell."""
+        self.ticket = self.ticket.model_copy(update=news)
+        if self.on_ticket is not None:
+            told = self.on_ticket(self.ticket)
+            if inspect.isawaitable(told):
+                await told
 
 
 _turns: WeakKeyDictionary[
@@ -102,7 +112,7 @@ class Triggers:
         self._scope = scope
         self._memory: OrderedDict[str, _Memory] = OrderedDict()
 
-    async def trigger(self, wish: TriggerTicket) -> Found:
+    async def trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None = None) -> Found:
         """Start what is wished for and find its Job.
 
         Raises:
@@ -111,7 +121,7 @@ class Triggers:
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
         """
         self._remember(wish)
-        return await self.fire(wish)
+        return await self.fire(wish, on_ticket)
 
     async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
         """Make way as ``if_running`` says, then note what is there."""
@@ -123,20 +133,21 @@ class Triggers:
             except Busy as busy:
                 joined = await self.preparing.make_way(wish, busy.running)
                 if joined is not None:
-                    return wish.model_copy(update={"join_job_id": joined.job_id})
+                    known = {"job_id": joined.job_id, "certainty": Certainty.JOINED}
+                    return wish.model_copy(update=known)
             else:
                 self._remember(ticket).read_at = read_at
                 return ticket
 
-    async def fire(self, ticket: TriggerTicket) -> Found:
+    async def fire(self, ticket: TriggerTicket, on_ticket: OnTicket | None = None) -> Found:
         """Post once and find the Job; a ticket whose POST may have arrived is never posted again.
 
-        Raises: as ``trigger``.
+        Raises: as ``trigger``; and what ``on_ticket`` raises.
         """
         hidden_since: float | None = None  # since when a Job runs that cannot be seen
         while True:
             try:
-                return await self._take_turn(ticket)
+                return await self._take_turn(ticket, on_ticket)
             except Restarting:
                 await self.preparing.until_ready(ticket.pipeline_id)
                 continue
@@ -158,7 +169,7 @@ class Triggers:
 
     async def _make_way(self, ticket: TriggerTicket, busy: Busy) -> Found | None:
         """Return the running Job if it is the one to return, else do what ``if_running`` says."""
-        earlier = self._came_of_earlier(ticket, busy.running)
+        earlier = await self._came_of_earlier(ticket, busy.running)
         if earlier is not None:
             return earlier
         joined = await self.preparing.make_way(ticket, busy.running, busy.refusal)
@@ -183,7 +194,7 @@ class Triggers:
             found = await self._discovery.seek(memory.earlier, UNKNOWN)
             if found is None:
                 raise self._discovery.hidden(memory.earlier, refusal) from refusal
-            return self._note_found(memory, found)
+            return await self._note_found(memory, found)
         if late or ticket.if_running is IfRunning.FAIL:
             raise self.preparing.in_progress(ticket, None, refusal=refusal) from refusal
         await self._clock.sleep(PAUSE)
@@ -206,61 +217,68 @@ class Triggers:
         """
         turn = self._turn(ticket.pipeline_id)
         async with turn:
-            found = await self._look_for(ticket)
-            if found is None and ticket.join_job_id is None:
-                self._set_free(ticket)
+            memory = self._recall(ticket)
+            found = await self._look_for(memory)
+            if found is None:
+                self._set_free(memory)
             return found
 
-    def _set_free(self, ticket: TriggerTicket) -> None:
-        """Note that nothing has come of a ticket, so that it may be fired."""
-        memory = self._memory.get(ticket.ticket_id)
-        if memory is None:
-            self._remember(ticket).earlier = ticket
-        elif memory.post is not None:
-            memory.post, memory.read_at, memory.earlier = None, None, memory.ticket
-
-    async def _look_for(self, ticket: TriggerTicket) -> Found | None:
-        if ticket.join_job_id is not None:
-            return await self._read_job(ticket, ticket.join_job_id, Certainty.JOINED)
-        memory = self._memory.get(ticket.ticket_id)
+    async def _look_for(self, memory: _Memory) -> Found | None:
+        """Return the Job that came of a ticket; None when none has, or it was not fired."""
+        ticket, post = memory.ticket, memory.ticket.post
         found: Found | None
-        if memory is None:
-            found = await self._discovery.seek(ticket, UNKNOWN)
-            return None if found is None else self._note_found(self._remember(ticket), found)
-        if memory.found is not None:
-            return await self._read_job(ticket, *memory.found)
-        if memory.post is None and memory.earlier is None:
+        if ticket.job_id is not None or (post is not None and post.accepted):
+            return await self._find(memory)
+        if post is None and memory.earlier is None and not memory.is_foreign:
             return None
-        if memory.post is None:
-            found = await self._discovery.seek(memory.earlier or ticket, UNKNOWN)
-        elif memory.post.accepted:
-            found = await self._discovery.find(memory.ticket, memory.post)
-        else:
-            found = await self._discovery.seek(memory.ticket, memory.post)
-        return None if found is None else self._note_found(memory, found)
+        found = await self._discovery.seek(memory.earlier or ticket, post or UNKNOWN)
+        return None if found is None else await self._note_found(memory, found)
+
+    @staticmethod
+    def _set_free(memory: _Memory) -> None:
+        """Note that nothing has come of a ticket, so that it may be fired."""
+        if memory.is_foreign or memory.ticket.post is not None:
+            memory.earlier, memory.is_foreign, memory.read_at = memory.ticket, False, None
+            memory.ticket = memory.ticket.model_copy(update={"post": None})
 
     # -- post -------------------------------------------------------------------------------------
 
-    async def _take_turn(self, ticket: TriggerTicket) -> Found:
+    async def _take_turn(self, ticket: TriggerTicket, on_ticket: OnTicket | None) -> Found:
         """Read, post and look, while nobody else triggers the Pipeline."""
         turn = self._turn(ticket.pipeline_id)
         async with turn:
-            memory = self._memory.get(ticket.ticket_id)
-            if memory is None or memory.found is not None or ticket.join_job_id is not None:
-                earlier = await self._look_for(ticket)
-                if earlier is not None:
-                    return earlier
-                self._set_free(ticket)
-                memory = self._memory[ticket.ticket_id]
-            if memory.post is None:
+            memory = self._recall(ticket)
+            memory.on_ticket = on_ticket
+            if self._may_have_been_left_behind(memory):
+                found = await self._look_for(memory)
+                if found is not None:
+                    return found
+                self._set_free(memory)
+            if memory.ticket.job_id is None and memory.ticket.post is None:
                 if memory.earlier is not None:
-                    earlier = await self._discovery.glance(memory.earlier, UNKNOWN)
-                    if earlier is not None:
-                        return self._note_found(memory, earlier)
+                    found = await self._discovery.glance(memory.earlier, UNKNOWN)
+                    if found is not None:
+                        return await self._note_found(memory, found)
                 await self._read(memory)
-                memory.post = await self._send(memory)
-            found = await self._discovery.find(memory.ticket, memory.post)
-            return self._note_found(memory, found)
+                await self._post(memory)
+            return await self._find(memory)
+
+    @staticmethod
+    def _may_have_been_left_behind(memory: _Memory) -> bool:
+        """Say whether a ticket is from elsewhere, and does not say whether it was posted there."""
+        known = memory.ticket.job_id is not None or (memory.ticket.post or UNKNOWN).is_over
+        return memory.is_foreign and not known
+
+    async def _find(self, memory: _Memory) -> Found:
+        """Return the Job of a ticket that was posted."""
+        ticket = memory.ticket
+        if ticket.job_id is not None:
+            request = api.get_job(ticket.pipeline_id, ticket.job_id)
+            job = await self._transport.send(request, Priority.DISCOVERY)
+            return Found(job, ticket.certainty or Certainty.POSSIBLE)
+        return await self._note_found(
+            memory, await self._discovery.find(ticket, ticket.post or UNKNOWN)
+        )
 
     async def _read(self, memory: _Memory) -> None:
         age = None if memory.read_at is None else self._clock.now() - memory.read_at
@@ -268,8 +286,8 @@ class Triggers:
         if age is None or not 0 <= age <= FRESH:
             memory.ticket, memory.read_at = await self.preparing.read(memory.ticket)
 
-    async def _send(self, memory: _Memory) -> Post:
-        """Post it once; return what is known of that.
+    async def _post(self, memory: _Memory) -> None:
+        """Send it once, and note what is known of that.
 
         Raises:
             Busy, Hidden: when Hevo refused because of a running Job.
@@ -277,28 +295,42 @@ class Triggers:
         """
         ticket, read_at = memory.ticket, memory.read_at
         assert read_at is not None  # noqa: S101 -- for the type checkers
-        sent_at = read_at
+        sent_at: float | None = None
 
         def note() -> None:
             # It may have waited for the call budget since it was read. What was created before it
             # goes out cannot be its Job, so the watermark moves on with Hevo's clock.
             nonlocal sent_at
             sent_at = self._clock.now()
-            memory.ticket = ticket.later(sent_at - read_at)
-            memory.post = Post(doubt="the POST was interrupted")
+            later = ticket.later(sent_at - read_at)
+            memory.ticket = later.model_copy(update={"post": UNDER_WAY})
 
         try:
-            await self._transport.send(self._request(ticket), Priority.TRIGGER, before_sending=note)
+            # Told before anything leaves: nothing is posted that is not known to whoever resumes.
+            await memory.learn(post=UNDER_WAY)
+            post = await self._send(self._request(ticket), note)
+        except BaseException as error:
+            if sent_at is None or isinstance(error, HevoError):
+                memory.ticket = ticket
+            if not isinstance(error, HevoError):
+                raise
+            await memory.learn(post=None)
+            if not isinstance(error, JobInProgress):
+                raise
+            refusal = error
+        else:
+            took = self._clock.now() - (sent_at or self._clock.now())
+            await memory.learn(post=post.model_copy(update={"took": took}))
+            return
+        running = await self.preparing.who_runs(ticket.pipeline_id)
+        raise Hidden(refusal) if running is None else Busy(running, refusal)
+
+    async def _send(self, request: api.Request[Any], before_sending: Callable[[], None]) -> Post:
+        try:
+            await self._transport.send(request, Priority.TRIGGER, before_sending=before_sending)
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-            return Post(doubt=str(error), took=self._clock.now() - sent_at)
-        except JobInProgress as refusal:
-            memory.post, memory.ticket = None, ticket
-            running = await self.preparing.who_runs(ticket.pipeline_id)
-            raise Hidden(refusal) if running is None else Busy(running, refusal) from None
-        except HevoError:
-            memory.post, memory.ticket = None, ticket
-            raise
-        return Post(took=self._clock.now() - sent_at)
+            return Post(doubt=str(error))
+        return Post()
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
         pipeline_id, drop = ticket.pipeline_id, ticket.drop_and_load
@@ -312,7 +344,7 @@ class Triggers:
 
     # -- memory -----------------------------------------------------------------------------------
 
-    def _came_of_earlier(self, ticket: TriggerTicket, running: JobData) -> Found | None:
+    async def _came_of_earlier(self, ticket: TriggerTicket, running: JobData) -> Found | None:
         """Return the running Job if it may have come of an earlier POST of this ticket."""
         memory = self._memory.get(ticket.ticket_id)
         earlier = None if memory is None else memory.earlier
@@ -320,19 +352,33 @@ class Triggers:
             return None
         if not (earlier.fits(running) and earlier.watermark.is_news(running)):
             return None
-        return self._note_found(memory, Found(running, Certainty.POSSIBLE))
-
-    async def _read_job(self, ticket: TriggerTicket, job_id: str, certainty: Certainty) -> Found:
-        request = api.get_job(ticket.pipeline_id, job_id)
-        return Found(await self._transport.send(request, Priority.DISCOVERY), certainty)
+        return await self._note_found(memory, Found(running, Certainty.POSSIBLE))
 
     @staticmethod
-    def _note_found(memory: _Memory, found: Found) -> Found:
-        """Keep in mind what came of a ticket, and nothing else: watermarks are long."""
-        memory.found = (found.job.job_id, found.certainty)
-        memory.ticket = memory.ticket.model_copy(update={"watermark": Watermark()})
+    async def _note_found(memory: _Memory, found: Found) -> Found:
+        """Keep in mind what came of a ticket, and not what is long and of no more use."""
         memory.earlier = None
+        await memory.learn(
+            job_id=found.job.job_id,
+            certainty=found.certainty,
+            watermark=Watermark(),
+            timetable=Timetable(),
+        )
+        memory.on_ticket = None
         return found
+
+    def _recall(self, ticket: TriggerTicket) -> _Memory:
+        """Return what is known of a ticket, here or by its own word."""
+        memory = self._memory.get(ticket.ticket_id)
+        if memory is None:
+            memory = self._remember(ticket)
+            memory.is_foreign = True
+        mine = memory.ticket
+        news = ticket.post is not None and mine.post is None and memory.earlier is None
+        if mine.job_id is None and (ticket.job_id is not None or news):
+            # It has been fired elsewhere since.
+            memory.ticket, memory.is_foreign = ticket, True
+        return memory
 
     def _turn(self, pipeline_id: int) -> asyncio.Lock:
         """Return the Pipeline's lock, one for all clients of this event loop; hold on to it."""

@@ -86,8 +86,7 @@ class WaitOptions:
         statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
         if accept_completed_with_failures:
             statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
-        if on_update is not None and not callable(on_update):
-            raise ConfigurationError(f"on_update must be callable, not {on_update!r}")
+        checks.callback(on_update, "on_update")
         shown: tuple[OnUpdate, ...] = (progress_lines.show,) if progress else ()
         return cls(
             schedule=as_schedule(poll_interval),

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hevo_edge import Certainty, PipelineAction
-from hevo_edge.authorship import Fit, Post, choose, fit_of
+from hevo_edge.authorship import Fit, choose, fit_of
 from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
-from hevo_edge.ticket import TriggerTicket
+from hevo_edge.ticket import Post, TriggerTicket
 from hevo_edge.timetable import Timetable
 
 SENT = 10_000.0
@@ -62,7 +62,7 @@ def job(
         (ACCEPTED, ON_DEMAND, job(after=-3), Fit.SINCE, Certainty.LIKELY),
         (ACCEPTED, ON_DEMAND, job(after=-3600), Fit.SINCE, Certainty.LIKELY),
         (ACCEPTED, ON_DEMAND, job(after=-3, status="FAILED"), Fit.BEFORE, Certainty.POSSIBLE),
-        (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), None, None),
+        (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), Fit.OLD, Certainty.POSSIBLE),
         (UNCLEAR, ON_DEMAND, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
         (UNCLEAR, EVERY_FIVE_MINUTES, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
         (UNCLEAR, Timetable(), job(after=-3), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
@@ -83,7 +83,7 @@ def test_a_sync(
     found = choose(mine, post, [row], patient=False)
     assert (None if found is None else found.certainty) is certainty
     patient = choose(mine, post, [row], patient=True)
-    assert (patient is None) is (fit in {None, Fit.BEFORE, Fit.BY_SCHEDULE})
+    assert (patient is None) is (fit in {None, Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,8 @@ def test_a_sync(
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="BRAND_NEW"), 1, "likely"),
         # It is accepted while Jobs run, so one that runs may be older.
         (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 2, "possible"),
-        (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
+        (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), 4, "possible"),
+        (UNCLEAR, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
         (ACCEPTED, ON_DEMAND, job(after=2), 1, None),  # no type of a resync
     ],
 )
