@@ -82,7 +82,8 @@ def _run(
 
 def _replay(options: argparse.Namespace, caller: str) -> bool:
     trial = run_trial(options.seed, options.only, caller, strangers=options.strangers)
-    print(trial if options.verbose else f"{caller}: {trial.verdict}")
+    broken = "".join(f"; {name}: {why}" for name, why in trial.verdict.breaches.items())
+    print(trial if options.verbose else f"{caller}: {trial.verdict.ending}{broken}")
     return bool(trial.verdict.breaches) and caller == "hevo_edge"
 
 

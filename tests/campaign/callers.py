@@ -35,6 +35,11 @@ async def with_ticket(world: World) -> Outcome:
     return await world.survive(lambda: _with_client(world, _fire_to_the_end))
 
 
+async def keeping(world: World) -> Outcome:
+    """``trigger`` with ``on_ticket``; come back after a crash and fire what was stored."""
+    return await world.survive(lambda: _with_client(world, _keep_to_the_end))
+
+
 async def plain(world: World) -> Outcome:
     """``trigger`` in a loop; the ticket is used only when an error brings it."""
     return await world.survive(lambda: _with_client(world, _trigger_to_the_end))
@@ -42,7 +47,9 @@ async def plain(world: World) -> Outcome:
 
 async def hevo_edge(world: World) -> Outcome:
     """Be the caller that the scenario asks for."""
-    return await (plain if world.scenario.plain else with_ticket)(world)
+    if world.scenario.plain:
+        return await plain(world)
+    return await (keeping if world.scenario.keeps else with_ticket)(world)
 
 
 async def _with_client(
@@ -61,6 +68,21 @@ async def _fire_to_the_end(world: World, hevo: HevoClient) -> Outcome:
         await world.stored()
     ticket = TriggerTicket.loads(world.store["ticket"])
     return await _rounds(world, hevo, lambda: hevo.fire(ticket), "fire")
+
+
+async def _keep_to_the_end(world: World, hevo: HevoClient) -> Outcome:
+    pipeline, wish = hevo.pipeline(PIPELINE), _wish(world)
+
+    async def keep(ticket: TriggerTicket) -> None:
+        world.store["ticket"] = ticket.dumps()
+        await world.stored()
+
+    def start() -> Awaitable[Job]:
+        if "ticket" not in world.store:
+            return pipeline.trigger(on_ticket=keep, **wish)
+        return hevo.fire(TriggerTicket.loads(world.store["ticket"]), on_ticket=keep)
+
+    return await _rounds(world, hevo, start, "fire" if "ticket" in world.store else "trigger")
 
 
 async def _trigger_to_the_end(world: World, hevo: HevoClient) -> Outcome:

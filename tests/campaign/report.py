@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 
@@ -116,7 +117,7 @@ def _spread(values: list[float]) -> str:
     if not values:
         return "-"
     ordered = sorted(values)
-    high = ordered[int(0.95 * (len(ordered) - 1))]
+    high = ordered[math.ceil(0.95 * len(ordered)) - 1]
     return f"{statistics.median(ordered):.1f} / {high:.1f} / {ordered[-1]:.1f}"
 
 

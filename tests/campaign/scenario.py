@@ -108,6 +108,8 @@ class Scenario:
     """Whether the caller does without a ticket."""
     fresh_connections: bool
     """Whether each request opens a connection, so that an outage refuses it for sure."""
+    keeps: bool
+    """Whether the ticket is stored by ``on_ticket``, and not before it is fired."""
     stranger: float | None = None
     """How long after the trigger somebody else syncs the Pipeline by hand."""
 
@@ -169,6 +171,7 @@ def _draw(seed: int, number: int) -> Scenario:
         kills=kills,
         plain=not kills and chance.random() < 0.5,
         fresh_connections=chance.random() < 0.25,
+        keeps=chance.random() < 0.5,
     )
 
 
