@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hevo_edge.enums import RESYNC_TYPES, Certainty
+from hevo_edge.enums import RESYNC_TYPES, Certainty, JobStatus
 from hevo_edge.models import JobData
 from hevo_edge.ticket import Post, TriggerTicket
 
@@ -23,10 +23,11 @@ DATE_STEP = 1.0
 
 @dataclass(frozen=True)
 class Found:
-    """The Job of a trigger, and how surely it is."""
+    """The Job of a trigger, how surely it is, and a snapshot of it if there is one."""
 
-    job: JobData
+    job_id: str
     certainty: Certainty
+    job: JobData | None = None
 
 
 class Fit(IntEnum):
@@ -39,7 +40,7 @@ class Fit(IntEnum):
     SINCE = 1
     """It began since; so may have Jobs that the list does not show yet."""
     BEFORE = 2
-    """It was created just before, by clocks that may differ."""
+    """It was created just before, by clocks that may differ, or was cancelled by the resync."""
     BY_SCHEDULE = 3
     """It was created when the schedule may have started it."""
     OLD = 4
@@ -48,6 +49,7 @@ class Fit(IntEnum):
     """
 
 
+_CANCELLED = frozenset({JobStatus.CANCELLING, JobStatus.CANCELLED})
 _IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
 
 
@@ -70,28 +72,46 @@ def choose(
         return None
     best = min(fit for fit, _ in candidates)
     rivals = [job for fit, job in candidates if fit is best]
-    return Found(rivals[0], _certainty(ticket, post, best, rivals))
+    return Found(rivals[0].job_id, _certainty(ticket, post, best, rivals), rivals[0])
 
 
 def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
     """Say how well a new Job fits; None when it is too old."""
-    sent = ticket.watermark.read_at
-    if job.created_ts is None or sent is None:
+    span = _span(ticket, post)
+    if job.created_ts is None or span is None:
         return Fit.SINCE
+    sent, answered = span
     created = job.created_ts / 1000
-    before, by_hand = created < sent, str(job.type).upper() in RESYNC_TYPES
+    # A resync cancels what runs, so a cancelled Job is perhaps of the one before.
+    before = created < sent or (ticket.restarts and job.status in _CANCELLED)
     # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
     # whatever its clock says. A resync is accepted while Jobs run.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Fit.SINCE
     if created < sent - CLOCK_SLACK:
         return Fit.OLD if post.accepted else None
-    on_time = by_hand or created <= _latest(sent, post)
-    if post.accepted and on_time and not before:
+    by_hand = _is_resync(ticket, job)
+    if post.accepted and not before and (by_hand or created <= answered):
         return Fit.ON_TIME
     if not by_hand and ticket.timetable.may_start(created, created):
         return Fit.BY_SCHEDULE
     return Fit.BEFORE if before else Fit.SINCE
+
+
+def _is_resync(ticket: TriggerTicket, job: JobData) -> bool:
+    """Say whether a resync was asked for, and no schedule starts Jobs of this type."""
+    return ticket.restarts and str(job.type).upper() in RESYNC_TYPES
+
+
+def _span(ticket: TriggerTicket, post: Post) -> tuple[float, float] | None:
+    """Return the moments between which Hevo has got the POST, by Hevo's clock, if it is known."""
+    sent, took = ticket.watermark.read_at, post.took or 0.0
+    if sent is None:
+        return None
+    if post.answered_at is not None:
+        # What was read may have come slowly; the answer tells more precisely.
+        sent = max(sent, post.answered_at - took)
+    return sent, sent + took + DATE_STEP
 
 
 def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData]) -> Certainty:
@@ -99,14 +119,8 @@ def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData
         return Certainty.POSSIBLE
     if fit is Fit.SINCE or len(rivals) > 1:
         return Certainty.LIKELY
-    if str(rivals[0].type).upper() in RESYNC_TYPES:
+    if _is_resync(ticket, rivals[0]):
         return Certainty.CERTAIN
-    sent = ticket.watermark.read_at
-    assert sent is not None  # noqa: S101 -- nothing is on time without it
-    scheduled = ticket.timetable.may_start(sent, _latest(sent, post))
-    return Certainty.LIKELY if scheduled else Certainty.CERTAIN
-
-
-def _latest(sent: float, post: Post) -> float:
-    """Return the last moment at which a Job was created that came with the POST's acceptance."""
-    return sent + (post.took or 0.0) + DATE_STEP
+    span = _span(ticket, post)
+    assert span is not None  # noqa: S101 -- nothing is on time without it
+    return Certainty.LIKELY if ticket.timetable.may_start(*span) else Certainty.CERTAIN

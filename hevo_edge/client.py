@@ -270,7 +270,7 @@ class HevoClient:
         """
         checks.callback(on_ticket, "on_ticket")
         found = await self.triggers.fire(self._ticket(ticket), on_ticket)
-        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
+        return Job(self, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -286,7 +286,7 @@ class HevoClient:
         found = await self.triggers.reconcile(self._ticket(ticket))
         if found is None:
             return None
-        return Job(self, ticket.pipeline_id, found.job.job_id, found.job, certainty=found.certainty)
+        return Job(self, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty)
 
     # -- the wire ---------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from hevo_edge.authorship import Found, choose
 from hevo_edge.awaiting import LAST_LOOK, PASSING
@@ -39,11 +40,18 @@ class Discovery:
     Args:
         preparing: Reads.
         clock: Time.
+        is_of_another: Says of a Job whether it is that of another trigger.
     """
 
-    def __init__(self, preparing: Preparing, clock: Clock) -> None:
+    def __init__(
+        self,
+        preparing: Preparing,
+        clock: Clock,
+        is_of_another: Callable[[TriggerTicket, JobData], bool],
+    ) -> None:
         self._preparing = preparing
         self._clock = clock
+        self._is_of_another = is_of_another
 
     async def find(self, ticket: TriggerTicket, post: Post) -> Found:
         """Return the Job that came of a POST.
@@ -53,7 +61,7 @@ class Discovery:
             TriggerOutcomeUnknown: when none shows up and it is not known whether Hevo accepted, or
                 when the Jobs cannot be listed.
         """
-        search = _Search(ticket, post, self._preparing, self._clock)
+        search = self._search(ticket, post)
         found = await search.run()
         if found is None:
             raise await search.in_vain()
@@ -63,38 +71,41 @@ class Discovery:
         """Return the Job that came of a POST, if there was one; None when none shows up.
 
         Raises:
-            TriggerOutcomeUnknown: when the Jobs cannot be listed.
+            TriggerOutcomeUnknown: when the Jobs cannot be listed, or the Pipeline is still
+                restarting after half an hour.
         """
-        return await _Search(ticket, post, self._preparing, self._clock).run()
+        search = self._search(ticket, post)
+        found = await search.run()
+        if found is None and search.is_restarting:
+            raise await search.in_vain()
+        return found
 
     async def glance(self, ticket: TriggerTicket, post: Post) -> Found | None:
         """Look once, and return the Job that came of a POST, if there is one already.
 
         Raises:
-            RequestError: when the Jobs cannot be listed.
+            TriggerOutcomeUnknown: when the Jobs cannot be listed.
         """
-        news = await ticket.watermark.news(self._preparing.fetch(ticket.pipeline_id))
-        return choose(ticket, post, news, patient=False)
+        return await self._search(ticket, post).look_once()
 
-    @staticmethod
-    def hidden(ticket: TriggerTicket, refusal: HevoError) -> TriggerOutcomeUnknown:
-        """Make the error for a Job that Hevo says is running, and that may be the ticket's."""
-        return TriggerOutcomeUnknown(
-            f"{ticket.action} of Pipeline {ticket.pipeline_id} may have been fired before: Hevo "
-            f"says that a Job is running ({refusal}), but none shows up in the list. "
-            "HevoClient.reconcile(error.ticket) looks again",
-            ticket=ticket,
-        )
+    def _search(self, ticket: TriggerTicket, post: Post) -> _Search:
+        return _Search(ticket, post, self._preparing, self._clock, self._is_of_another)
 
 
 class _Search:
     def __init__(
-        self, ticket: TriggerTicket, post: Post, preparing: Preparing, clock: Clock
+        self,
+        ticket: TriggerTicket,
+        post: Post,
+        preparing: Preparing,
+        clock: Clock,
+        is_of_another: Callable[[TriggerTicket, JobData], bool],
     ) -> None:
         self._ticket = ticket
         self._post = post
         self._preparing = preparing
         self._clock = clock
+        self._is_of_another = is_of_another
         self._started = clock.now()
         self._deadline = self._started + ticket.discovery_timeout
         self._strangers: dict[str, JobData] = {}
@@ -122,6 +133,15 @@ class _Search:
                 return None
             gap = GAPS.gap(self._clock.now() - self._started)
 
+    async def look_once(self) -> Found | None:
+        """Look, and take what there is."""
+        return await self._look(late=True)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether the Pipeline was restarting when it was last read."""
+        return self._status in RESTARTING_STATUSES
+
     async def _look(self, *, late: bool) -> Found | None:
         ticket, post = self._ticket, self._post
         fetch = self._preparing.fetch(ticket.pipeline_id, self._deadline + LAST_LOOK)
@@ -133,8 +153,9 @@ class _Search:
             log.warning("could not look for the Job of a trigger, will repeat: %s", error)
             return None
         patient = not late and self._clock.now() - self._started < UNSURE
+        news = [job for job in news if not self._is_of_another(ticket, job)]
         found = choose(ticket, post, news, patient=patient)
-        if found is None:
+        if found is None or found.job is None:
             self._strangers.update((job.job_id, job) for job in news)
         else:
             log.info(
@@ -142,7 +163,7 @@ class _Search:
                 ticket.action,
                 ticket.pipeline_id,
                 found.job.type,
-                found.job.job_id,
+                found.job_id,
                 found.certainty,
             )
         return found

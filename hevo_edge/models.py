@@ -36,9 +36,14 @@ def _epoch_ms(value: Any) -> Any:
     return round(moment.timestamp() * 1000)
 
 
+_FAR = 10**30
+"""Milliseconds; what is farther off is no time, and no float either."""
+
+
 # Milliseconds as they are come first: only what is none is looked at in Python.
+_Ms = Annotated[int, Field(ge=-_FAR, le=_FAR)]
 EpochMs = Annotated[
-    int | Annotated[int, BeforeValidator(_epoch_ms)] | None, Field(union_mode="left_to_right")
+    _Ms | Annotated[_Ms, BeforeValidator(_epoch_ms)] | None, Field(union_mode="left_to_right")
 ]
 OpenJobStatus = Annotated[JobStatus | str, Field(union_mode="left_to_right")]
 OpenJobType = Annotated[JobType | str, Field(union_mode="left_to_right")]

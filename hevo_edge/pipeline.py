@@ -387,7 +387,7 @@ class Pipeline:
     async def _trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None) -> Job:
         checks.callback(on_ticket, "on_ticket")
         found = await self._hevo.triggers.trigger(wish, on_ticket)
-        return Job(self._hevo, self.id, found.job.job_id, found.job, certainty=found.certainty)
+        return Job(self._hevo, self.id, found.job_id, found.job, certainty=found.certainty)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

@@ -10,7 +10,7 @@ from hevo_edge import api
 from hevo_edge.awaiting import LAST_LOOK, PASSING, Watcher
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
-from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, PipelineStatus
+from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.history import (
     Fetch,
@@ -104,13 +104,14 @@ class Preparing:
         Raises:
             PipelineNotReady: when no run can start in the Pipeline's state.
             Restarting: when it may soon.
-            Busy: when a Job runs.
+            Busy: when a Job runs. One of an unknown status is left to Hevo, which refuses a sync;
+                a resync would cancel it.
         """
         pipeline = await self._pipeline(wish.pipeline_id)
         if pipeline.status in RESTARTING_STATUSES:
             raise Restarting
         reading, server_time, read_at = await self._read_jobs(wish.pipeline_id)
-        running = running_job(reading.jobs, surely=True)
+        running = running_job(reading.jobs, surely=not wish.restarts)
         if running is not None:
             raise Busy(running)
         known = {
@@ -135,6 +136,10 @@ class Preparing:
                 return running
             why = "is not what was asked for"
             raise self.in_progress(wish, running, why, refusal=refusal) from refusal
+        if wish.if_running is IfRunning.WAIT and not isinstance(running.status, JobStatus):
+            # It may have ended for all that can be told, and another one may run: ask Hevo again.
+            await self._clock.sleep(UNTIL_ENDED.seconds)
+            return None
         key = (wish.pipeline_id, running.job_id)
         seen = (running, self._clock.now())
         if wish.if_running is IfRunning.REPLACE:
@@ -245,7 +250,8 @@ class Preparing:
         refusal: JobInProgress | None = None,
     ) -> JobInProgress:
         """Make the error that names the running Job."""
-        advice = 'Pass if_running="join", "replace" or "wait", or try again when it has ended'
+        joins = "" if running is not None and not ticket.fits(running) else '"join", '
+        advice = f'Pass if_running={joins}"replace" or "wait", or try again when it has ended'
         if ticket.if_running is not IfRunning.FAIL:
             advice = f'if_running="{ticket.if_running}" could not help; try again when it has ended'
         which = "a Job that is not in the list yet is running"

@@ -25,12 +25,14 @@ class Post(BaseModel):
         doubt: Why it is not known that Hevo accepted it; None when it did.
         took: Seconds from its leaving to the reply, or to the end of the waiting for one; None
             while it is under way, or if who sent it did not live to see.
+        answered_at: The moment of Hevo's answer by Hevo's clock, in seconds since 1970.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     doubt: str | None = None
     took: float | None = None
+    answered_at: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -65,7 +67,7 @@ class TriggerTicket(BaseModel):
     object_ids: tuple[str, ...] | None = None
     """The objects of a resync that is not of all."""
     if_running: IfRunning = IfRunning.FAIL
-    discovery_timeout: float = DISCOVERY_TIMEOUT
+    discovery_timeout: float = Field(default=DISCOVERY_TIMEOUT, gt=0, allow_inf_nan=False)
     watermark: Watermark
     timetable: Timetable = Timetable()
     post: Post | None = None

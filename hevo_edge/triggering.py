@@ -7,16 +7,14 @@ for what is new. Only what surely was not sent, or was refused, is ever sent aga
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
-from hevo_edge.authorship import Found
+from hevo_edge.authorship import Found, choose
+from hevo_edge.awaiting import PASSING
 from hevo_edge.clock import Clock
 from hevo_edge.discovering import Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
@@ -28,56 +26,27 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
+from hevo_edge.remembering import Memories, Memory
+from hevo_edge.schedules import geometric
 from hevo_edge.ticket import UNDER_WAY, UNKNOWN, OnTicket, Post, TriggerTicket
-from hevo_edge.timetable import Timetable
 from hevo_edge.transport import Transport
 
 __all__ = ["TriggerTicket", "Triggers"]
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-PAUSE = 3.0
-"""Seconds before a trigger that was refused is sent again."""
+PAUSES = geometric(share=0.25, shortest=3.0, longest=15.0)
+"""The pauses before a trigger that was refused for a Job which cannot be seen is sent again."""
+LISTED = 20.0
+"""Seconds after a restart until the Job that it starts is in the list; 5 to 15 in vendor docs."""
 FRESH = 15.0
-"""Seconds for which a prepared ticket is fired without reading again. What changes meanwhile does
-no harm: Hevo refuses, or the Job is older than the POST.
+"""Seconds for which a prepared sync is fired without reading again. What changes meanwhile does no
+harm: Hevo refuses, or the Job is older than the POST. A resync is not refused, and cancels.
 """
-REMEMBERED = 10_000
-"""How many tickets a client keeps in mind."""
 _BAD_REQUEST = 400
-
-
-@dataclass
-class _Memory:
-    """What this client knows of a ticket.
-
-    Attributes:
-        ticket: The ticket as it was last read; from its POST on, as it was then.
-        on_ticket: Whom to tell when more is known of it.
-        read_at: When it was read, in loop time; None when it has to be before it is posted.
-        is_foreign: Whether it comes from elsewhere, where it may have been posted.
-        earlier: The ticket as it may have been posted when nothing came of that: what turns up
-            late may still be its Job.
-    """
-
-    ticket: TriggerTicket
-    on_ticket: OnTicket | None = None
-    read_at: float | None = None
-    is_foreign: bool = False
-    earlier: TriggerTicket | None = None
-
-    async def learn(self, **news: Any) -> None:
-        """Note what is known of the ticket now, and tell."""
-        self.ticket = self.ticket.model_copy(update=news)
-        if self.on_ticket is not None:
-            told = self.on_ticket(self.ticket)
-            if inspect.isawaitable(told):
-                await told
-
 
 _turns: WeakKeyDictionary[
     asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Lock]
@@ -105,12 +74,12 @@ class Triggers:
         scope: str,
     ) -> None:
         self.preparing = preparing
-        self._discovery = Discovery(preparing, clock)
+        self.memories = Memories()
+        self._discovery = Discovery(preparing, clock, self.memories.is_of_another)
         self._transport = transport
         self._clock = clock
         self._dialect = dialect
         self._scope = scope
-        self._memory: OrderedDict[str, _Memory] = OrderedDict()
 
     async def trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None = None) -> Found:
         """Start what is wished for and find its Job.
@@ -120,8 +89,7 @@ class Triggers:
             RequestError: nothing was started.
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
         """
-        self._remember(wish)
-        return await self.fire(wish, on_ticket)
+        return await self._fire(self.memories.remember(wish), on_ticket)
 
     async def prepare(self, wish: TriggerTicket) -> TriggerTicket:
         """Make way as ``if_running`` says, then note what is there."""
@@ -129,14 +97,15 @@ class Triggers:
             try:
                 ticket, read_at = await self.preparing.read(wish)
             except Restarting:
-                await self.preparing.until_ready(wish.pipeline_id)
+                if not await self._outwait_restart(wish):
+                    await self._clock.sleep(PAUSES.shortest)
             except Busy as busy:
                 joined = await self.preparing.make_way(wish, busy.running)
                 if joined is not None:
                     known = {"job_id": joined.job_id, "certainty": Certainty.JOINED}
                     return wish.model_copy(update=known)
             else:
-                self._remember(ticket).read_at = read_at
+                self.memories.remember(ticket).read_at = read_at
                 return ticket
 
     async def fire(self, ticket: TriggerTicket, on_ticket: OnTicket | None = None) -> Found:
@@ -144,66 +113,7 @@ class Triggers:
 
         Raises: as ``trigger``; and what ``on_ticket`` raises.
         """
-        hidden_since: float | None = None  # since when a Job runs that cannot be seen
-        while True:
-            try:
-                return await self._take_turn(ticket, on_ticket)
-            except Restarting:
-                await self.preparing.until_ready(ticket.pipeline_id)
-                continue
-            except (Busy, Hidden) as error:
-                obstacle = error
-            except ApiError as refusal:
-                if not await self._will_pass(ticket, refusal):
-                    raise
-                continue
-            if isinstance(obstacle, Busy):
-                hidden_since = None
-                found = await self._make_way(ticket, obstacle)
-            else:
-                hidden_since = hidden_since or self._clock.now()
-                late = self._clock.now() - hidden_since >= ticket.discovery_timeout
-                found = await self._wait_for_it(ticket, obstacle.refusal, late=late)
-            if found is not None:
-                return found
-
-    async def _make_way(self, ticket: TriggerTicket, busy: Busy) -> Found | None:
-        """Return the running Job if it is the one to return, else do what ``if_running`` says."""
-        earlier = await self._came_of_earlier(ticket, busy.running)
-        if earlier is not None:
-            return earlier
-        joined = await self.preparing.make_way(ticket, busy.running, busy.refusal)
-        if joined is not None:
-            return Found(joined, Certainty.JOINED)
-        memory = self._memory.get(ticket.ticket_id)
-        if memory is not None:
-            memory.read_at = None  # what was read is from before that Job
-        return None
-
-    async def _wait_for_it(
-        self, ticket: TriggerTicket, refusal: JobInProgress, *, late: bool
-    ) -> Found | None:
-        """Give a running Job that the list does not show some time to show up.
-
-        Raises:
-            TriggerOutcomeUnknown: when an earlier POST of the ticket may have started it.
-            JobInProgress: when waiting until it shows is of no use.
-        """
-        memory = self._memory.get(ticket.ticket_id)
-        if memory is not None and memory.earlier is not None:
-            found = await self._discovery.seek(memory.earlier, UNKNOWN)
-            if found is None:
-                raise self._discovery.hidden(memory.earlier, refusal) from refusal
-            return await self._note_found(memory, found)
-        if late or ticket.if_running is IfRunning.FAIL:
-            raise self.preparing.in_progress(ticket, None, refusal=refusal) from refusal
-        await self._clock.sleep(PAUSE)
-        return None
-
-    async def _will_pass(self, ticket: TriggerTicket, refusal: ApiError) -> bool:
-        """Say whether Hevo refused because the Pipeline was restarting, after waiting for that."""
-        restarts = refusal.status == _BAD_REQUEST and refusal.method == "POST"
-        return restarts and await self.preparing.until_ready(ticket.pipeline_id)
+        return await self._fire(self.memories.recall(ticket), on_ticket)
 
     async def reconcile(self, ticket: TriggerTicket) -> Found | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -215,78 +125,140 @@ class Triggers:
             TriggerOutcomeUnknown: when the list could not be read to the end of that time.
             JobNotFoundAfterTrigger: when Hevo has accepted the POST, and there is no Job still.
         """
+        memory = self.memories.recall(ticket)
+        if memory.ticket.job_id is None and not memory.may_have_been_posted:
+            return None
         turn = self._turn(ticket.pipeline_id)
         async with turn:
-            memory = self._recall(ticket)
             found = await self._look_for(memory)
             if found is None:
-                self._set_free(memory)
+                memory.may_be_fired()
             return found
 
-    async def _look_for(self, memory: _Memory) -> Found | None:
-        """Return the Job that came of a ticket; None when none has, or it was not fired."""
+    # -- around the POST --------------------------------------------------------------------------
+
+    async def _fire(self, memory: Memory, on_ticket: OnTicket | None) -> Found:
+        memory.on_ticket = on_ticket
+        ticket = memory.ticket
+        hidden_since: float | None = None  # since when a Job runs that cannot be seen
+        while True:
+            try:
+                return await self._take_turn(memory)
+            except Restarting:
+                if not await self._outwait_restart(ticket):
+                    await self._clock.sleep(PAUSES.shortest)  # it says now this and now that
+                memory.look_again()
+                continue
+            except (Busy, Hidden) as error:
+                obstacle = error
+            except ApiError as refusal:
+                if refusal.status != _BAD_REQUEST or refusal.method != "POST":
+                    raise
+                if not await self._outwait_restart(ticket):
+                    raise
+                continue
+            if isinstance(obstacle, Busy):
+                hidden_since = None
+                found = await self._make_way(memory, obstacle)
+            else:
+                hidden_since = hidden_since or self._clock.now()
+                found = await self._wait_for_it(memory, obstacle.refusal, hidden_since)
+            if found is not None:
+                return found
+
+    async def _outwait_restart(self, ticket: TriggerTicket) -> bool:
+        """Wait until the Pipeline has restarted; return whether it was restarting at all."""
+        waited = await self.preparing.until_ready(ticket.pipeline_id)
+        if waited and ticket.restarts:
+            # The Job of somebody else's resync must be seen, or ours would cancel it.
+            await self._clock.sleep(LISTED)
+        return waited
+
+    async def _make_way(self, memory: Memory, busy: Busy) -> Found | None:
+        """Return the running Job if it is the one to return, else do what ``if_running`` says."""
+        earlier = memory.earlier
+        if earlier is not None and earlier.watermark.is_news(busy.running):
+            found = choose(earlier, UNKNOWN, [busy.running], patient=False)
+            if found is not None:
+                return await memory.found(found)
+        joined = await self.preparing.make_way(memory.ticket, busy.running, busy.refusal)
+        memory.read_at = None  # what was read is from before that Job
+        return None if joined is None else Found(joined.job_id, Certainty.JOINED, joined)
+
+    async def _wait_for_it(
+        self, memory: Memory, refusal: JobInProgress, since: float
+    ) -> Found | None:
+        """Give a running Job that the list does not show some time to show up.
+
+        Raises:
+            TriggerOutcomeUnknown: when an earlier POST of the ticket may have started it.
+            JobInProgress: when waiting until it shows is of no use.
+        """
+        ticket = memory.ticket
+        if memory.earlier is not None:
+            turn = self._turn(ticket.pipeline_id)
+            async with turn:
+                memory.may_not_be_fired(f"Hevo says that a Job is running: {refusal}")
+                return await self._find(memory)
+        age = self._clock.now() - since
+        if age >= ticket.discovery_timeout or ticket.if_running is IfRunning.FAIL:
+            raise self.preparing.in_progress(ticket, None, refusal=refusal) from refusal
+        await self._clock.sleep(min(PAUSES.gap(age), ticket.discovery_timeout - age))
+        return None
+
+    async def _look_for(self, memory: Memory) -> Found | None:
+        """Return the Job that came of a ticket that may have been posted; None when none has."""
         ticket, post = memory.ticket, memory.ticket.post
-        found: Found | None
         if ticket.job_id is not None or (post is not None and post.accepted):
             return await self._find(memory)
-        if post is None and memory.earlier is None and not memory.is_foreign:
-            return None
         found = await self._discovery.seek(memory.earlier or ticket, post or UNKNOWN)
-        return None if found is None else await self._note_found(memory, found)
+        return None if found is None else await memory.found(found)
 
-    @staticmethod
-    def _set_free(memory: _Memory) -> None:
-        """Note that nothing has come of a ticket, so that it may be fired."""
-        if memory.is_foreign or memory.ticket.post is not None:
-            memory.earlier, memory.is_foreign, memory.read_at = memory.ticket, False, None
-            memory.ticket = memory.ticket.model_copy(update={"post": None})
+    # -- the POST ---------------------------------------------------------------------------------
 
-    # -- post -------------------------------------------------------------------------------------
-
-    async def _take_turn(self, ticket: TriggerTicket, on_ticket: OnTicket | None) -> Found:
+    async def _take_turn(self, memory: Memory) -> Found:
         """Read, post and look, while nobody else triggers the Pipeline."""
-        turn = self._turn(ticket.pipeline_id)
+        turn = self._turn(memory.ticket.pipeline_id)
         async with turn:
-            memory = self._recall(ticket)
-            memory.on_ticket = on_ticket
-            if self._may_have_been_left_behind(memory):
+            if memory.must_be_looked_for:
                 found = await self._look_for(memory)
                 if found is not None:
                     return found
-                self._set_free(memory)
+                memory.may_be_fired()
             if memory.ticket.job_id is None and memory.ticket.post is None:
                 if memory.earlier is not None:
                     found = await self._discovery.glance(memory.earlier, UNKNOWN)
                     if found is not None:
-                        return await self._note_found(memory, found)
+                        return await memory.found(found)
                 await self._read(memory)
                 await self._post(memory)
             return await self._find(memory)
 
-    @staticmethod
-    def _may_have_been_left_behind(memory: _Memory) -> bool:
-        """Say whether a ticket is from elsewhere, and does not say whether it was posted there."""
-        known = memory.ticket.job_id is not None or (memory.ticket.post or UNKNOWN).is_over
-        return memory.is_foreign and not known
-
-    async def _find(self, memory: _Memory) -> Found:
+    async def _find(self, memory: Memory) -> Found:
         """Return the Job of a ticket that was posted."""
         ticket = memory.ticket
         if ticket.job_id is not None:
-            request = api.get_job(ticket.pipeline_id, ticket.job_id)
-            job = await self._transport.send(request, Priority.DISCOVERY)
-            return Found(job, ticket.certainty or Certainty.POSSIBLE)
-        return await self._note_found(
-            memory, await self._discovery.find(ticket, ticket.post or UNKNOWN)
-        )
+            data = await self._job(ticket.pipeline_id, ticket.job_id)
+            return Found(ticket.job_id, ticket.certainty or Certainty.POSSIBLE, data)
+        found = await self._discovery.find(ticket, ticket.post or UNKNOWN)
+        self.memories.own(ticket, found)
+        return await memory.found(found)
 
-    async def _read(self, memory: _Memory) -> None:
+    async def _job(self, pipeline_id: int, job_id: str) -> JobData | None:
+        """Read a Job that is known; without a snapshot it is as good a handle."""
+        try:
+            return await self._transport.send(api.get_job(pipeline_id, job_id), Priority.DISCOVERY)
+        except PASSING as error:
+            log.warning("could not read Job %s of Pipeline %s: %s", job_id, pipeline_id, error)
+            return None
+
+    async def _read(self, memory: Memory) -> None:
         age = None if memory.read_at is None else self._clock.now() - memory.read_at
         # A negative one is by another loop's clock.
-        if age is None or not 0 <= age <= FRESH:
+        if age is None or memory.ticket.restarts or not 0 <= age <= FRESH:
             memory.ticket, memory.read_at = await self.preparing.read(memory.ticket)
 
-    async def _post(self, memory: _Memory) -> None:
+    async def _post(self, memory: Memory) -> None:
         """Send it once, and note what is known of that.
 
         Raises:
@@ -327,10 +299,12 @@ class Triggers:
 
     async def _send(self, request: api.Request[Any], before_sending: Callable[[], None]) -> Post:
         try:
-            await self._transport.send(request, Priority.TRIGGER, before_sending=before_sending)
+            reply = await self._transport.exchange(
+                request, Priority.TRIGGER, before_sending=before_sending
+            )
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
             return Post(doubt=str(error))
-        return Post()
+        return Post(answered_at=reply.server_time)
 
     def _request(self, ticket: TriggerTicket) -> api.Request[Any]:
         pipeline_id, drop = ticket.pipeline_id, ticket.drop_and_load
@@ -342,51 +316,7 @@ class Triggers:
             return api.resync_pipeline(pipeline_id, drop_and_load=drop, dialect=self._dialect)
         return api.sync_now(pipeline_id)
 
-    # -- memory -----------------------------------------------------------------------------------
-
-    async def _came_of_earlier(self, ticket: TriggerTicket, running: JobData) -> Found | None:
-        """Return the running Job if it may have come of an earlier POST of this ticket."""
-        memory = self._memory.get(ticket.ticket_id)
-        earlier = None if memory is None else memory.earlier
-        if memory is None or earlier is None:
-            return None
-        if not (earlier.fits(running) and earlier.watermark.is_news(running)):
-            return None
-        return await self._note_found(memory, Found(running, Certainty.POSSIBLE))
-
-    @staticmethod
-    async def _note_found(memory: _Memory, found: Found) -> Found:
-        """Keep in mind what came of a ticket, and not what is long and of no more use."""
-        memory.earlier = None
-        await memory.learn(
-            job_id=found.job.job_id,
-            certainty=found.certainty,
-            watermark=Watermark(),
-            timetable=Timetable(),
-        )
-        memory.on_ticket = None
-        return found
-
-    def _recall(self, ticket: TriggerTicket) -> _Memory:
-        """Return what is known of a ticket, here or by its own word."""
-        memory = self._memory.get(ticket.ticket_id)
-        if memory is None:
-            memory = self._remember(ticket)
-            memory.is_foreign = True
-        mine = memory.ticket
-        news = ticket.post is not None and mine.post is None and memory.earlier is None
-        if mine.job_id is None and (ticket.job_id is not None or news):
-            # It has been fired elsewhere since.
-            memory.ticket, memory.is_foreign = ticket, True
-        return memory
-
     def _turn(self, pipeline_id: int) -> asyncio.Lock:
         """Return the Pipeline's lock, one for all clients of this event loop; hold on to it."""
         of_loop = _turns.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
         return of_loop.setdefault((self._scope, pipeline_id), asyncio.Lock())
-
-    def _remember(self, ticket: TriggerTicket) -> _Memory:
-        memory = self._memory[ticket.ticket_id] = _Memory(ticket)
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
-        return memory

@@ -101,6 +101,8 @@ def test_a_sync(
         (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), 4, "possible"),
         (UNCLEAR, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
         (ACCEPTED, ON_DEMAND, job(after=2), 1, None),  # no type of a resync
+        # What is cancelled may be the Job that the resync has cancelled.
+        (ACCEPTED, ON_DEMAND, job(job_type="RESYNC", status="CANCELLED"), 2, "possible"),
     ],
 )
 def test_a_resync(
@@ -110,6 +112,21 @@ def test_a_resync(
     assert fit_of(mine, post, row) == fit
     found = choose(mine, post, [row], patient=False)
     assert (None if found is None else found.certainty) == certainty
+
+
+def test_a_resync_by_somebody_else_is_not_on_time_for_a_sync() -> None:
+    stranger = job(after=25, job_type="TRUNCATE_AND_LOAD")
+    found = choose(ticket(), ACCEPTED, [stranger], patient=True)
+    assert found is not None
+    assert found.certainty is Certainty.LIKELY
+
+
+def test_the_answers_own_clock_is_more_precise() -> None:
+    """The list came 20 s late, so the watermark is 20 s early."""
+    post = Post(took=0.5, answered_at=SENT + 20)
+    found = choose(ticket(), post, [job("1", 5, status="FAILED"), job("2", 20.1)], patient=True)
+    assert found is not None
+    assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
 
 
 def test_some_objects_are_resynced_like_a_sync() -> None:
@@ -130,19 +147,19 @@ def test_of_several_the_best_then_the_oldest() -> None:
     before, on_time, later = job("1", -3, status="FAILED"), job("2", 0.1), job("3", 9)
     found = choose(ticket(), ACCEPTED, [before, on_time, later], patient=False)
     assert found is not None
-    assert (found.job.job_id, found.certainty) == ("2", Certainty.CERTAIN)
+    assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
     # Rather by clocks that differ than by the schedule, which was not due then.
     mine = ticket(timetable=EVERY_FIVE_MINUTES)
     found = choose(mine, UNCLEAR, [job("1", -1.2), job("2", 200)], patient=False)
     assert found is not None
-    assert found.job.job_id == "1"
+    assert found.job_id == "1"
     twins = [on_time, job("4", 0.2)]
     found = choose(ticket(), ACCEPTED, twins, patient=False)
     assert found is not None
-    assert (found.job.job_id, found.certainty) == ("2", Certainty.LIKELY)
+    assert (found.job_id, found.certainty) == ("2", Certainty.LIKELY)
     found = choose(ticket(), UNCLEAR, [later, job("5", 20)], patient=False)
     assert found is not None
-    assert (found.job.job_id, found.certainty) == ("3", Certainty.POSSIBLE)
+    assert (found.job_id, found.certainty) == ("3", Certainty.POSSIBLE)
 
 
 def test_a_type_that_cannot_come_of_it_is_left() -> None:
@@ -198,7 +215,7 @@ def test_what_is_called_certain_is_ours() -> None:
             found = choose(mine, Post(took=hevo.took), news, patient=look < 30)
             if found is not None and found.certainty is Certainty.CERTAIN:
                 certain += 1
-                assert found.job.job_id == hevo.mine, seed
+                assert found.job_id == hevo.mine, seed
             if found is not None:
                 break
     assert certain > 3000
