@@ -2,8 +2,9 @@
 
     python examples/survive_a_crash.py
 
-The ticket is stored before anything is sent. The first worker kills itself between the POST and the
-moment when the Job shows up in Hevo; the second finds the ticket, and returns the Job of the first.
+The ticket is stored before anything is sent, and whenever more is known. The first worker kills
+itself when Hevo has accepted the POST, before the Job shows up in the list. The second finds the
+ticket, and returns the Job that the first has started.
 """
 
 from __future__ import annotations
@@ -21,30 +22,32 @@ from hevo_edge import HevoClient, TriggerTicket
 from hevo_edge.emulator import HevoEmulator
 
 
-def store(ticket: TriggerTicket, path: Path) -> None:
-    """Write the ticket so that a crash leaves the whole of it or nothing."""
-    whole = path.with_suffix(".new")
-    whole.write_text(ticket.dumps())
-    whole.replace(path)
-
-
 async def sync_once(hevo: HevoClient, pipeline_id: str, path: Path, every: float) -> None:
+    def store(ticket: TriggerTicket) -> None:
+        if ticket.post is None:
+            path.unlink(missing_ok=True)  # refused or never sent: nothing to go on from
+            return
+        # Another file first: a crash leaves the old ticket or the new one, never half of one.
+        whole = path.with_suffix(".new")
+        whole.write_text(ticket.dumps())
+        whole.replace(path)
+        if ticket.post.accepted and "--crash" in sys.argv:
+            os._exit(9)  # no clean-up of any kind
+
     if path.exists():
         ticket = TriggerTicket.loads(path.read_text())
-        print("worker 2: there is a ticket, so a run may be under way; looking for it")
+        print(f"there is a ticket; Hevo has accepted it: {ticket.post and ticket.post.accepted}")
+        job = await hevo.fire(ticket, on_ticket=store)
     else:
-        ticket = await hevo.pipeline(pipeline_id).prepare_trigger()
-        store(ticket, path)
-        print("worker 1: the ticket is stored; firing it")
-    if "--crash" in sys.argv:
-        # The POST has left by then, and the first look for the Job comes later. No clean-up.
-        asyncio.get_running_loop().call_later(0.5, os._exit, 9)
-    job = await hevo.fire(ticket)
-    print(f"worker 2: {job.certainty}: Job {job.id}")
-    await job.await_completion(poll_interval=every, timeout=3600)
-    # Only now: until here, another worker could go on from the ticket.
-    path.unlink()
-    print(f"worker 2: {job.status}")
+        print("there is no ticket; triggering")
+        job = await hevo.pipeline(pipeline_id).trigger(on_ticket=store)
+    print(f"Job {job.id}: {job.certainty}")
+    try:
+        await job.await_completion(poll_interval=every, timeout=3600)
+    finally:
+        if job.is_terminal:
+            path.unlink(missing_ok=True)  # this run is over, however it ended
+    print(job.status)
 
 
 async def worker(pipeline_id: str, path: str, every: str) -> None:
@@ -59,7 +62,7 @@ def two_workers(pipeline_id: str, **environment: str) -> None:
         command = [sys.executable, __file__, pipeline_id, f"{folder}/ticket.json", every]
         env = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         died = subprocess.run([*command, "--crash"], env=env, check=False)
-        print(f"worker 1 died with exit status {died.returncode}")
+        print(f"--- the first worker died, with exit status {died.returncode}; the next one starts")
         subprocess.run(command, env=env, check=True)
 
 

@@ -26,9 +26,11 @@ SAYS = {
         "5 of 5 have recovered",
     ],
     "survive_a_crash.py": [
-        "worker 1 died with exit status 9",
-        "worker 2: there is a ticket",
-        "worker 2: COMPLETED",
+        "there is no ticket; triggering",
+        "the first worker died, with exit status 9",
+        "there is a ticket; Hevo has accepted it: True",
+        ": certain",
+        "COMPLETED",
         "POSTs that Hevo has seen: 1; runs that it has started: 1",
     ],
     "sync_several.py": [
