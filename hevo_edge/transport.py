@@ -177,6 +177,7 @@ class Transport:
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
         sent = False
+        session: aiohttp.ClientSession | None = None
         try:
             session = await self._session()
             call.before_sending()
@@ -184,7 +185,7 @@ class Transport:
             return await self._talk(session, call)
         except asyncio.CancelledError:
             # aiohttp cancels what waits for a connection when its session is closed.
-            if not sent or not session.closed or _is_cancelled():
+            if session is None or not (sent and session.closed) or _is_cancelled():
                 raise
             closed = RequestOutcomeUnknown("the session was closed during the request")
             failure: Exception = self._failed(call, closed)
