@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 from typing_extensions import assert_type
 
 from hevo_edge import (
+    Certainty,
     HevoClient,
     IfRunning,
     Job,
@@ -53,6 +55,10 @@ async def use(hevo: HevoClient) -> None:
     ticket = await pipeline.prepare_trigger()
     assert_type(TriggerTicket.loads(ticket.dumps()), TriggerTicket)
     assert_type(await hevo.fire(ticket), Job)
+    store = Path("ticket.json")
+    job = await pipeline.trigger(on_ticket=lambda ticket: store.write_text(ticket.dumps()))
+    assert_type(job.certainty, Certainty | None)
+    assert_type(job.adopted, bool)
     assert_type(await hevo.reconcile(ticket), Job | None)
 
 
@@ -61,4 +67,5 @@ async def mistakes(hevo: HevoClient) -> None:
     hevo.job()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await hevo.await_all([], on_failure="ignore")  # type: ignore[call-overload]  # pyright: ignore
     await hevo.pipeline(1).await_completion(time_out=5)  # type: ignore[call-arg]  # pyright: ignore
+    await hevo.pipeline(1).trigger(on_ticket="path")  # type: ignore[arg-type]  # pyright: ignore
     RateLimit("100")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
