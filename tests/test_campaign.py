@@ -193,7 +193,7 @@ class TestCampaign:
         assert breached(ours, breach) == []
 
     def test_strangers_start_runs_of_their_own(self) -> None:
-        trials = [run_trial(1, number, "hevo_edge", strangers=True) for number in range(8)]
+        trials = [run_trial(1, number, "hevo_edge", "strangers") for number in range(8)]
         assert any(job.origin == "stranger" for trial in trials for job in trial.jobs)
         assert not any(name in trial.verdict.breaches for trial in trials for name in BREACHES)
 
@@ -225,6 +225,6 @@ class TestCommand:
     def test_the_status_tells_that_a_goal_was_missed(self) -> None:
         bad = Verdict(breaches={"lost": "why"})
         assert has_breach({1: Verdict(), 2: bad})
-        said = failures(5, "hevo_edge", {1: Verdict(), 2: bad})
+        said = failures("--seed 5", "hevo_edge", {1: Verdict(), 2: bad})
         assert "hevo_edge, lost: 2\n  2: why" in said
         assert "--seed 5 --caller hevo_edge --only NUMBER" in said

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from .judge import Verdict
 from .report import Verdicts, failures, has_breach, table
+from .scenario import KINDS
 from .trials import CALLERS, run_block, run_trial
 
 BLOCK = 25
@@ -30,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="the same seed, the same trials")
     add("--processes", type=int, default=2, help="how many at a time")
     add("--caller", choices=sorted(CALLERS), help="only this one; default: all")
-    add("--strangers", action="store_true", help="in each, somebody else syncs within 30 s")
+    kinds = "; ".join(f"{name}: {meaning}" for name, meaning in KINDS.items())
+    add("--kind", choices=sorted(KINDS), default="faults", help=kinds)
     add("--only", type=int, metavar="NUMBER", help="replay this trial")
     add("--verbose", action="store_true", help="with --only: the scenario and what happened")
     return options
@@ -51,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts = {caller: dict(sorted(verdicts[caller].items())) for caller in callers}
     print(table(verdicts))
     for caller in callers:
-        if text := failures(options.seed, caller, verdicts[caller]):
+        if text := failures(
+            f"--seed {options.seed} --kind {options.kind}", caller, verdicts[caller]
+        ):
             print(f"\n{text}")
     return int(has_breach(verdicts.get("hevo_edge", {})))
 
@@ -66,7 +70,7 @@ def _run(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         blocks: dict[Future[list[tuple[int, Verdict]]], str] = {
-            pool.submit(run_block, options.seed, list(block), caller, options.strangers): caller
+            pool.submit(run_block, options.seed, list(block), caller, options.kind): caller
             for block in (numbers[at : at + BLOCK] for at in range(0, len(numbers), BLOCK))
             for caller in callers
         }
@@ -81,7 +85,7 @@ def _run(
 
 
 def _replay(options: argparse.Namespace, caller: str) -> bool:
-    trial = run_trial(options.seed, options.only, caller, strangers=options.strangers)
+    trial = run_trial(options.seed, options.only, caller, options.kind)
     broken = "".join(f"; {name}: {why}" for name, why in trial.verdict.breaches.items())
     print(trial if options.verbose else f"{caller}: {trial.verdict.ending}{broken}")
     return bool(trial.verdict.breaches) and caller == "hevo_edge"

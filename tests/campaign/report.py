@@ -58,8 +58,14 @@ def table(callers: dict[str, Verdicts]) -> str:
     return "\n".join(lines)
 
 
-def failures(seed: int, caller: str, verdicts: Verdicts) -> str:
-    """Return which trials of a caller failed, and how to replay them."""
+def failures(which: str, caller: str, verdicts: Verdicts) -> str:
+    """Return which trials of a caller failed, and how to replay them.
+
+    Args:
+        which: The options that tell these trials from others.
+        caller: Whose they are.
+        verdicts: On it.
+    """
     lines: list[str] = []
     for name in BREACHES:
         numbers = sorted(number for number, verdict in verdicts.items() if name in verdict.breaches)
@@ -69,9 +75,7 @@ def failures(seed: int, caller: str, verdicts: Verdicts) -> str:
         lines.append(f"{caller}, {name}: {', '.join(map(str, numbers[:_SHOWN]))}{more}")
         lines += [f"  {number}: {verdicts[number].breaches[name][:150]}" for number in numbers[:3]]
     if lines:
-        command = (
-            f"python -m tests.campaign --seed {seed} --caller {caller} --only NUMBER --verbose"
-        )
+        command = f"python -m tests.campaign {which} --caller {caller} --only NUMBER --verbose"
         lines.append(f"replay one: {command}")
     return "\n".join(lines)
 

@@ -8,6 +8,11 @@ from dataclasses import dataclass, fields, replace
 from hevo_edge.emulator import DIALECTS, Dialect
 from hevo_edge.enums import JobStatus, JobType
 
+KINDS = {
+    "faults": "faults, kills and scheduled runs",
+    "strangers": "besides, somebody else syncs by hand within 30 s after the trigger",
+    "quiet": "a sync of an on-demand Pipeline with nothing in its way",
+}
 HISTORY = 250
 """The longest history, in Jobs."""
 _LEAD = 2.0  # seconds from the emulator's start to the trigger, where nothing asks for more
@@ -131,12 +136,24 @@ class Scenario:
         return "\n".join(lines)
 
 
-def draw(seed: int, number: int, *, strangers: bool = False) -> Scenario:
-    """Draw a trial; with ``strangers``, the same one with somebody else in it."""
+def draw(seed: int, number: int, kind: str = "faults") -> Scenario:
+    """Draw a trial of one of ``KINDS``: what is drawn is the same, what is left out differs."""
     scenario = _draw(seed, number)
-    if strangers:
+    if kind == "strangers":
         moment = random.Random(f"{seed}:{number}:stranger").uniform(0, 30)
         scenario = replace(scenario, stranger=moment)
+    elif kind == "quiet":
+        scenario = replace(
+            scenario,
+            action="SYNC_NOW",
+            drop_and_load=False,
+            every_minutes=None,
+            lead=_LEAD,
+            running_age=None,
+            date_skew=0.0,
+            troubles=(),
+            kills=(),
+        )
     return scenario
 
 

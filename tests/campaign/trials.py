@@ -55,9 +55,9 @@ class Trial:
         return "\n".join(lines)
 
 
-def run_trial(seed: int, number: int, caller: str, *, strangers: bool = False) -> Trial:
+def run_trial(seed: int, number: int, caller: str, kind: str = "faults") -> Trial:
     """Run one trial."""
-    scenario = draw(seed, number, strangers=strangers)
+    scenario = draw(seed, number, kind)
 
     async def main() -> Trial:
         # aiohttp rounds its deadlines up to whole seconds of the loop's time, which starts anywhere.
@@ -72,12 +72,10 @@ def run_trial(seed: int, number: int, caller: str, *, strangers: bool = False) -
 
 
 def run_block(
-    seed: int, numbers: list[int], caller: str, strangers: bool = False
+    seed: int, numbers: list[int], caller: str, kind: str = "faults"
 ) -> list[tuple[int, Verdict]]:
     """Run some trials; return only what crosses to another process cheaply."""
-    return [
-        (number, run_trial(seed, number, caller, strangers=strangers).verdict) for number in numbers
-    ]
+    return [(number, run_trial(seed, number, caller, kind).verdict) for number in numbers]
 
 
 @contextmanager
