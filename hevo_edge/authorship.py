@@ -71,7 +71,12 @@ def choose(
     if not candidates:
         return None
     best = min(fit for fit, _ in candidates)
+    # One that began just before is a rival of one on time: which is ours, is a matter of clocks.
     rivals = [job for fit, job in candidates if fit is best]
+    by_hand = _is_resync(ticket, rivals[0])
+    if best is Fit.ON_TIME:
+        before = [job for fit, job in fits if fit is Fit.BEFORE]
+        rivals += [job for job in before if _is_resync(ticket, job) == by_hand]
     return Found(rivals[0].job_id, _certainty(ticket, post, best, rivals), rivals[0])
 
 
