@@ -37,6 +37,7 @@ _JOB_IN_PROGRESS = re.compile(
 _BODY_KEPT = 4000
 _MESSAGE_KEPT = 300
 _HTTP_SERVER_ERROR = 500
+_HTTP_BAD_REQUEST = 400
 _HTTP_CONFLICT = 409
 _REDIRECTS = range(300, 400)
 
@@ -136,6 +137,8 @@ def read_error(
         said = "a redirect that is not followed, so that credentials go nowhere else; check region "
         said += "or base_url"
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))
+    if status == _HTTP_BAD_REQUEST and request.starts_job and request.body is not None:
+        advice = "if Hevo does not understand the body, pass another dialect to HevoClient"
     if status >= _HTTP_SERVER_ERROR:
         kind, advice = ServerError, ""
     if request.starts_job and (status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(text)):
