@@ -17,14 +17,14 @@ from hevo_edge.errors import (
 )
 from hevo_edge.models import JobData
 from hevo_edge.preparing import READY_TIMEOUT, Preparing
-from hevo_edge.schedules import geometric
+from hevo_edge.schedules import Geometric, geometric
 from hevo_edge.ticket import Post, TriggerTicket
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 FIRST_LOOK = 1.0
 """Seconds from the POST's reply to the first look: some Jobs are there at once."""
-GAPS = geometric(share=0.08, shortest=2.5, longest=10.0)
+GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
 """The gaps after it, by the seconds since the reply. A Job shows up after 5 to 15 s in Hevo's docs;
 on average it is seen half a gap later.
 """

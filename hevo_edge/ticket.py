@@ -45,8 +45,8 @@ class Post(BaseModel):
         return self.took is not None
 
 
-UNKNOWN = Post(doubt="it is not known whether it was fired")
-UNDER_WAY = Post(doubt="whoever sent it did not see an answer")
+UNKNOWN: Post = Post(doubt="it is not known whether it was fired")
+UNDER_WAY: Post = Post(doubt="whoever sent it did not see an answer")
 
 
 class TriggerTicket(BaseModel):

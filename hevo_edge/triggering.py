@@ -30,7 +30,7 @@ from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.ratelimit import Priority
 from hevo_edge.remembering import Memories, Memory
-from hevo_edge.schedules import geometric
+from hevo_edge.schedules import Geometric, geometric
 from hevo_edge.ticket import UNDER_WAY, UNKNOWN, OnTicket, Post, TriggerTicket
 from hevo_edge.transport import Transport
 
@@ -38,7 +38,7 @@ __all__ = ["TriggerTicket", "Triggers"]
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-PAUSES = geometric(share=0.25, shortest=3.0, longest=15.0)
+PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
 """The pauses before a trigger that was refused for a Job which cannot be seen is sent again."""
 LISTED = 20.0
 """Seconds after a restart until the Job that it starts is in the list; 5 to 15 in vendor docs."""
@@ -74,7 +74,7 @@ class Triggers:
         scope: str,
     ) -> None:
         self.preparing = preparing
-        self.memories = Memories()
+        self.memories: Memories = Memories()
         self._discovery = Discovery(preparing, clock, self.memories.is_of_another)
         self._transport = transport
         self._clock = clock

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
-from hevo_edge.emulator import HevoEmulator
+from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.service import Answer, Call, Service
 
@@ -161,6 +161,36 @@ async def test_a_pipeline_that_says_now_this_and_now_that_is_asked_in_peace(
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(verb(), 60)
             assert len(emulator.requests) - calls <= 45
+
+
+async def test_a_list_that_cannot_be_read_shows_no_job(emulator: HevoEmulator) -> None:
+    async with client_of(emulator, max_retries=0) as hevo:
+        emulator.pipeline(123).plan(appears_after=10, duration=600)
+        emulator.pipeline(123).start_job(now=emulator.now)
+        emulator.faults.status(503, on="list_jobs", skip=1)
+        with pytest.raises(errors.JobInProgress, match="not in the list yet"):
+            await hevo.pipeline(123).trigger()
+
+
+async def test_what_shows_up_at_the_last_moment_is_the_earlier_posts(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """Between the last look for it and the reading that comes before the next POST."""
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    late: list[str] = []
+
+    def show_up(call: RecordedCall) -> None:
+        if call.endpoint == "list_jobs" and not late:
+            late.append(run_as_scheduled(emulator, duration=600))
+
+    async with client_of(emulator) as other:
+        assert await other.reconcile(ticket) is None
+        assert await other.reconcile(ticket) is None
+        emulator._on_request = show_up
+        job = await other.fire(ticket)
+    assert [job.id] == late
+    assert job.certainty is Certainty.POSSIBLE
+    assert posts(emulator) == 0
 
 
 async def test_after_waiting_for_a_job_what_is_there_is_read_again(
