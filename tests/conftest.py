@@ -7,11 +7,16 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hevo_edge import HevoClient, errors
 from hevo_edge.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
+
+# How long something takes says nothing on a busy machine.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 START = 1_767_225_600.0
 """The emulator's clock at the start of a test: 2026-01-01 00:00:00 UTC."""
