@@ -24,14 +24,14 @@ from hevo_edge.emulator import HevoEmulator
 
 async def sync_once(hevo: HevoClient, pipeline_id: str, path: Path, every: float) -> None:
     def store(ticket: TriggerTicket) -> None:
-        if ticket.post is None:
+        if ticket.post is None and ticket.job_id is None:
             path.unlink(missing_ok=True)  # refused or never sent: nothing to go on from
             return
         # Another file first: a crash leaves the old ticket or the new one, never half of one.
         whole = path.with_suffix(".new")
         whole.write_text(ticket.dumps())
         whole.replace(path)
-        if ticket.post.accepted and "--crash" in sys.argv:
+        if "--crash" in sys.argv and ticket.post and ticket.post.accepted:
             os._exit(9)  # no clean-up of any kind
 
     if path.exists():

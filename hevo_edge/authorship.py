@@ -71,12 +71,9 @@ def choose(
     if not candidates:
         return None
     best = min(fit for fit, _ in candidates)
-    # One that began just before is a rival of one on time: which is ours, is a matter of clocks.
     rivals = [job for fit, job in candidates if fit is best]
-    by_hand = _is_resync(ticket, rivals[0])
     if best is Fit.ON_TIME:
-        before = [job for fit, job in fits if fit is Fit.BEFORE]
-        rivals += [job for job in before if _is_resync(ticket, job) == by_hand]
+        rivals += [job for fit, job in fits if _is_rival(ticket, post, rivals[0], fit, job)]
     return Found(rivals[0].job_id, _certainty(ticket, post, best, rivals), rivals[0])
 
 
@@ -106,6 +103,17 @@ def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
 def _is_resync(ticket: TriggerTicket, job: JobData) -> bool:
     """Say whether a resync was asked for, and no schedule starts Jobs of this type."""
     return ticket.restarts and str(job.type).upper() in RESYNC_TYPES
+
+
+def _is_rival(
+    ticket: TriggerTicket, post: Post, best: JobData, fit: Fit | None, job: JobData
+) -> bool:
+    """Say whether a Job would be on time instead of the best one, by a clock a little off."""
+    span = _span(ticket, post)
+    if _is_resync(ticket, best) != _is_resync(ticket, job) or span is None:
+        return False
+    soon = job.created_ts is not None and job.created_ts / 1000 <= span[1] + CLOCK_SLACK
+    return fit is Fit.BEFORE or (soon and fit in {Fit.SINCE, Fit.BY_SCHEDULE})
 
 
 def _span(ticket: TriggerTicket, post: Post) -> tuple[float, float] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from hevo_edge.authorship import Found, choose
 from hevo_edge.awaiting import LAST_LOOK, PASSING
 from hevo_edge.clock import Clock
-from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES
+from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
     HevoError,
     JobNotFoundAfterTrigger,
@@ -110,6 +111,8 @@ class _Search:
         self._deadline = self._started + ticket.discovery_timeout
         self._strangers: dict[str, JobData] = {}
         self._status: str | None = None
+        self._has_failed = False
+        self._patient_until = self._started + UNSURE
 
     async def run(self) -> Found | None:
         """Look until the Job shows up; None when it has not by the end of the discovery time."""
@@ -152,9 +155,12 @@ class _Search:
                 raise self._unlistable(error) from error
             log.warning("could not look for the Job of a trigger, will repeat: %s", error)
             return None
-        patient = not late and self._clock.now() - self._started < UNSURE
+        patient = not late and self._clock.now() < self._patient_until
         news = [job for job in news if not self._is_of_another(ticket, job)]
         found = choose(ticket, post, news, patient=patient)
+        if found is not None and self._has_failed:
+            # Our own restart has failed, so this may be the Job of a later one.
+            found = replace(found, certainty=Certainty.POSSIBLE)
         if found is None or found.job is None:
             self._strangers.update((job.job_id, job) for job in news)
         else:
@@ -181,8 +187,10 @@ class _Search:
         if status in RESTARTING_STATUSES:
             most = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
             self._deadline = min(most, now + self._ticket.discovery_timeout)
+            self._patient_until = now + UNSURE
             late = now >= most
-        elif status in FAILED_RESTART_STATUSES and self._status not in FAILED_RESTART_STATUSES:
+        elif status in FAILED_RESTART_STATUSES and not self._has_failed:
+            self._has_failed = True
             self._deadline = min(self._deadline, now + AFTER_FAILED_RESTART)
         self._status = status or self._status
         return late

@@ -75,15 +75,19 @@ class Memory:
             self.ticket = self.ticket.model_copy(update={"post": None})
 
     def look_again(self) -> None:
-        """Note that more time has passed, in which something may have come of an earlier POST."""
-        if self.earlier is not None:
+        """Note that more time has passed, in which something may have come of an earlier POST.
+
+        Unless another task has posted it meanwhile.
+        """
+        if self.earlier is not None and self.ticket.post is None:
             self.ticket = self.earlier.model_copy(update={"post": None})
             self.is_foreign, self.earlier = True, None
 
-    def may_not_be_fired(self, why: str) -> None:
+    async def may_not_be_fired(self, why: str) -> None:
         """Note that something seems to have come of an earlier POST."""
-        self.look_again()
-        self.ticket = self.ticket.model_copy(update={"post": Post(doubt=why, took=0.0)})
+        if self.ticket.post is None:
+            self.look_again()
+            await self.learn(post=Post(doubt=why, took=0.0))
 
 
 class Memories:
@@ -111,10 +115,15 @@ class Memories:
             memory.is_foreign = True
         self._of.move_to_end(ticket.ticket_id)
         mine = memory.ticket
-        news = ticket.post is not None and not memory.may_have_been_posted
+        post = ticket.post
+        news = post is not None and (
+            not memory.may_have_been_posted
+            # That Hevo has accepted is known better by who has seen it.
+            or (post.accepted and not (mine.post or UNKNOWN).accepted)
+        )
         if mine.job_id is None and (ticket.job_id is not None or news):
             # It has been fired elsewhere since.
-            memory.ticket, memory.is_foreign = ticket, True
+            memory.ticket, memory.is_foreign, memory.earlier = ticket, True, None
         return memory
 
     def own(self, ticket: TriggerTicket, found: Found) -> None:

@@ -138,7 +138,16 @@ class Triggers:
     # -- around the POST --------------------------------------------------------------------------
 
     async def _fire(self, memory: Memory, on_ticket: OnTicket | None) -> Found:
-        memory.on_ticket = on_ticket
+        if on_ticket is not None:
+            memory.on_ticket = on_ticket
+        try:
+            return await self._fire_until_found(memory)
+        finally:
+            # Another task that fires the same ticket may have a callback of its own.
+            if memory.on_ticket is on_ticket:
+                memory.on_ticket = None
+
+    async def _fire_until_found(self, memory: Memory) -> Found:
         ticket = memory.ticket
         hidden_since: float | None = None  # since when a Job runs that cannot be seen
         while True:
@@ -156,6 +165,7 @@ class Triggers:
                     raise
                 if not await self._outwait_restart(ticket):
                     raise
+                memory.look_again()
                 continue
             if isinstance(obstacle, Busy):
                 hidden_since = None
@@ -183,7 +193,9 @@ class Triggers:
                 return await memory.found(found)
         joined = await self.preparing.make_way(memory.ticket, busy.running, busy.refusal)
         memory.read_at = None  # what was read is from before that Job
-        return None if joined is None else Found(joined.job_id, Certainty.JOINED, joined)
+        if joined is None:
+            return None
+        return await memory.found(Found(joined.job_id, Certainty.JOINED, joined))
 
     async def _wait_for_it(
         self, memory: Memory, refusal: JobInProgress, since: float
@@ -198,7 +210,7 @@ class Triggers:
         if memory.earlier is not None:
             turn = self._turn(ticket.pipeline_id)
             async with turn:
-                memory.may_not_be_fired(f"Hevo says that a Job is running: {refusal}")
+                await memory.may_not_be_fired(f"Hevo says that a Job is running: {refusal}")
                 return await self._find(memory)
         age = self._clock.now() - since
         if age >= ticket.discovery_timeout or ticket.if_running is IfRunning.FAIL:
@@ -286,10 +298,12 @@ class Triggers:
                 memory.ticket = ticket
             if not isinstance(error, HevoError):
                 raise
-            await memory.learn(post=None)
-            if not isinstance(error, JobInProgress):
+            refusal = error if isinstance(error, JobInProgress) else None
+            if refusal is None or memory.earlier is None:
+                await memory.learn(post=None)
+            if refusal is None:
                 raise
-            refusal = error
+            # With an earlier POST, the refusal is evidence of that: the stored ticket still serves.
         else:
             took = self._clock.now() - (sent_at or self._clock.now())
             await memory.learn(post=post.model_copy(update={"took": took}))

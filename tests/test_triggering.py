@@ -1219,7 +1219,7 @@ async def test_of_several_new_jobs_the_one_created_with_the_post_is_taken(
     run_as_scheduled(emulator, duration=100, appears_after=7)
     job = await triggering
     assert [job.id] == runs(emulator)
-    assert job.certainty is Certainty.CERTAIN
+    assert job.certainty is Certainty.LIKELY  # by a clock 2 s off it would be the other
 
 
 async def test_a_cancelled_fire_that_had_sent_nothing_may_be_fired_again(

@@ -1,0 +1,202 @@
+"""Tickets that several hands hold: tasks, clients, processes, older and newer copies."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
+from hevo_edge.emulator import HevoEmulator
+
+from .conftest import START, client_of
+from .test_triggering import posts, run_as_scheduled, runs
+
+
+async def under_way_and_accepted(emulator: HevoEmulator) -> tuple[TriggerTicket, TriggerTicket]:
+    """Return both copies that a process has stored which died when Hevo had accepted."""
+    told: list[TriggerTicket] = []
+
+    def store(ticket: TriggerTicket) -> None:
+        told.append(TriggerTicket.loads(ticket.dumps()))
+        if len(told) == 2:
+            raise KeyError("died")
+
+    async with client_of(emulator) as first:
+        with pytest.raises(KeyError):
+            await first.pipeline(123).trigger(on_ticket=store, discovery_timeout=60)
+    return told[0], told[1]
+
+
+@pytest.mark.parametrize("met_before", ["in vain", "for a moment", "never"])
+async def test_the_copy_that_knows_of_the_acceptance_wins(
+    emulator: HevoEmulator, hevo: HevoClient, met_before: str
+) -> None:
+    emulator.pipeline(123).plan(duration=1, appears_after=400)
+    under_way, accepted = await under_way_and_accepted(emulator)
+    if met_before == "in vain":
+        assert await hevo.reconcile(under_way) is None
+    elif met_before == "for a moment":
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(hevo.fire(under_way), 3)
+    for attempt in (hevo.reconcile, hevo.fire):
+        with pytest.raises(errors.JobNotFoundAfterTrigger):
+            await attempt(accepted)
+    assert posts(emulator) == 1
+    await asyncio.sleep(400)
+    job = await hevo.fire(accepted)
+    assert [job.id] == runs(emulator)
+
+
+async def test_the_stored_ticket_outlives_a_refusal_that_is_evidence(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """The first POST took effect 100 s late; the second was refused because of its Job."""
+    emulator.pipeline(123).plan(duration=30, appears_after=20)
+    emulator.faults.delay(100, on="sync_now")
+    stored: list[TriggerTicket] = []
+    start = emulator.now
+    with pytest.raises(errors.TriggerOutcomeUnknown) as caught:
+        await hevo.pipeline(123).trigger(on_ticket=stored.append, discovery_timeout=40)
+    assert await hevo.reconcile(caught.value.ticket) is None
+    await asyncio.sleep(start + 101 - emulator.now)
+    firing = asyncio.create_task(hevo.fire(stored[-1], on_ticket=stored.append))
+    await asyncio.sleep(10)
+    firing.cancel()
+    assert stored[-1].post is not None
+    async with client_of(emulator) as other:
+        job = await other.fire(TriggerTicket.loads(stored[-1].dumps()))
+    assert [job.id] == runs(emulator)
+
+
+async def test_one_task_does_not_undo_what_another_has_learnt(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """One waits out a restart; meanwhile the other fires the same ticket, and is accepted."""
+    pipeline = emulator.pipeline(123)
+    pipeline.restart_duration = 23
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
+    emulator.faults.drop(on="sync_now")
+    with pytest.raises(errors.TriggerOutcomeUnknown):
+        await hevo.fire(ticket)
+    assert await hevo.reconcile(ticket) is None
+    pipeline.plan(duration=0, appears_after=0, type="RESYNC")
+    pipeline.plan(duration=1, appears_after=60)
+    pipeline.resync(emulator.now, drop_and_load=False)
+    one = asyncio.create_task(hevo.fire(ticket))
+    await asyncio.sleep(24)
+    two = asyncio.create_task(hevo.fire(ticket))
+    for result in await asyncio.gather(one, two, return_exceptions=True):
+        assert isinstance(result, errors.JobNotFoundAfterTrigger)
+    effective = [call for call in emulator.requests.of("sync_now") if call.took_effect]
+    assert len(effective) == 1
+
+
+async def test_a_400_because_of_the_earlier_posts_own_restart_is_evidence(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.restart_duration = 15
+    pipeline.plan(duration=600, appears_after=25)
+    emulator.faults.drop(on="resync_pipeline")
+    ticket = await hevo.pipeline(123).prepare_trigger("RESYNC", discovery_timeout=60)
+    with pytest.raises(errors.TriggerOutcomeUnknown):
+        await hevo.fire(ticket)
+    assert await hevo.reconcile(ticket) is None
+    took_effect: list[TriggerTicket] = []
+
+    def late(ticket: TriggerTicket) -> None:
+        if not took_effect:
+            pipeline.resync(emulator.now, drop_and_load=False)
+        took_effect.append(ticket)
+
+    job = await hevo.fire(ticket, on_ticket=late)
+    assert [job.id] == runs(emulator)
+    assert job.certainty is Certainty.POSSIBLE
+    assert [call.status for call in emulator.requests.of("resync_pipeline")] == [None, 400]
+
+
+async def test_who_stores_is_told_whoever_else_fires(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    await asyncio.sleep(16)
+    told: list[TriggerTicket] = []
+    first, second = await asyncio.gather(
+        hevo.fire(ticket, on_ticket=told.append), hevo.fire(ticket)
+    )
+    assert first == second
+    assert [known.post is not None for known in told] == [True, True, True]
+    assert told[-1].job_id == first.id
+
+
+async def test_nobody_is_told_after_the_end(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).plan(duration=2, appears_after=60)
+    emulator.faults.drop(on="sync_now", effect="after")
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
+    told: list[TriggerTicket] = []
+    with pytest.raises(errors.TriggerOutcomeUnknown):
+        await hevo.fire(ticket, on_ticket=told.append)
+    so_far = len(told)
+    await asyncio.sleep(40)
+    assert await hevo.reconcile(ticket) is not None
+    assert len(told) == so_far
+
+
+async def test_a_join_is_remembered_and_told(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(if_running="join")
+    running = run_as_scheduled(emulator, duration=100)
+    told: list[TriggerTicket] = []
+    job = await hevo.fire(ticket, on_ticket=told.append)
+    assert (job.id, job.certainty) == (running, Certainty.JOINED)
+    assert (told[-1].job_id, told[-1].certainty) == (running, Certainty.JOINED)
+    await asyncio.sleep(120)
+    calls = posts(emulator)
+    again = await hevo.fire(ticket)
+    assert (again, again.certainty) == (job, Certainty.JOINED)
+    assert posts(emulator) == calls
+
+
+async def test_a_job_that_our_resync_cancels_is_left_while_it_restarts(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.restart_duration = 60
+    pipeline.plan(appears_after=10, duration=600, type="RESYNC")
+    pipeline.start_job(now=emulator.now)
+    job = await hevo.pipeline(123).resync()
+    assert [job.id] == runs(emulator)
+    assert job.status == "IN_PROGRESS"
+
+
+async def test_after_a_failed_restart_nothing_is_certain(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """Somebody enables the Pipeline at once, and resyncs it."""
+    pipeline = emulator.pipeline(123)
+    pipeline.restart_duration = 5
+    pipeline.plan(fail_restart=True)
+    resyncing = asyncio.create_task(hevo.pipeline(123).resync())
+    await asyncio.sleep(12)
+    pipeline = emulator.pipeline(123)
+    pipeline.enable()
+    pipeline.resync(emulator.now, drop_and_load=False)
+    pipeline.plan(appears_after=0)
+    job = await resyncing
+    assert job.certainty is Certainty.POSSIBLE
+
+
+@pytest.mark.parametrize("behind", [2, 3, 4])
+async def test_a_gateway_that_is_behind_makes_no_stranger_certain(behind: int) -> None:
+    """A run by hand comes and goes between the reading and the POST."""
+    async with HevoEmulator(seed=1, start=START, date_skew=-behind) as emulator:
+        pipeline = emulator.add_pipeline(123, history=1)
+        async with client_of(emulator) as hevo:
+            ticket = await hevo.pipeline(123).prepare_trigger()
+            await asyncio.sleep(8)
+            pipeline.plan(appears_after=0, duration=1)
+            stranger = pipeline.sync_now(emulator.now)
+            await asyncio.sleep(behind - 0.5)
+            pipeline.plan(appears_after=0, duration=600)
+            job = await hevo.fire(ticket)
+            assert job.id != stranger.job_id or job.certainty is not Certainty.CERTAIN
