@@ -14,7 +14,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session, *groups: str, editable: bool = True) -> None:
-    session.install(*nox.project.dependency_groups(PROJECT, *groups))
+    if groups:
+        session.install(*nox.project.dependency_groups(PROJECT, *groups))
     if editable:
         session.install("-e", ".")
     else:
