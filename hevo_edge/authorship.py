@@ -135,5 +135,5 @@ def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData
     if _is_resync(ticket, rivals[0]):
         return Certainty.CERTAIN
     span = _span(ticket, post)
-    assert span is not None  # noqa: S101 -- nothing is on time without it
-    return Certainty.LIKELY if ticket.timetable.may_start(*span) else Certainty.CERTAIN
+    scheduled = span is None or ticket.timetable.may_start(*span)
+    return Certainty.LIKELY if scheduled else Certainty.CERTAIN

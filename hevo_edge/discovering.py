@@ -31,8 +31,8 @@ on average it is seen half a gap later.
 """
 UNSURE = 30.0
 """Seconds after which a Job is taken that somebody else may have started."""
-AFTER_FAILED_RESTART = 20.0
-"""Seconds for a Job to show up that a restart has started before it failed."""
+LISTED = 20.0
+"""Seconds after which a Job that a restart has started is in the list; 5 to 15 in vendor docs."""
 
 
 class Discovery:
@@ -50,9 +50,9 @@ class Discovery:
         clock: Clock,
         is_of_another: Callable[[TriggerTicket, JobData], bool],
     ) -> None:
-        self._preparing = preparing
-        self._clock = clock
-        self._is_of_another = is_of_another
+        self.preparing = preparing
+        self.clock = clock
+        self.is_of_another = is_of_another
 
     async def find(self, ticket: TriggerTicket, post: Post) -> Found:
         """Return the Job that came of a POST.
@@ -90,24 +90,17 @@ class Discovery:
         return await self._search(ticket, post).look_once()
 
     def _search(self, ticket: TriggerTicket, post: Post) -> _Search:
-        return _Search(ticket, post, self._preparing, self._clock, self._is_of_another)
+        return _Search(ticket, post, self)
 
 
 class _Search:
-    def __init__(
-        self,
-        ticket: TriggerTicket,
-        post: Post,
-        preparing: Preparing,
-        clock: Clock,
-        is_of_another: Callable[[TriggerTicket, JobData], bool],
-    ) -> None:
+    def __init__(self, ticket: TriggerTicket, post: Post, discovery: Discovery) -> None:
         self._ticket = ticket
         self._post = post
-        self._preparing = preparing
-        self._clock = clock
-        self._is_of_another = is_of_another
-        self._started = clock.now()
+        self._preparing = discovery.preparing
+        self._clock = discovery.clock
+        self._is_of_another = discovery.is_of_another
+        self._started = self._clock.now()
         self._deadline = self._started + ticket.discovery_timeout
         self._strangers: dict[str, JobData] = {}
         self._status: str | None = None
@@ -191,7 +184,7 @@ class _Search:
             late = now >= most
         elif status in FAILED_RESTART_STATUSES and not self._has_failed:
             self._has_failed = True
-            self._deadline = min(self._deadline, now + AFTER_FAILED_RESTART)
+            self._deadline = min(self._deadline, now + LISTED)
         self._status = status or self._status
         return late
 
@@ -211,8 +204,8 @@ class _Search:
             else:
                 missing += (
                     ", created earlier than the trigger by Hevo's clock; if the clocks differ "
+                    f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
                 )
-                missing += f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"
         again = "HevoClient.reconcile(error.ticket) looks again"

@@ -1,4 +1,4 @@
-"""The ticket of a trigger: what was known before the POST, to tell afterwards what came of it."""
+"""The ticket of a trigger: what it is to do, what was there before, and what is known by now."""
 
 from __future__ import annotations
 

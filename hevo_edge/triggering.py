@@ -16,7 +16,7 @@ from hevo_edge import api
 from hevo_edge.authorship import Found, choose
 from hevo_edge.awaiting import PASSING
 from hevo_edge.clock import Clock
-from hevo_edge.discovering import Discovery
+from hevo_edge.discovering import LISTED, Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
 from hevo_edge.errors import (
     ApiError,
@@ -40,8 +40,6 @@ log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
 """The pauses before a trigger that was refused for a Job which cannot be seen is sent again."""
-LISTED = 20.0
-"""Seconds after a restart until the Job that it starts is in the list; 5 to 15 in vendor docs."""
 FRESH = 15.0
 """Seconds for which a prepared sync is fired without reading again. What changes meanwhile does no
 harm: Hevo refuses, or the Job is older than the POST. A resync is not refused, and cancels.
@@ -293,17 +291,19 @@ class Triggers:
             # Told before anything leaves: nothing is posted that is not known to whoever resumes.
             await memory.learn(post=UNDER_WAY)
             post = await self._send(self._request(ticket), note)
-        except BaseException as error:
-            if sent_at is None or isinstance(error, HevoError):
-                memory.ticket = ticket
-            if not isinstance(error, HevoError):
-                raise
-            refusal = error if isinstance(error, JobInProgress) else None
-            if refusal is None or memory.earlier is None:
-                await memory.learn(post=None)
-            if refusal is None:
-                raise
+        except JobInProgress as error:
+            memory.ticket, refusal = ticket, error
             # With an earlier POST, the refusal is evidence of that: the stored ticket still serves.
+            if memory.earlier is None:
+                await memory.learn(post=None)
+        except HevoError:
+            memory.ticket = ticket
+            await memory.learn(post=None)
+            raise
+        except BaseException:
+            if sent_at is None:
+                memory.ticket = ticket
+            raise
         else:
             took = self._clock.now() - (sent_at or self._clock.now())
             await memory.learn(post=post.model_copy(update={"took": took}))

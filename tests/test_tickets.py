@@ -128,6 +128,8 @@ async def test_who_stores_is_told_whoever_else_fires(
     assert first == second
     assert [known.post is not None for known in told] == [True, True, True]
     assert told[-1].job_id == first.id
+    # It was prepared more than 15 s before, so it was read again.
+    assert len(emulator.requests.of("get_pipeline")) == 2
 
 
 async def test_nobody_is_told_after_the_end(emulator: HevoEmulator, hevo: HevoClient) -> None:
