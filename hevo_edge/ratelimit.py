@@ -6,6 +6,10 @@ A token bucket would let nearly twice as many through in an unlucky window, so t
 A call occupies its slot from before it is sent until one period after its reply has come. It
 arrived at the server somewhere in between, so whatever the network's jitter, the server never sees
 more than the limit in any period.
+
+The quota is the user's, and other processes may share it. So a 429 is the truth, whatever the log
+says: nothing is sent until the server's window has moved, and what can wait takes half of its
+share from then on, a little more every period until it has all of it again (AIMD).
 """
 
 from __future__ import annotations
@@ -44,6 +48,16 @@ _RESERVED_PARTS = {
 # What is more urgent always goes first, but for lists: one that has waited so many seconds longer
 # goes before a look, because looks would starve lists for ever.
 _LOOKS_HEAD_START = 20.0
+_PACED_FROM = 0.5
+_UNPACED = 10
+"""From which part of the window on, and after how many calls at least, looks are spaced evenly. In
+one burst they would fill it, and what is urgent would wait for a minute; so slots come free one by
+one.
+"""
+_CUT = 0.5
+_REGAINED = 0.1
+"""The share of the limit left by a 429, and what comes back of it a period."""
+_LEAST_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,9 @@ class RateLimiter:
         self._clock = clock
         self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
         self._held_until = float("-inf")
+        self._paced_until = float("-inf")
+        self._share = 1.0
+        self._silent_until = float("-inf")
         self._queues: PerLoop[Queue] = PerLoop(lambda: Queue(asyncio.get_running_loop()))
 
     async def acquire(self, priority: Priority, deadline: float | None = None) -> Slot | None:
@@ -129,7 +146,7 @@ class RateLimiter:
         queue = self._queues.get()
         if not queue.heads():
             if self._is_free(priority):
-                queue.in_flight += 1
+                self._take(queue, priority)
                 return queue
             self._say_how_long(priority)
         granted: asyncio.Future[None] = queue.loop.create_future()
@@ -160,30 +177,73 @@ class RateLimiter:
             self._grant(queue)
 
     def hold(self, seconds: float) -> None:
-        """Let nothing through for so long: the server has said that the window is full."""
-        self._held_until = max(self._held_until, self._clock.now() + seconds)
+        """Let nothing through for so long: the server has said that the window is full.
+
+        From then on, what can wait takes half of its share; several 429s of one moment count once.
+        """
+        now = self._clock.now()
+        if now >= self._held_until:
+            self._share = max(_LEAST_SHARE, self.share(now) * _CUT)
+        self._held_until = max(self._held_until, now + seconds)
+
+    def time_for(self, calls: int, priority: Priority) -> float:
+        """Return the seconds in which so many calls can be made, whatever was sent until now."""
+        if self._limit is None:
+            return 0.0
+        now = self._clock.now()
+        window = self._limit.period + self._limit.margin
+        held = max(0.0, self._held_until - now)
+        return held + window * (1 + calls / self._ceiling(priority, now))
+
+    def share(self, now: float) -> float:
+        """Return the part of the limit that may be used at a loop time; 1.0 if no 429 came."""
+        if self._limit is None or self._share == 1.0:
+            return 1.0
+        regained = max(0.0, now - self._held_until) / self._limit.period * _REGAINED
+        if self._share + regained >= 1.0:
+            self._share = 1.0
+        return min(1.0, self._share + regained)
+
+    def _ceiling(self, priority: Priority, now: float) -> int:
+        assert self._limit is not None  # noqa: S101 -- for the type checkers
+        ceiling = self._limit.ceiling(priority)
+        if priority <= Priority.TRIGGER:
+            return ceiling
+        return max(1, int(ceiling * self.share(now)))
 
     def _is_free(self, priority: Priority) -> bool:
-        limit = self._limit
-        assert limit is not None  # noqa: S101 -- for the type checkers
         queues = self._queues.all()
         now = queues[0].loop.time()
         while self._expiries and self._expiries[0] <= now:
             self._expiries.popleft()
         used = sum(queue.in_flight for queue in queues) + len(self._expiries)
-        return used < limit.ceiling(priority) and now >= self._held_until
+        ceiling = self._ceiling(priority, now)
+        if priority is Priority.LOOK and now < self._paced_until:
+            ceiling = min(ceiling, max(_UNPACED, int(ceiling * _PACED_FROM)))
+        return used < ceiling and now >= self._held_until
+
+    def _take(self, queue: Queue, priority: Priority) -> None:
+        queue.in_flight += 1
+        if priority is Priority.LOOK and self._limit is not None:
+            now = queue.loop.time()
+            spacing = (self._limit.period + self._limit.margin) / self._ceiling(priority, now)
+            self._paced_until = now + spacing
 
     def _say_how_long(self, priority: Priority) -> None:
-        """Log once a stall: a client that waits for its budget looks as if it hung."""
+        """Log a stall, once a period: a client that waits for its budget looks as if it hung."""
         assert self._limit is not None  # noqa: S101 -- for the type checkers
+        now = self._clock.now()
         free = max([self._held_until, *list(self._expiries)[:1]])
+        if free <= self._paced_until or now < self._silent_until:
+            return
+        self._silent_until = now + self._limit.period
         log.info(
             "the call budget is used up (%d of %d calls in %g s may be %s); next call in %.0f s",
-            self._limit.ceiling(priority),
+            self._ceiling(priority, now),
             self._limit.calls,
             self._limit.period,
             priority.name,
-            max(0.0, free - self._clock.now()),
+            max(0.0, free - now),
         )
 
     def _grant(self, queue: Queue) -> None:
@@ -192,21 +252,30 @@ class RateLimiter:
             served = next((priority for priority in heads if self._is_free(priority)), None)
             if served is None:
                 break
-            queue.in_flight += 1
+            self._take(queue, served)
             queue.waiting[served].popleft()[1].set_result(None)
             heads = queue.heads()
-        self._arm(queue, needed=bool(heads))
+        self._arm(queue, heads)
 
-    def _arm(self, queue: Queue, *, needed: bool) -> None:
+    def _arm(self, queue: Queue, heads: list[Priority]) -> None:
+        """Set the timer for the next moment at which one of those who wait may go."""
         if queue.timer is not None:
             queue.timer.cancel()
             queue.timer = None
-        if not needed:
+        if not heads:
             return
-        if self._held_until > queue.loop.time():
-            wake = self._held_until
-        elif self._expiries:
-            wake = self._expiries[0]
-        else:
-            return  # every slot is in flight; a release comes
-        queue.timer = queue.loop.call_at(wake, self._grant, queue)
+        now = queue.loop.time()
+        wakes = list(self._expiries)[:1]
+        if Priority.LOOK in heads and self._paced_until > now:
+            wakes.append(self._paced_until)
+        if self._held_until > now:
+            wakes = [self._held_until]
+        elif self._share < 1.0:
+            wakes.append(now + self._regained_in())
+        if wakes:  # else every slot is in flight; a release comes
+            queue.timer = queue.loop.call_at(min(wakes), self._grant, queue)
+
+    def _regained_in(self) -> float:
+        """Return the seconds in which one more call comes back after a 429."""
+        assert self._limit is not None  # noqa: S101 -- for the type checkers
+        return self._limit.period / _REGAINED / self._limit.calls

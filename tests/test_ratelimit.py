@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -260,3 +261,136 @@ def test_loops_that_take_turns_keep_their_own_queues() -> None:
     asyncio.run(use(limiter, Priority.LOOK))
     first.run_until_complete(asyncio.wait_for(waiting, 5))
     first.close()
+
+
+# -- looks that saturate the budget ---------------------------------------------------------------
+
+
+async def test_looks_that_fill_the_window_are_spaced_evenly() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0), Clock())
+    start = now()
+    times = []
+    for _ in range(400):
+        await use(limiter, Priority.LOOK)
+        times.append(now() - start)
+    assert times[44] == 0, "half of the window is there at once"
+    spaced = [after - before for before, after in itertools.pairwise(times[200:])]
+    assert max(spaced) == pytest.approx(60.1 / 90, abs=1e-6), "then no gap is longer than needed"
+    for first, ninety_later in zip(times, times[90:], strict=False):
+        assert ninety_later - first >= 60
+    assert times[-1] < 400 / 90 * 60.1 + 1, "and no slot is wasted"
+
+
+async def test_what_is_urgent_finds_a_slot_soon_while_looks_want_all() -> None:
+    """In one burst, looks would leave a discovery five calls a minute."""
+    limiter = RateLimiter(RateLimit(100, 60.0), Clock())
+
+    async def look_for_ever() -> None:
+        while True:
+            await use(limiter, Priority.LOOK)
+
+    looking = asyncio.create_task(look_for_ever())
+    await asyncio.sleep(300)
+    waits = []
+    for _ in range(30):
+        start = now()
+        await use(limiter, Priority.DISCOVERY)
+        waits.append(now() - start)
+    assert max(waits) < 1
+    looking.cancel()
+    await asyncio.wait({looking})
+
+
+async def test_a_few_looks_are_never_spaced() -> None:
+    limiter = RateLimiter(RateLimit(12, 60.0), Clock())
+    start = now()
+    for _ in range(10):
+        await use(limiter, Priority.LOOK)
+    assert now() == start
+
+
+# -- 429: the quota is shared ---------------------------------------------------------------------
+
+
+async def rate_of(limiter: RateLimiter, priority: Priority, seconds: float) -> int:
+    """Return how many calls get through."""
+    count = 0
+
+    async def call_for_ever() -> None:
+        nonlocal count
+        while True:
+            await use(limiter, priority)
+            count += 1
+
+    calling = asyncio.create_task(call_for_ever())
+    await asyncio.sleep(seconds)
+    calling.cancel()
+    await asyncio.wait({calling})
+    return count
+
+
+async def test_a_429_halves_what_can_wait_and_it_comes_back_slowly() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0, margin=0), Clock())
+    limiter.hold(30)
+    limiter.hold(20)  # another reply of the same moment
+    assert limiter.share(now()) == 0.5
+    await asyncio.sleep(29.9)
+    assert limiter.share(now()) == 0.5, "nothing comes back while the window is full"
+    minutes = [await rate_of(limiter, Priority.LOOK, 60) for _ in range(7)]
+    assert 45 <= minutes[0] <= 0.6 * 90
+    assert minutes == sorted(minutes)
+    assert minutes[-1] == 90
+    assert limiter.share(now()) == 1.0
+
+
+async def test_each_further_429_halves_again_but_something_is_left() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0), Clock())
+    for share in (0.5, 0.25, 0.125, 0.0625, 0.05, 0.05):
+        limiter.hold(1)
+        assert limiter.share(now()) == pytest.approx(share, abs=0.01)
+        await asyncio.sleep(1)
+    assert await rate_of(limiter, Priority.LIST, 59) >= 4
+
+
+async def test_cancels_and_triggers_are_not_slowed_down() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0), Clock())
+    for _ in range(5):
+        limiter.hold(1)
+        await asyncio.sleep(1)
+    assert await rate_of(limiter, Priority.TRIGGER, 50) == 98
+    assert await limiter.acquire(Priority.CANCEL)
+
+
+async def test_processes_that_share_a_quota_find_their_shares() -> None:
+    """Two clients, each believing that all hundred calls are its own."""
+    served: list[float] = []
+    refused: list[float] = []
+
+    async def client(limiter: RateLimiter) -> None:
+        while True:
+            slot = await limiter.acquire(Priority.LOOK)
+            assert slot
+            window = [at for at in served if at > now() - 60]
+            if len(window) >= 100:
+                refused.append(now())
+                limiter.hold(max(1.0, window[0] + 60 - now()))
+            else:
+                served.append(now())
+            limiter.release(slot, sent=True)
+
+    clients = [asyncio.create_task(client(RateLimiter(RateLimit(), Clock()))) for _ in range(2)]
+    await asyncio.sleep(1200)
+    for one in clients:
+        one.cancel()
+    await asyncio.wait(clients)
+    # Without backing off, every other call would be refused, 90 a minute.
+    assert len(refused) < 30
+    assert len(served) > 0.6 * 20 * 100
+
+
+async def test_how_long_calls_take() -> None:
+    limiter = RateLimiter(RateLimit(100, 60.0, margin=0), Clock())
+    assert limiter.time_for(190, Priority.DISCOVERY) == pytest.approx(180)
+    limiter.hold(30)
+    assert limiter.time_for(47, Priority.DISCOVERY) == pytest.approx(150)
+    assert RateLimiter(None, Clock()).time_for(1000, Priority.LOOK) == 0
