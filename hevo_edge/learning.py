@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-FEWEST = 10
+FEWEST = 12
 """With fewer Jobs the spread is a guess, and a guess that is too low costs more than it gains."""
 MOST = 40
 """Older Jobs hardly move the level, and the fit is to stay below a millisecond."""
@@ -150,7 +150,7 @@ class Learned:
 
 
 def forecast(logs: Sequence[float]) -> tuple[float, float]:
-    """Return level and spread of the next log duration, from at least 10, newest first."""
+    """Return level and spread of the next log duration, from at least 12, newest first."""
     middle = median(logs)
     usual = 1.4826 * median([abs(value - middle) for value in logs])  # robust standard deviation
     bound = CLIP * max(usual, NARROWEST)

@@ -83,13 +83,13 @@ def from_history(
 ) -> Schedule:
     """Look when the Job is likely to end, judging by how long those before it took.
 
-    In expectation it looks as often as the fixed interval would: seldom while an ending is unlikely,
-    often when it is due (the density of looks is proportional to the square root of the hazard
-    rate; Keller 1974, see ``hevo_edge.learning``). Guard rails: a first look after one interval,
-    because what fails at once fails early; no gap longer than ``longest``, nor shorter than a tenth
-    of the interval; the plain interval again for a Job that outlives its history.
+    In expectation it looks as often as the fixed interval would: seldom while an ending is
+    unlikely, often when it is due (the density of looks is proportional to the square root of the
+    hazard rate; Keller 1974, see ``hevo_edge.learning``). Guard rails: a first look after one
+    interval, because what fails at once fails early; no gap longer than ``longest``, nor shorter
+    than a tenth of the interval; the plain interval again for a Job that outlives its history.
 
-    It is worth it only where durations are alike. With fewer than 10 Jobs that took longer than one
+    It is worth it only where durations are alike. With fewer than 12 Jobs that took longer than one
     interval, a typical duration below 3 intervals, or widely spread durations (a standard deviation
     of their logarithms above 0.8), the answer is ``fixed(interval)``. It takes no Job into account
     that ends after it was made: make a new one for each wait.
@@ -101,7 +101,7 @@ def from_history(
         longest: The longest gap, in seconds, not below the interval; 10 intervals if None.
 
     Raises:
-        ConfigurationError: for durations that are no numbers, negative, NaN or infinite; for an
+        ConfigurationError: for durations that are no numbers, or negative, or not finite; for an
             interval or a longest gap that is not positive, or longer than a day; for a longest gap
             below the interval.
     """

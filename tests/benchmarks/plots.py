@@ -1,0 +1,116 @@
+"""Draws rows of numbers as an SVG, beside a CSV with exactly those numbers.
+
+Needs matplotlib (dependency group "benchmarks"), which is imported only when something is drawn.
+The same rows give the same bytes: text stays text, ids are salted, no date is written.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, float | str]
+SALT = "hevo-edge"
+STYLES = ("-", "--", ":", "-.")
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> None:
+    """Write rows (all with the same columns), floats with six significant digits."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows[0])
+        for row in rows:
+            writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in row.values()])
+
+
+def read_csv(path: Path) -> list[dict[str, float | str]]:
+    """Return the rows of a CSV; what looks like a number is one."""
+
+    def value(text: str) -> float | str:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{k: value(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def draw(
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    x: str,
+    y_label: str,
+    title: str,
+    lines: Sequence[str] = (),
+    bars: Sequence[str] = (),
+    shaded: Sequence[str] = (),
+    shaded_label: str = "",
+    x_label: str | None = None,
+    log_x: bool = False,
+) -> None:
+    """Write ``path`` with .svg and .csv: columns of the rows over the column ``x``.
+
+    Args:
+        rows: All with the same columns; those that are not drawn are only in the CSV.
+        path: Without a suffix.
+        x: The column of the x axis: numbers, or words (each row's place, in order).
+        y_label: What the left axis measures.
+        title: Of the figure.
+        lines: Columns drawn as lines.
+        bars: Columns drawn as bars, side by side.
+        shaded: Columns drawn as a shaded area, on an axis of their own at the right.
+        shaded_label: What the right axis measures.
+        x_label: The column's name if None.
+        log_x: A logarithmic x axis.
+    """
+    write_csv(rows, path.with_suffix(".csv"))
+    rows = read_csv(path.with_suffix(".csv"))  # what is drawn is what was written
+    import matplotlib  # noqa: PLC0415 -- the numbers need no matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    settings = {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 10}
+    with matplotlib.rc_context(settings):
+        figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+        places, names = _places(rows, x)
+        for k, column in enumerate(shaded):
+            _shade(axes, places, _column(rows, column), column, shaded_label, k)
+        for k, column in enumerate(lines):
+            axes.plot(places, _column(rows, column), STYLES[k % len(STYLES)], label=column)
+        width = 0.8 / max(len(bars), 1)
+        for k, column in enumerate(bars):
+            offset = (k - (len(bars) - 1) / 2) * width
+            axes.bar([p + offset for p in places], _column(rows, column), width, label=column)
+        if names:
+            axes.set_xticks(places, names, rotation=30, ha="right")
+        if log_x:
+            axes.set_xscale("log")
+        axes.set(xlabel=x if x_label is None else x_label, ylabel=y_label, title=title)
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=True, alpha=0.3)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        plt.close(figure)
+
+
+def _places(rows: Sequence[Row], x: str) -> tuple[list[float], list[str]]:
+    """Return where the rows stand on the x axis, and their names if they have some."""
+    if all(isinstance(row[x], float) for row in rows):
+        return _column(rows, x), []
+    return [float(k) for k in range(len(rows))], [str(row[x]) for row in rows]
+
+
+def _column(rows: Sequence[Row], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
+
+
+def _shade(axes: Any, x: list[float], y: list[float], name: str, label: str, k: int) -> None:
+    right = axes.twinx()
+    right.fill_between(x, y, alpha=0.2, color=f"C{7 - k}", label=name, linewidth=0)
+    right.set(ylabel=label)
+    right.set_ylim(bottom=0)

@@ -1,0 +1,196 @@
+"""The schedule that learns: what it guarantees for any history, and a slice of what it is worth."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import random
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hevo_edge import errors, learning
+from hevo_edge.job import Job
+from hevo_edge.models import JobData
+from hevo_edge.schedules import Fixed, as_schedule, fixed, from_history, next_gap
+from tests.benchmarks.learning import Durations, Scenario, measure
+
+ANY_HISTORY = st.lists(st.floats(0, sys.float_info.max), max_size=50)
+LIKELY_HISTORY = st.lists(st.floats(1, 5000), min_size=12, max_size=50)
+ANY_AGE = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@st.composite
+def tight(draw: st.DrawFn) -> list[float]:
+    """Histories from which something is learnt, mostly."""
+    middle = draw(st.floats(60, 20_000))
+    logs = draw(st.lists(st.floats(-0.7, 0.7), min_size=12, max_size=50))
+    return [middle * math.exp(each) for each in logs]
+
+
+def typical_history(sigma: float = 0.3, jobs: int = 30, seed: int = 1) -> list[float]:
+    rng = random.Random(seed)
+    return [600 * math.exp(rng.gauss(0, sigma)) for _ in range(jobs)]
+
+
+@given(
+    ANY_HISTORY | LIKELY_HISTORY | tight(),
+    st.floats(0.001, 3600),
+    st.floats(1, 24),
+    st.lists(ANY_AGE | st.floats(0, 10_000), min_size=1, max_size=8),
+)
+def test_gaps_are_positive_and_capped_at_any_age(
+    history: list[float], interval: float, factor: float, ages: list[float]
+) -> None:
+    longest = interval * factor
+    schedule = from_history(history, interval=interval, longest=longest)
+    for age in ages:
+        assert interval / 10 <= schedule.gap(age) <= longest
+
+
+@given(tight(), st.floats(0, 1e5))
+def test_the_same_history_gives_the_same_schedule(history: list[float], age: float) -> None:
+    first, second = from_history(history), from_history(iter(tuple(history)))
+    assert first == second
+    assert hash(first) == hash(second)
+    assert pickle.loads(pickle.dumps(first)) == first
+    assert first.gap(age) == second.gap(age)
+
+
+@given(tight(), st.floats(0, 5000), st.floats(0.01, 100))
+def test_another_unit_of_time_changes_nothing(
+    history: list[float], age: float, factor: float
+) -> None:
+    one = from_history(history, interval=15, longest=150)
+    scaled = [each * factor for each in history]
+    other = from_history(scaled, interval=15 * factor, longest=150 * factor)
+    if isinstance(one, learning.Learned) and isinstance(other, learning.Learned):
+        assert other.typical == pytest.approx(one.typical * factor)
+        assert other.spread == pytest.approx(one.spread)
+        outlived = one.typical * math.exp(learning.OUTLIVED * one.spread)
+        if age != pytest.approx(outlived):
+            assert other.gap(age * factor) == pytest.approx(one.gap(age) * factor, rel=1e-3)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=11), st.floats(1, 100))
+def test_few_jobs_are_no_history(history: list[float], interval: float) -> None:
+    assert from_history(history, interval=interval) == fixed(interval)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        typical_history(sigma=1.5),
+        [20.0] * 30,
+        [0] * 30,
+        [600.0] * 11 + [3.0] * 20,
+        [5e-324] * 20,
+        [None] * 40,
+    ],
+    ids=["wide", "short", "zero", "few that outlive the first look", "tiny", "unknown"],
+)
+def test_where_it_would_not_pay_the_interval_is_plain(history: list[float]) -> None:
+    schedule = from_history(history, interval=15)
+    assert type(schedule) is Fixed
+    assert schedule == fixed(15)
+
+
+def test_looks_come_early_then_rarely_then_often_then_plainly() -> None:
+    schedule = from_history(typical_history())
+    assert schedule.gap(0) == 15
+    assert schedule.gap(14.9) == 1.5
+    assert 100 < schedule.gap(15) <= 150
+    assert schedule.gap(600) < 6
+    assert schedule.gap(3000) == 15
+    assert schedule.gap(math.nan) == schedule.gap(math.inf) == 15
+    assert schedule.gap(-5) == schedule.gap(0)
+
+
+def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
+    schedule = from_history(typical_history())
+    assert isinstance(schedule, learning.Learned)
+    assert repr(schedule) == (
+        f"<learned schedule: typical job {schedule.typical:.0f} s, "
+        f"spread {schedule.spread:.2f}, instead of every 15 s>"
+    )
+    assert as_schedule(schedule) is schedule
+    assert next_gap(schedule, 0) == 15
+    assert not hasattr(schedule, "__dict__")
+    fields = [getattr(schedule, name) for name in schedule.__slots__]
+    assert sys.getsizeof(schedule) + sum(map(sys.getsizeof, fields)) < 512
+    assert schedule.density(0) == schedule.density(-1) == 1 / 150
+    assert schedule.density(1e9) == 1 / 15
+
+
+def test_jobs_and_their_data_will_do() -> None:
+    seconds = [round(each, 3) for each in typical_history()]
+    data = [
+        JobData.model_validate({"job_id": f"{k}", "duration": round(each * 1000)})
+        for k, each in enumerate(seconds)
+    ]
+    jobs = [Job(None, 1, each.job_id, data=each) for each in data]
+    unknown = [None, SimpleNamespace(duration_seconds=None), Job(None, 1, "x")]
+    learnt = from_history(seconds)
+    assert isinstance(learnt, learning.Learned)
+    assert from_history(data) == from_history(jobs) == learnt
+    assert from_history([*unknown, *seconds]) == learnt
+
+
+def test_the_newest_jobs_count_most_and_old_ones_not_at_all() -> None:
+    recent = typical_history(jobs=learning.MOST)
+    assert from_history(recent) == from_history([*recent, 1.0, 1e9])
+    longer = from_history([2 * each for each in recent[:15]] + recent[15:])
+    assert isinstance(longer, learning.Learned)
+    assert longer.typical > 900
+
+
+@pytest.mark.parametrize(
+    ("durations", "options", "words"),
+    [
+        (5, {}, "iterable"),
+        ("600", {}, "iterable"),
+        (None, {}, "iterable"),
+        ([-1.0], {}, "negative"),
+        ([math.nan], {}, "finite"),
+        ([math.inf], {}, "finite"),
+        ([10**400], {}, "finite"),
+        ([True], {}, "seconds, not True"),
+        (["600"], {}, "seconds, not '600'"),
+        ([SimpleNamespace(duration_seconds="1")], {}, "seconds, not '1'"),
+        ([], {"interval": 0}, "interval must be positive"),
+        ([], {"interval": "15"}, "interval must be a number"),
+        ([], {"interval": 90_000}, "a day"),
+        ([], {"longest": math.nan}, "longest must be positive"),
+        ([], {"longest": 14}, "must not exceed longest"),
+        ([], {"longest": 90_000}, "a day"),
+    ],
+)
+def test_what_makes_no_sense(durations: Any, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=words):
+        from_history(durations, **options)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "goal", "most_calls"),
+    [
+        (Scenario("", Durations(600, 0.3)), 0.58, 1.02),
+        (Scenario("", Durations(600, 0.6)), 0.88, 1.02),
+        (Scenario("", Durations(600, 1.0)), 1.02, 1.02),
+        (Scenario("", Durations(600, 0.3, failing=0.05)), 0.62, 1.02),
+        (Scenario("", Durations(600, 0.3), outlier=20), 0.6, 1.02),
+        (Scenario("", Durations(600, 0.3), drift=0.03), 0.7, 1.25),
+        (Scenario("", Durations(600, 0.3), jump=2), 1.03, 1.75),
+        (Scenario("", Durations(600, 0.3), jump=0.5), 1.03, 0.5),
+    ],
+    ids=["0.3", "0.6", "1.0", "some fail", "outlier", "drift", "twice as long", "half as long"],
+)
+def test_what_it_is_worth(scenario: Scenario, goal: float, most_calls: float) -> None:
+    """A few histories; see tests/benchmarks/learning.py for all of it."""
+    result = measure(scenario, 16)
+    assert result.ratio <= goal
+    assert result.calls <= most_calls * result.fixed_calls
+    assert result.to_best > 0.99  # else the optimum is none
