@@ -1,20 +1,23 @@
 """One watcher per client: who waits for a Job registers here, and shares its looks.
 
-It knows no HTTP: it is given a function that looks. A look that fails for a passing reason (the
-network, 429, 5xx, a garbled body) is never an outcome; the next look comes on schedule.
+It knows no HTTP: it is given what looks. A look that fails for a passing reason (the network, 429,
+5xx, a garbled body) is never an outcome; the next look comes on schedule.
+
+A Job that is waited for costs memory, but no task and no timer: one timer waits for whatever is due
+next, and a task lives as long as a look is under way. When the call budget is used up, one look
+waits for it; whose it is next, is chosen when that one has been sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from collections.abc import Callable
+from typing import Protocol
 
+from hevo_edge.agenda import Agenda, Turns
 from hevo_edge.clock import Clock
-from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     HevoError,
     NotFound,
@@ -24,299 +27,383 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from hevo_edge.experience import Experience
 from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
-from hevo_edge.schedules import LONGEST_GAP, Schedule, next_gap
+from hevo_edge.watched import Follower, JobKey, Watched
 
-JobKey = tuple[int, str]
-Look = Callable[[JobKey, "float | None"], Awaitable[JobData]]
-"""Fetches a Job's snapshot, before a deadline (loop time) if there is one."""
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
 PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
 """What says nothing about a Job: look again later."""
-LAST_LOOK = 5.0
-"""Seconds that the last look, at a deadline, may take."""
-CONFIRMED_MISSING = 3
-"""How many 404s in a row it takes to believe that a Job seen before is gone."""
+MOST_LOOKS = 50
+"""How many looks are under way at once, at most; more would only queue in the server."""
+_WORTH_A_LIST = 2
+"""A list call costs as much as a look: from so many Jobs of a Pipeline on, it is cheaper."""
+
+
+class Eyes(Protocol):
+    """What looks. ``sending`` is called when the request has its place in the call budget.
+
+    A last look is quick or fails, and goes before those on schedule.
+    """
+
+    async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
+        """Return a Job's snapshot."""
+        ...
+
+    async def jobs(
+        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
+    ) -> list[JobData]:
+        """Return the snapshots on the first page of a Pipeline's jobs list."""
+        ...
+
+    def room(self, *, last: bool) -> int:
+        """Return how many looks could be sent at once now."""
+        ...
+
+    def patience(self, looks: int) -> float:
+        """Return the seconds in which so many last looks can be made."""
+        ...
 
 
 class Watcher:
     """Looks at the Jobs that are waited for, each as often as its most eager waiter wants.
 
+    Beyond the call budget, looks go where they are expected to save most; no Job whose look is
+    due waits for longer than four times as many looks as are due.
+
     Args:
-        look: Fetches a Job's snapshot.
-        clock: Time.
+        eyes: What looks.
+        clock: Time, and chance.
     """
 
-    def __init__(self, look: Look, clock: Clock) -> None:
-        self.look = look
-        self.clock = clock
-        self._watches: PerLoop[dict[JobKey, _Watch]] = PerLoop(dict)
+    def __init__(self, eyes: Eyes, clock: Clock) -> None:
+        experience = Experience()
+        self._watching: PerLoop[_Watching] = PerLoop(lambda: _Watching(eyes, clock, experience))
 
     def follow(
-        self, key: JobKey, schedule: Schedule, seen: tuple[JobData, float] | None = None
-    ) -> Follower:
-        """Return an async context manager that gets the Job's snapshots while it is open.
+        self,
+        follower: Follower,
+        key: JobKey,
+        seen: tuple[JobData, float] | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        """Let a follower hear of a Job, until it leaves.
 
         Args:
+            follower: Who hears. What its schedule raises, and what makes looking pointless, it
+                hears as well, once.
             key: Pipeline id and Job id.
-            schedule: How often to look.
             seen: A snapshot and the loop time at which it was taken, if there is one. Without it,
                 the first look comes at once, unless somebody else's look is recent enough.
+            deadline: The loop time at which a last look is made for it.
         """
-        return Follower(self, key, schedule, seen)
+        self._watching.get().join(follower, key, seen, deadline)
 
-    def watch(self, key: JobKey) -> _Watch:
-        """Return the watch over a Job, begun if there is none."""
-        watches = self._watches.get()
-        if key not in watches:
-            watches[key] = _Watch(self, key, watches)
-        return watches[key]
+    def leave(self, follower: Follower) -> None:
+        """Let a follower hear no more. Leaving twice does nothing."""
+        watching = self._watching.peek()
+        if watching is not None:
+            watching.leave(follower)
 
-    async def until_over(
-        self, key: JobKey, schedule: Schedule, seen: tuple[JobData, float] | None = None
-    ) -> JobData:
-        """Wait without a deadline until a Job has ended, however it ended."""
-        async with self.follow(key, schedule, seen) as follower:
-            while True:
-                snapshot = await follower.next(None)
-                if snapshot is not None and snapshot.is_terminal:
-                    return snapshot
+    async def settle(self) -> None:
+        """Wait until the looks that nobody needs any more have ended."""
+        watching = self._watching.peek()
+        if watching is not None:
+            await watching.settle()
 
     async def close(self) -> None:
         """End all waits of the running loop with an error."""
-        for watch in list((self._watches.peek() or {}).values()):
-            watch.fail(HevoError("this HevoClient was closed while a Job was awaited"))
-            await watch.stop()
+        watching = self._watching.peek()
+        if watching is not None:
+            watching.end(HevoError("this HevoClient was closed while a Job was awaited"))
+            await watching.settle()
 
 
-class Follower:
-    """One waiter's view of a Job: its snapshots, one a change."""
+class _Look:
+    """A look under way, at one Job or at a Pipeline's list."""
 
-    def __init__(
-        self,
-        watcher: Watcher,
-        key: JobKey,
-        schedule: Schedule,
-        seen: tuple[JobData, float] | None,
-    ) -> None:
-        self.schedule = schedule
-        self._watcher = watcher
-        self._key = key
-        self._seen = seen
-        self._news: deque[JobData | Exception] = deque()
-        self._wake: asyncio.Future[None] | None = None
+    __slots__ = ("has_slot", "last", "targets", "task")
 
-    async def __aenter__(self) -> Follower:
-        self._watch = self._watcher.watch(self._key)
-        self._watch.join(self, self._seen)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._watch.leave(self)
-
-    def push(self, news: JobData | Exception) -> None:
-        """Hand over a snapshot, or the error that ends the wait."""
-        self._news.append(news)
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    async def newest(self, deadline: float | None) -> JobData | None:
-        """Return the newest snapshot not yet returned; see ``next``."""
-        snapshot = await self.next(deadline)
-        while self._news:
-            snapshot = self._take()
-        return snapshot
-
-    async def next(self, deadline: float | None) -> JobData | None:
-        """Return the next snapshot, or None when ``deadline`` (loop time) came first.
-
-        Raises:
-            HevoError: what makes further looks pointless, such as AuthenticationError.
-        """
-        if not self._news:
-            self._wake = asyncio.get_running_loop().create_future()
-            now = self._watcher.clock.now()
-            timeout = None if deadline is None else max(0.0, deadline - now)
-            await asyncio.wait({self._wake}, timeout=timeout)
-        return self._take()
-
-    async def last_look(self) -> JobData | None:
-        """Look once more, at a deadline; None when that shows nothing new or fails."""
-        await asyncio.wait({self._watch.look_at_deadline()}, timeout=LAST_LOOK + 1)
-        latest = None
-        while self._news:
-            latest = self._take()
-        return latest
-
-    @property
-    def last_failure(self) -> Exception | None:
-        """Why the latest look failed; None when it did not."""
-        return self._watch.last_failure
-
-    def _take(self) -> JobData | None:
-        if not self._news:
-            return None
-        news = self._news.popleft()
-        if isinstance(news, HevoError):
-            # A copy each: the waiters of a Job must not share one traceback.
-            raise copy.copy(news) from news.__cause__
-        if isinstance(news, Exception):
-            raise news
-        return news
+    def __init__(self, targets: list[Watched], *, last: bool) -> None:
+        self.targets = targets
+        self.last = last
+        self.has_slot = False
+        self.task: asyncio.Task[None] | None = None
 
 
-class _Watch:
-    """A Job under watch: a timer while nothing happens, a task while a look is under way."""
+class _Watching:
+    """All that is watched in one event loop."""
 
-    def __init__(self, watcher: Watcher, key: JobKey, watches: dict[JobKey, _Watch]) -> None:
-        self.clock: Clock = watcher.clock
-        self.last_failure: Exception | None = None
-        self._look = watcher.look
-        self._key = key
-        self._watches = watches
-        self._followers: list[Follower] = []
-        self._latest: JobData | None = None
-        self._looked_at: float | None = None
-        self._first_seen = self.clock.now()
-        self._missing = 0
+    def __init__(self, eyes: Eyes, clock: Clock, experience: Experience) -> None:
+        self._eyes = eyes
+        self._clock = clock
+        self._experience = experience
+        self._loop = asyncio.get_running_loop()
+        self._watched: dict[JobKey, Watched] = {}
+        self._of_pipeline: dict[int, dict[Watched, None]] = {}
+        self._agenda: Agenda[Watched] = Agenda()
+        self._deadlines: Agenda[Follower] = Agenda()
+        self._turns: Turns[Watched] = Turns(Watched.worth, clock.random)
+        self._last_turns: deque[Watched] = deque()
+        self._looks: set[_Look] = set()
+        self._starting = {False: 0, True: 0}  # looks without a slot yet; True: last ones
+        self._ending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._last: asyncio.Task[None] | None = None
-        self._over = False
 
-    def join(self, follower: Follower, seen: tuple[JobData, float] | None) -> None:
-        if seen is not None and self._is_newer(seen[1]):
-            self._publish(seen[0])
-            self._looked_at = seen[1]
-        elif self._latest is not None and (seen is None or seen[0] != self._latest):
-            follower.push(self._latest)
-        self._followers.append(follower)
-        self._plan()
+    # -- who waits --------------------------------------------------------------------------------
 
-    async def leave(self, follower: Follower) -> None:
-        self._followers.remove(follower)
-        if self._followers:
-            self._plan()
-        else:
-            await self.stop()
+    def join(
+        self,
+        follower: Follower,
+        key: JobKey,
+        seen: tuple[JobData, float] | None,
+        deadline: float | None,
+    ) -> None:
+        watched = self._watched.get(key)
+        if watched is None:
+            watched = Watched(key, self._clock.now())
+            self._watched[key] = watched
+            self._of_pipeline.setdefault(key[0], {})[watched] = None
+        if seen is not None and watched.is_news(seen[1], self._clock.now()):
+            watched.publish(*seen)
+        elif watched.latest is not None and (seen is None or seen[0] != watched.latest):
+            follower.hear(watched.latest)
+        watched.add(follower)
+        if deadline is not None:
+            self._deadlines.set(follower, deadline)
+        self._plan(watched)
 
-    async def stop(self) -> None:
-        self._forget()
-        if self._timer is not None:
-            self._timer.cancel()
-        looks = {look for look in (self._task, self._last) if look is not None}
-        for look in looks:
-            look.cancel()
-        if looks:
-            await asyncio.wait(looks)
-
-    def _forget(self) -> None:
-        """Look no more; whoever waits for the Job from now on begins anew."""
-        self._over = True
-        if self._watches.get(self._key) is self:
-            del self._watches[self._key]
-
-    def _is_newer(self, seen_at: float) -> bool:
-        # A time after now is another loop's.
-        return (-1 if self._looked_at is None else self._looked_at) < seen_at <= self.clock.now()
-
-    def fail(self, error: Exception) -> None:
-        self._forget()
-        for follower in self._followers:
-            follower.push(error)
-
-    def _look_now(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._look_on())
-
-    def look_at_deadline(self) -> asyncio.Task[None]:
-        """Start a look that is quick or fails; whoever's deadline comes meanwhile joins it.
-
-        A look on schedule may be under way, but pausing before it repeats a request.
-        """
-        if self._last is None:
-            deadline = self.clock.now() + LAST_LOOK
-            self._last = asyncio.get_running_loop().create_task(self._look_once(deadline))
-            self._last.add_done_callback(self._last_is_over)
-        return self._last
-
-    def _last_is_over(self, _: asyncio.Task[None]) -> None:
-        self._last = None
-
-    def _plan(self) -> None:
-        """Set the timer for the most eager follower."""
-        ended = self._latest is not None and self._latest.is_terminal
-        if self._over or ended or self._task is not None:
+    def leave(self, follower: Follower) -> None:
+        watched = follower.watched
+        if watched is None:
             return
+        self._deadlines.discard(follower)
+        was_eager = watched.remove(follower)
+        if not watched.followers:
+            self._forget(watched)
+        elif was_eager and not watched.is_over:
+            self._plan(watched)
+        if not self._watched:
+            self._disarm()
+
+    def end(self, error: HevoError) -> None:
+        for watched in list(self._watched.values()):
+            self._fail(watched, error)
+        self._disarm()
+
+    async def settle(self) -> None:
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    def _fail(self, watched: Watched, error: Exception) -> None:
+        """End the waits for a Job; whoever waits for it from now on begins anew."""
+        self._forget(watched)
+        watched.tell(error)
+
+    def _forget(self, watched: Watched) -> None:
+        watched.is_over = True
+        if self._watched.get(watched.key) is not watched:
+            return
+        del self._watched[watched.key]
+        mates = self._of_pipeline[watched.key[0]]
+        del mates[watched]
+        if not mates:
+            del self._of_pipeline[watched.key[0]]
+        self._agenda.discard(watched)
+        self._turns.discard(watched)
+        if watched.is_looked_at or watched.is_looked_at_last:
+            self._call_off()
+
+    def _call_off(self) -> None:
+        """Cancel the looks that nobody needs any more."""
+        for look in self._looks:
+            if look.task is not None and all(target.is_over for target in look.targets):
+                look.task.cancel()
+                self._ending.add(look.task)
+
+    # -- when to look -----------------------------------------------------------------------------
+
+    def _plan(self, watched: Watched) -> None:
+        """Note when the Job is due, by its most eager follower."""
+        if watched.is_over or watched.has_ended or watched.is_looked_at:
+            return
+        if watched.tried_at is None:
+            self._turns.add(watched, urgent=True)
+            self._arm(self._clock.now())
+            return
+        due = watched.tried_at + watched.gap(self._clock.now(), self._experience)
+        if due > self._clock.now():
+            self._turns.discard(watched)
+            self._agenda.set(watched, due)
+        else:
+            self._agenda.discard(watched)
+            self._turns.add(watched)
+        self._arm(due)
+
+    def _arm(self, at: float) -> None:
+        """Wake up at a loop time, if not earlier."""
+        if self._timer is None or self._timer.when() > at:
+            self._disarm()
+            self._timer = self._loop.call_at(at, self._wake)
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        gaps = [self._gap(follower) for follower in self._followers]
-        due = self.clock.now() if self._looked_at is None else self._looked_at + min(gaps)
-        self._timer = asyncio.get_running_loop().call_at(due, self._look_now)
+            self._timer = None
 
-    def _gap(self, follower: Follower) -> float:
-        ran = None if self._latest is None else self._latest.duration_seconds
-        since = self._first_seen if ran is None else self._looked_at or self._first_seen
-        try:
-            return next_gap(follower.schedule, (ran or 0.0) + self.clock.now() - since)
-        except Exception as error:  # noqa: BLE001 -- handed to the one who passed the schedule
-            follower.push(error)
-            return LONGEST_GAP
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        for watched in self._agenda.due(now):
+            self._turns.add(watched)
+        for follower in list(self._deadlines.due(now)):
+            self._time_is_up(follower, now)
+        self._fill(now)
+        for agenda in (self._agenda, self._deadlines):
+            upcoming = agenda.next_at()
+            if upcoming is not None:
+                self._arm(upcoming)
 
-    async def _look_on(self) -> None:
-        """Look on schedule, and plan the next look."""
-        try:
-            await self._look_once(None)
-        finally:
-            self._task = None
-        if self._followers:
-            self._plan()
+    def _time_is_up(self, follower: Follower, now: float) -> None:
+        """Let a last look be made for a follower; or end its wait, if that takes too long."""
+        watched = follower.watched
+        if watched is None or watched.is_over or watched.has_ended or follower.is_late:
+            follower.time_is_up()
+            return
+        follower.is_late = True
+        if not (watched.wants_last_look or watched.is_looked_at_last):
+            watched.wants_last_look = True
+            self._last_turns.append(watched)
+        self._deadlines.set(follower, now + self._eyes.patience(len(self._last_turns)))
 
-    async def _look_once(self, deadline: float | None) -> None:
+    # -- looking ----------------------------------------------------------------------------------
+
+    def _fill(self, now: float) -> None:
+        """Start the looks whose turn it is, as many as there is room for."""
+        while self._last_turns and self._has_room(last=True):
+            watched = self._last_turns.popleft()
+            if watched.wants_last_look and not watched.is_over:
+                self._start(watched, last=True)
+        while self._turns and self._has_room(last=False):
+            self._start(self._turns.choose(now), last=False)
+
+    def _has_room(self, *, last: bool) -> bool:
+        """Say whether a look can be sent at once, or at least be the one that waits for that."""
+        if len(self._looks) >= MOST_LOOKS * (1 + last):
+            return False
+        starting = self._starting[last]
+        return starting == 0 or starting < self._eyes.room(last=last)
+
+    def _start(self, watched: Watched, *, last: bool) -> None:
+        mates = self._mates(watched, last=last)
+        look = _Look(mates or [watched], last=last)
+        for target in look.targets:
+            self._agenda.discard(target)
+            self._turns.discard(target)
+            if last:
+                target.is_looked_at_last, target.wants_last_look = True, False
+            else:
+                target.is_looked_at = True
+        self._looks.add(look)
+        self._starting[last] += 1
+        look.task = self._loop.create_task(self._run(look, at_list=bool(mates)))
+        look.task.add_done_callback(lambda task: self._is_done(look, task))
+
+    def _mates(self, watched: Watched, *, last: bool) -> list[Watched]:
+        """Return the Jobs to read by one list call; none where a look at the one is as cheap."""
+        if watched.is_unlisted:
+            return []
+        mates = [
+            mate
+            for mate in self._of_pipeline[watched.key[0]]
+            if not (mate.is_unlisted or mate.has_ended or mate.is_looked_at_last)
+            and (last or not mate.is_looked_at)
+        ]
+        learns = not last and watched.wants_experience(self._clock.now(), self._experience)
+        return mates if learns or len(mates) >= _WORTH_A_LIST else []
+
+    async def _run(self, look: _Look, *, at_list: bool) -> None:
+        def sending() -> None:
+            if not look.has_slot:
+                look.has_slot = True
+                self._starting[look.last] -= 1
+                self._fill(self._clock.now())
+
+        if at_list:
+            await self._look_at_list(look, sending)
+        else:
+            await self._look_at(look.targets[0], look, sending)
+
+    def _is_done(self, look: _Look, task: asyncio.Task[None]) -> None:
+        """Plan the next looks, also when this one was cancelled before it began."""
+        self._looks.discard(look)
+        self._ending.discard(task)
+        if not look.has_slot:
+            self._starting[look.last] -= 1
+        for target in look.targets:
+            self._looked_at(target, look)
+        self._fill(self._clock.now())
+
+    def _looked_at(self, watched: Watched, look: _Look) -> None:
+        """Plan the next look; who has waited for a last one need not wait any more."""
+        if not look.last:
+            watched.is_looked_at = False
+        else:
+            watched.is_looked_at_last = False
+            if not watched.wants_last_look:
+                for follower in [one for one in watched.followers if one.is_late]:
+                    follower.time_is_up()
+        self._plan(watched)
+
+    async def _look_at(self, watched: Watched, look: _Look, sending: Callable[[], None]) -> None:
         try:
-            snapshot = await self._look(self._key, deadline)
+            snapshot = await self._eyes.job(watched.key, last=look.last, sending=sending)
         except PASSING as error:
-            self.last_failure = error
-            log.warning(
-                "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
-                self._key[1],
-                self._key[0],
+            self._failed(watched, error)
+        except NotFound as error:
+            watched.tried_at, watched.failure = self._clock.now(), error
+            if watched.miss():
+                self._fail(watched, error)
+        except Exception as error:  # noqa: BLE001 -- handed to those who wait
+            self._fail(watched, error)
+        else:
+            watched.publish(snapshot, self._clock.now())
+
+    async def _look_at_list(self, look: _Look, sending: Callable[[], None]) -> None:
+        pipeline_id = look.targets[0].key[0]
+        rows: dict[str, JobData] = {}
+        try:
+            page = await self._eyes.jobs(pipeline_id, last=look.last, sending=sending)
+        except PASSING as error:
+            for watched in look.targets:
+                self._failed(watched, error)
+            return
+        except HevoError as error:
+            log.info(
+                "the Jobs of Pipeline %s are looked at one by one, as they cannot be listed: %s",
+                pipeline_id,
                 error,
             )
-        except NotFound as error:
-            self._not_found(error)
-        except Exception as error:  # noqa: BLE001 -- handed to those who wait
-            self.fail(error)
         else:
-            self._publish(snapshot)
-        finally:
-            self._looked_at = self.clock.now()
+            self._experience.note(pipeline_id, page, self._clock.now())
+            rows = {job.job_id: job for job in page}
+        for watched in look.targets:
+            row = rows.get(watched.key[1])
+            if row is not None:
+                watched.publish(row, self._clock.now())
+                continue
+            watched.is_unlisted = True
+            if look.last and any(follower.is_late for follower in watched.followers):
+                watched.wants_last_look = True
+                self._last_turns.appendleft(watched)
 
-    def _not_found(self, error: NotFound) -> None:
-        self._missing += 1
-        self.last_failure = error
-        if self._latest is None or self._missing >= CONFIRMED_MISSING:
-            self.fail(error)
-
-    def _publish(self, snapshot: JobData) -> None:
-        self.last_failure = None
-        self._missing = 0
-        if snapshot == self._latest:
-            return
-        known = None if self._latest is None else self._latest.status
-        if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
-            log.warning(
-                "Job %s of Pipeline %s has the unknown status %r; taken as still running",
-                self._key[1],
-                self._key[0],
-                snapshot.status,
-            )
-        self._latest = snapshot
-        for follower in self._followers:
-            follower.push(snapshot)
+    def _failed(self, watched: Watched, error: HevoError) -> None:
+        watched.tried_at, watched.failure = self._clock.now(), error
+        log.warning(
+            "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
+            watched.key[1],
+            watched.key[0],
+            error,
+        )

@@ -20,22 +20,29 @@ from hevo_edge.transport import Transport
 _CLEAR = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
 
 
-async def cancel_job(transport: Transport, key: tuple[int, str]) -> JobData | None:
+async def cancel_job(
+    transport: Transport, key: tuple[int, str], patience: float | None = None
+) -> JobData | None:
     """Ask Hevo to cancel a Job; return its snapshot if one had to be read.
 
     What Hevo answers for a Job that has ended is not known, and an answer may be lost. So after
     anything but a clear answer the Job is looked at, and where it has ended or is CANCELLING, all
     is well.
 
+    Args:
+        transport: Sends.
+        key: Pipeline id and Job id.
+        patience: Seconds in which Hevo must answer each request.
+
     Raises:
         RequestError: when the request failed and the Job is still running.
     """
     try:
-        await transport.send(api.cancel_job(*key), Priority.CANCEL)
+        await transport.send(api.cancel_job(*key), Priority.CANCEL, patience=patience)
     except (ApiError, RequestOutcomeUnknown, UnexpectedResponse) as error:
         if isinstance(error, _CLEAR):
             raise
-        job = await transport.send(api.get_job(*key), Priority.CANCEL)
+        job = await transport.send(api.get_job(*key), Priority.CANCEL, patience=patience)
         if not job.is_terminal and job.status != JobStatus.CANCELLING:
             raise
         return job

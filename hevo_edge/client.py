@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api, checks
-from hevo_edge.awaiting import JobKey, Watcher
+from hevo_edge.awaiting import Watcher
 from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.history import rows
 from hevo_edge.job import Job
-from hevo_edge.models import JobData, Page, PipelineData
+from hevo_edge.looking import Eyes
+from hevo_edge.models import Page, PipelineData
 from hevo_edge.pipeline import Pipeline
 from hevo_edge.preparing import Preparing
 from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
+from hevo_edge.starting import Starts
 from hevo_edge.ticket import OnTicket
 from hevo_edge.transport import Transport
 from hevo_edge.triggering import Triggers, TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions
+from hevo_edge.waits import Waits
 
 if TYPE_CHECKING:
     import aiohttp
@@ -98,10 +99,10 @@ class HevoClient:
             )
         self.base_url = config.base_url
         self.clock: Clock = clock or Clock()
-        self.transport: Transport = Transport(
-            config, RateLimiter(rate_limit, self.clock), self.clock, session
-        )
-        self.watcher: Watcher = Watcher(self._look, self.clock)
+        limiter = RateLimiter(rate_limit, self.clock)
+        self.transport: Transport = Transport(config, limiter, self.clock, session)
+        self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
+        self.starts: Starts = Starts(self.transport, self.clock)
         preparing = Preparing(
             self.transport,
             self.watcher,
@@ -209,13 +210,9 @@ class HevoClient:
         """
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
-        results: dict[int, Job | HevoError] = {}
-        async with aclosing(self._finished(given, WaitOptions.of(wait))) as finished:
-            async for index, result in finished:
-                if isinstance(result, HevoError) and on_failure == "raise":
-                    raise result
-                results[index] = result
-        return [results[index] for index in range(len(given))]
+        async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
+            results = {place: result async for place, result in ended}
+        return [results[place] for place in range(len(given))]
 
     @overload
     def as_completed(
@@ -246,10 +243,8 @@ class HevoClient:
         """
         checks.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
-        async with aclosing(self._finished(given, WaitOptions.of(wait))) as finished:
-            async for _, result in finished:
-                if isinstance(result, HevoError) and on_failure == "raise":
-                    raise result
+        async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
+            async for _, result in ended:
                 yield result
 
     # -- trigger in three steps -------------------------------------------------------------------
@@ -335,11 +330,6 @@ class HevoClient:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    async def _look(self, key: JobKey, deadline: float | None) -> JobData:
-        # A look at a deadline must not queue behind those on schedule.
-        priority = Priority.LOOK if deadline is None else Priority.DISCOVERY
-        return await self.transport.send(api.get_job(*key), priority, deadline=deadline)
-
     def _jobs(self, jobs: Iterable[Job | str]) -> list[Job]:
         if isinstance(jobs, (str, Job)):
             raise ConfigurationError("jobs must be several Jobs or refs, such as a list of them")
@@ -362,29 +352,17 @@ class HevoClient:
             )
         return ticket
 
-    @staticmethod
-    async def _finished(
-        jobs: list[Job], options: WaitOptions
+    async def _ended(
+        self, jobs: list[Job], options: WaitOptions, on_failure: str
     ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
-        """Yield each Job's place and outcome as it ends; owns the waits, and ends them all."""
-        # Ending the waits because one failed is no interrupt; only one from outside is.
-        alone = replace(options, cancel_on_interrupt=False)
-        tasks = {asyncio.ensure_future(job.wait(alone)): at for at, job in enumerate(jobs)}
-        pending = set(tasks)
-        try:
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in sorted(done, key=lambda task: tasks[task]):
-                    failure = task.exception()
-                    if failure is not None and not isinstance(failure, HevoError):
-                        raise failure
-                    yield tasks[task], failure or task.result()
-        except asyncio.CancelledError:
-            if options.cancel_on_interrupt:
-                left = [jobs[tasks[task]] for task in pending]
-                await asyncio.gather(*(job.cancel_despite_interrupt() for job in left))
-            raise
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Yield each Job's place and outcome as it ends; what is to be raised, raise."""
+        deadline = None if options.timeout is None else self.clock.now() + options.timeout
+        async with Waits(self.watcher, jobs, options, deadline) as waits:
+            while (ended := await waits.next()) is not None:
+                place, result = ended
+                if isinstance(result, HevoError) and on_failure == "return":
+                    yield place, result
+                    continue
+                if isinstance(result, BaseException):
+                    raise result
+                yield place, result

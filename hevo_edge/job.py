@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge import api
-from hevo_edge.awaiting import JobKey
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
-from hevo_edge.errors import HevoError, JobTimeout
+from hevo_edge.errors import HevoError
+from hevo_edge.following import Reader, until_over
 from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
-from hevo_edge.outcomes import failed_outcome
 from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import Schedule, as_schedule
+from hevo_edge.schedules import Fixed, Schedule, as_schedule, fixed
 from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
+from hevo_edge.waits import Waits
+from hevo_edge.watched import JobKey
 
 if TYPE_CHECKING:
     from hevo_edge.client import HevoClient
 
 log: logging.Logger = logging.getLogger("hevo_edge.job")
 
+UNTIL_CANCELLED: Fixed = fixed(3.0)
+"""How often to look at a Job that is being cancelled."""
 CANCEL_PATIENCE = 10.0
 """Seconds that an interrupted wait gives the remote cancel."""
 
@@ -90,7 +92,7 @@ class Job:
             NotFound: when there is no such Job.
             RequestError: when it could not be read.
         """
-        self._saw(await self._client.send(api.get_job(*self._key), priority=Priority.LOOK))
+        self.saw(await self._client.send(api.get_job(*self.key), priority=Priority.LOOK))
         return self
 
     async def await_completion(
@@ -151,22 +153,12 @@ class Job:
         """
         if deadline is None and options.timeout is not None:
             deadline = self._client.clock.now() + options.timeout
-        last = None if self.data is None or not options.ended_by(self.data) else self.data
-        last_failure = None
-        try:
-            if last is None:
-                last, last_failure = await self._follow(options, deadline)
-        except asyncio.CancelledError:
-            if options.cancel_on_interrupt:
-                await self.cancel_despite_interrupt()
-            else:
-                log.info("no longer waiting for %s; it goes on in Hevo", self._name())
-            raise
-        if last is None or not options.ended_by(last):
-            return await self._timed_out(options, last_failure)
-        if last.status in options.accept:
-            return self
-        raise failed_outcome(self, last, self._name())
+        async with Waits(self._client.watcher, [self], options, deadline) as waits:
+            ended = await waits.next()
+        assert ended is not None  # noqa: S101 -- there is one Job, so there is one end
+        if isinstance(ended[1], BaseException):
+            raise ended[1]
+        return self
 
     async def watch(
         self, *, poll_interval: float | Schedule = POLL_INTERVAL
@@ -182,14 +174,13 @@ class Job:
             NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
         """
         schedule = as_schedule(poll_interval)
-        async with self._client.watcher.follow(self._key, schedule) as follower:
+        async with Reader(self._client.watcher, self.key, schedule) as reader:
             while True:
-                snapshot = await follower.next(None)
-                if snapshot is not None:
-                    self._saw(snapshot)
-                    yield snapshot
-                    if snapshot.is_terminal:
-                        return
+                snapshot = await reader.next()
+                self.saw(snapshot)
+                yield snapshot
+                if snapshot.is_terminal:
+                    return
 
     async def cancel(self, *, wait: bool = False) -> Job:
         """Ask Hevo to cancel the Job; a Job that has ended is left alone. Returns itself.
@@ -203,22 +194,16 @@ class Job:
         Raises:
             RequestError: when the request failed and the Job is still running.
         """
-        # A Job that was put aside ends a wait, but Hevo may take it up again.
-        put_aside = self.status in PUT_ASIDE_STATUSES and self.status != JobStatus.SKIPPED
-        if self.is_terminal and not put_aside:
-            return self
-        seen = await cancel_job(self._client.transport, self._key)
-        if seen is not None:
-            self._saw(seen)
+        await self._cancel()
         if wait and not self.is_terminal:
-            self._saw(await self._client.watcher.until_over(self._key, as_schedule(3.0)))
+            self.saw(await until_over(self._client.watcher, self.key, UNTIL_CANCELLED))
         return self
 
     async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:
         """Yield what the Job did with each object."""
 
         async def fetch(cursor: str | None) -> Page[JobObjectData]:
-            return await self._client.send(api.list_job_objects(*self._key, cursor=cursor))
+            return await self._client.send(api.list_job_objects(*self.key, cursor=cursor))
 
         async for row in rows(fetch):
             yield row
@@ -226,7 +211,8 @@ class Job:
     # -- inside -----------------------------------------------------------------------------------
 
     @property
-    def _key(self) -> JobKey:
+    def key(self) -> JobKey:
+        """Pipeline id and Job id."""
         return (self.pipeline_id, self.id)
 
     @property
@@ -237,59 +223,33 @@ class Job:
             )
         return self._hevo
 
-    def _saw(self, data: JobData) -> None:
+    @property
+    def seen(self) -> tuple[JobData, float] | None:
+        """The last snapshot and the loop time (seconds) at which it was taken."""
+        if self.data is None or self._seen_at is None:
+            return None
+        return self.data, self._seen_at
+
+    @property
+    def label(self) -> str:
+        """What logs and errors call it."""
+        return f"{self.type or 'the'} Job {self.id} of Pipeline {self.pipeline_id}"
+
+    def saw(self, data: JobData) -> None:
         """Keep a snapshot, unless what is kept is newer: several may read one Job at once."""
-        if self.data is not None and _is_older(data, self.data):
+        if self.data is not None and data.is_older_than(self.data):
             return
         self.data = data
         self._seen_at = self._client.clock.now()
 
-    async def _follow(
-        self, options: WaitOptions, deadline: float | None
-    ) -> tuple[JobData | None, Exception | None]:
-        """Follow the Job to its end or to the deadline.
-
-        Returns the last snapshot, and why the last look failed, if so.
-        """
-        clock = self._client.clock
-        last, seen = self.data, None
-        if self.data is not None and self._seen_at is not None:
-            seen = (self.data, self._seen_at)
-        async with self._client.watcher.follow(self._key, options.schedule, seen) as follower:
-            while True:
-                late = deadline is not None and clock.now() >= deadline
-                if late:
-                    snapshot = await follower.last_look()
-                else:
-                    snapshot = await follower.newest(deadline)
-                if snapshot is not None:
-                    last = snapshot
-                    await self._update(snapshot, options)
-                    if options.ended_by(snapshot):
-                        return last, None
-                if late:
-                    return last, follower.last_failure
-
-    async def _update(self, snapshot: JobData, options: WaitOptions) -> None:
-        self._saw(snapshot)
-        for callback in options.on_update:
-            result = callback(self)
-            if inspect.isawaitable(result):
-                await result
-
-    async def _timed_out(self, options: WaitOptions, last_failure: Exception | None) -> Job:
-        if options.on_timeout == "return":
-            return self
-        then = "It goes on in Hevo."
-        if options.on_timeout == "cancel":
-            failure = await self._cancel_quickly()
-            then = f"Cancelling it failed: {failure}" if failure else "Hevo was asked to cancel it."
-            last_failure = failure or last_failure
-        raise JobTimeout(
-            f"{self._name()} is still {self.status or 'unseen'} after waiting "
-            f"{options.timeout or 0:g} s. {then}",
-            job=self,
-        ) from last_failure
+    async def _cancel(self, patience: float | None = None) -> None:
+        # A Job that was put aside ends a wait, but Hevo may take it up again.
+        put_aside = self.status in PUT_ASIDE_STATUSES and self.status != JobStatus.SKIPPED
+        if self.is_terminal and not put_aside:
+            return
+        seen = await cancel_job(self._client.transport, self.key, patience)
+        if seen is not None:
+            self.saw(seen)
 
     async def cancel_despite_interrupt(self) -> None:
         """Cancel in Hevo while being cancelled here: within ten seconds, and nothing raised."""
@@ -297,9 +257,18 @@ class Job:
             return
         failure = await self._cancel_quickly()
         if failure is None:
-            log.info("Hevo was asked to cancel %s", self._name())
+            log.info("Hevo was asked to cancel %s", self.label)
         else:
-            log.warning("%s could not be cancelled: %s", self._name(), failure)
+            log.warning("%s could not be cancelled: %s", self.label, failure)
+
+    async def cancel_in_turn(self) -> Exception | None:
+        """Ask Hevo to cancel when the call budget allows; return why that failed, if so."""
+        try:
+            # One request to cancel, and perhaps one to see what has come of it.
+            await self._cancel(CANCEL_PATIENCE / 2)
+        except HevoError as error:
+            return error
+        return None
 
     async def _cancel_quickly(self) -> Exception | None:
         """Ask Hevo to cancel, for ten seconds at most; return why that failed, if so."""
@@ -314,30 +283,18 @@ class Job:
         error = cancelling.exception()
         return error if isinstance(error, Exception) else None
 
-    def _name(self) -> str:
-        return f"{self.type or 'the'} Job {self.id} of Pipeline {self.pipeline_id}"
-
     def __repr__(self) -> str:
         return f"Job({self.ref!r}, type={_quoted(self.type)}, status={_quoted(self.status)})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and other._key == self._key
+        return isinstance(other, Job) and other.key == self.key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return hash(self.key)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Crosses process borders without the client, which holds credentials.
         return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
-
-
-def _is_older(data: JobData, kept: JobData) -> bool:
-    """Say whether a snapshot was taken before another, by what Hevo says of both."""
-    if kept.is_terminal and not data.is_terminal and kept.status not in PUT_ASIDE_STATUSES:
-        return True
-    if data.updated_ts is None or kept.updated_ts is None:
-        return False
-    return data.updated_ts < kept.updated_ts
 
 
 def _quoted(value: str | None) -> str:

@@ -52,6 +52,8 @@ _HALVINGS = 20
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
 _LARGEST_LOG = 700.0
+_NOBODY = 1e-12
+"""Below this probability to get so old, the forecast says nothing about a Job that has."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,6 +112,32 @@ class Learned:
         ending = (1 - DOUBT) / self.spread * math.exp(-near * near / 2)
         ending += DOUBT / WIDEST * math.exp(-far * far / 2)
         return ending * _SQRT_TWO_OVER_PI / (2 * age * alive), alive
+
+    def unseen(self, since: float, age: float) -> float:
+        """Return the seconds for which a Job, seen running at ``since``, is expected to have ended.
+
+        The integral, over the ages since then, of the probability that it has ended by them.
+        """
+        since, age = max(since, 0.0), max(age, 0.0)
+        alive = self.hazard(since)[1] if since > 0 else 1.0
+        if age <= since or alive < _NOBODY:
+            return max(age - since, 0.0)
+        alive_time = (1 - DOUBT) * self._alive_time(since, age, self.spread)
+        alive_time += DOUBT * self._alive_time(since, age, WIDEST)
+        return max(0.0, age - since - alive_time / alive)
+
+    def _alive_time(self, since: float, age: float, spread: float) -> float:
+        """Return the integral of a log-normal's survival function between two ages."""
+        mean = self.typical * math.exp(spread * spread / 2)
+
+        def until(end: float) -> float:
+            if end <= 0:
+                return mean
+            distance = math.log(end / self.typical) / spread
+            ended = math.erfc((distance - spread) * _SQRT_HALF)
+            return (mean * ended - end * math.erfc(distance * _SQRT_HALF)) / 2
+
+        return until(since) - until(age)
 
     def paced(self) -> Learned:
         """Return it at the pace that spends as many looks as the interval, in expectation.

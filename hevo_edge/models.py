@@ -23,7 +23,14 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from hevo_edge.enums import JobStatus, JobType, PipelineStatus, SyncType, is_terminal
+from hevo_edge.enums import (
+    PUT_ASIDE_STATUSES,
+    JobStatus,
+    JobType,
+    PipelineStatus,
+    SyncType,
+    is_terminal,
+)
 
 
 def _epoch_ms(value: Any) -> Any:
@@ -126,6 +133,15 @@ class JobData(Timestamped):
     def duration_seconds(self) -> float | None:
         """``duration`` in seconds."""
         return None if self.duration is None else self.duration / 1000
+
+    def is_older_than(self, other: JobData) -> bool:
+        """Say whether this was taken before another snapshot of the Job, by what Hevo says."""
+        is_final = other.is_terminal and other.status not in PUT_ASIDE_STATUSES
+        if is_final and not self.is_terminal:
+            return True
+        if self.updated_ts is None or other.updated_ts is None:
+            return False
+        return self.updated_ts < other.updated_ts
 
 
 class JobObjectData(WireModel):

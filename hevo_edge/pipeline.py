@@ -257,7 +257,7 @@ class Pipeline:
         wanted = None if job_type is None else checks.word(job_type, "job_type")
         clock = self._hevo.clock
         deadline = None if options.timeout is None else clock.now() + options.timeout
-        data = await self._hevo.triggers.preparing.next_job(
+        data = await self._hevo.starts.next_job(
             self.id,
             lambda job: wanted is None or same_job_type(wanted, job.type),
             options.schedule,

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
-from hevo_edge.awaiting import LAST_LOOK, PASSING, Watcher
+from hevo_edge.awaiting import PASSING, Watcher
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
+from hevo_edge.following import until_over
 from hevo_edge.history import (
     Fetch,
     Reading,
@@ -22,7 +23,7 @@ from hevo_edge.history import (
 )
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import Schedule, fixed, next_gap
+from hevo_edge.schedules import fixed
 from hevo_edge.ticket import TriggerTicket
 from hevo_edge.timetable import Timetable
 from hevo_edge.transport import Transport
@@ -145,10 +146,10 @@ class Preparing:
         if wish.if_running is IfRunning.REPLACE:
             log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
             await cancel_job(self._transport, key)
-            await self._watcher.until_over(key, UNTIL_GONE, seen)
+            await until_over(self._watcher, key, UNTIL_GONE, seen)
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
-            await self._watcher.until_over(key, UNTIL_ENDED, seen)
+            await until_over(self._watcher, key, UNTIL_ENDED, seen)
         return None
 
     async def until_ready(self, pipeline_id: int) -> bool:
@@ -181,42 +182,6 @@ class Preparing:
             log.warning("could not read Pipeline %s: %s", pipeline_id, error)
             return None
         return str(pipeline.status)
-
-    async def next_job(
-        self,
-        pipeline_id: int,
-        fits: Callable[[JobData], bool],
-        schedule: Schedule,
-        deadline: float | None,
-    ) -> JobData | None:
-        """Return the Job that runs, else the next one to start; None at the deadline.
-
-        A Job that began before the call, but is not in the list yet, is the one that runs.
-        """
-        started = self._clock.now()
-        late_by = None if deadline is None else deadline + LAST_LOOK
-        fetch = self.fetch(pipeline_id, late_by, Priority.LOOK)
-        watermark: Watermark | None = None
-        while True:
-            late = deadline is not None and self._clock.now() >= deadline
-            try:
-                if watermark is None:
-                    reading = await read_newest(fetch, tells_what_runs)
-                    watermark = Watermark.of(reading, None)
-                    running = running_job(reading.jobs)
-                    news = [] if running is None else [running]
-                else:
-                    news = await watermark.news(fetch)
-            except PASSING as error:
-                log.warning("could not look at Pipeline %s, will repeat: %s", pipeline_id, error)
-                news = []
-            fitting = [job for job in news if fits(job)]
-            if fitting or late:
-                return fitting[0] if fitting else None
-            wait = next_gap(schedule, self._clock.now() - started)
-            if deadline is not None:
-                wait = min(wait, deadline - self._clock.now())
-            await self._clock.sleep(max(0.0, wait))
 
     async def who_runs(self, pipeline_id: int) -> JobData | None:
         """Return the Job because of which Hevo refused, if the list shows it."""

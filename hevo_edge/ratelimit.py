@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -211,16 +212,28 @@ class RateLimiter:
             return ceiling
         return max(1, int(ceiling * self.share(now)))
 
-    def _is_free(self, priority: Priority) -> bool:
+    def room(self, priority: Priority) -> int:
+        """Return how many slots could be taken at once now."""
+        if self._limit is None:
+            return sys.maxsize
         queues = self._queues.all()
+        if not queues:
+            return 1
         now = queues[0].loop.time()
+        if now < self._held_until:
+            return 0
         while self._expiries and self._expiries[0] <= now:
             self._expiries.popleft()
         used = sum(queue.in_flight for queue in queues) + len(self._expiries)
         ceiling = self._ceiling(priority, now)
-        if priority is Priority.LOOK and now < self._paced_until:
-            ceiling = min(ceiling, max(_UNPACED, int(ceiling * _PACED_FROM)))
-        return used < ceiling and now >= self._held_until
+        if priority is not Priority.LOOK:
+            return ceiling - used
+        unpaced = min(ceiling, max(_UNPACED, int(ceiling * _PACED_FROM))) - used
+        # Beyond those that go at once, one goes when it is time.
+        return max(unpaced, int(now >= self._paced_until and used < ceiling))
+
+    def _is_free(self, priority: Priority) -> bool:
+        return self.room(priority) > 0
 
     def _take(self, queue: Queue, priority: Priority) -> None:
         queue.in_flight += 1

@@ -6,9 +6,11 @@ A schedule answers one question: a Job has this age, how long until the next loo
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 from hevo_edge import checks, learning
@@ -37,6 +39,20 @@ class Fixed:
         checks.seconds(self.seconds, "poll_interval")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- the same at any age
+        """Return the interval."""
+        return float(self.seconds)
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Learns from the Pipeline's finished Jobs; the same interval at any age until it has."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        checks.seconds(self.seconds, "auto schedule: interval")
+
+    def gap(self, age: float) -> float:  # noqa: ARG002 -- nothing is learnt yet
         """Return the interval."""
         return float(self.seconds)
 
@@ -139,15 +155,43 @@ def _seconds_of(durations: Any) -> list[float]:
     return found
 
 
+def auto(*, interval: float = 15.0) -> Auto:
+    """Learn from the Pipeline's finished Jobs when to look; ``poll_interval="auto"`` is this.
+
+    Args:
+        interval: The seconds between looks that it replaces: it makes as many looks, but places
+            them better. Where the past teaches nothing, this is the interval.
+
+    Raises:
+        ConfigurationError: unless positive and finite.
+    """
+    return Auto(interval)
+
+
+AUTO: Auto = Auto(15.0)
+"""What ``poll_interval="auto"`` stands for."""
+
+
 def as_schedule(poll_interval: Any) -> Schedule:
-    """Return seconds or a schedule as a schedule.
+    """Return seconds, ``"auto"`` or a schedule as a schedule that has given a first answer.
 
     Raises:
         ConfigurationError: for anything else.
     """
     if isinstance(poll_interval, Schedule) and not isinstance(poll_interval, type):
+        next_gap(poll_interval, 0.0)
         return poll_interval
-    return Fixed(checks.seconds(poll_interval, "poll_interval, unless it is a schedule,"))
+    if poll_interval == "auto":
+        return AUTO
+    return _fixed(
+        checks.seconds(poll_interval, 'poll_interval, unless it is "auto" or a schedule,')
+    )
+
+
+@lru_cache(maxsize=256)
+def _fixed(seconds: float) -> Fixed:
+    """Return one schedule for equal intervals: the waits of a Job share what is the same."""
+    return Fixed(seconds)
 
 
 def next_gap(schedule: Schedule, age: float) -> float:
@@ -160,3 +204,30 @@ def next_gap(schedule: Schedule, age: float) -> float:
     if gap > LONGEST_GAP:
         raise ConfigurationError(f"schedule {schedule!r} waits {gap:.0f} s, longer than a day")
     return gap
+
+
+_TYPICAL_GAP = 15.0
+_TYPICAL_DURATION = 600.0
+"""What makes the looks of different schedules comparable: 15 s suit a Job of ten minutes. Half the
+interval says that the Job is four times as likely to end in the next second, or matters so.
+"""
+_NEGLIGIBLE = 1e-6
+
+
+def expected_unseen(gap: float, elapsed: float) -> float:
+    """Return the seconds for which a Job may be expected to have ended unseen.
+
+    A schedule that has learnt how long Jobs run says so itself, by a method ``unseen(since, age)``:
+    of a Job that was seen running at the age ``since``, and has the age ``age`` now, in seconds. Of
+    any other, the gap it asks for tells how likely an end is: when a gap has passed, its look is
+    worth the same, whoever asked for it. Either way it never exceeds the time since the last look,
+    so that no interval, however short, keeps others out for ever.
+
+    Args:
+        gap: The seconds between looks that the schedule wants.
+        elapsed: The seconds since the last look.
+    """
+    ends = _TYPICAL_GAP**2 / _TYPICAL_DURATION / gap**2 * elapsed
+    if ends < _NEGLIGIBLE:
+        return ends * elapsed / 2
+    return elapsed * (1 + math.expm1(-ends) / ends)

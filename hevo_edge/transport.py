@@ -62,10 +62,12 @@ class _Call:
     request: Request[Any]
     priority: Priority
     deadline: float | None
+    patience: float | None
     before_sending: Callable[[], None]
     started: float
     attempts: int = 0
     failure: _AttemptFailed | None = None
+    is_first: bool = True
 
 
 class _AttemptFailed(Exception):
@@ -112,7 +114,7 @@ class Transport:
             on_backoff=self._log_retry,
             jitter=None,
             logger=None,
-        )(self._attempt)
+        )(self._attempt_again)
 
     async def exchange(
         self,
@@ -120,6 +122,7 @@ class Transport:
         priority: Priority,
         *,
         deadline: float | None = None,
+        patience: float | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> Reply[T]:
         """Send a request, repeat it where that is safe, and read the reply.
@@ -128,6 +131,8 @@ class Transport:
             request: What to send.
             priority: Its place in the limiter's queue.
             deadline: Loop time (seconds) after which nothing more is waited for.
+            patience: Seconds after its first sending in which it must be answered; until then it
+                waits for the call budget for as long as that takes.
             before_sending: Called when the slot is taken, right before each attempt; what it
                 raises is passed on, and nothing is sent.
 
@@ -135,7 +140,11 @@ class Transport:
             RequestError: one of its subclasses, with method, path, attempts and elapsed seconds.
             HevoError: when the client is closed.
         """
-        call = _Call(request, priority, deadline, before_sending, self._clock.now())
+        call = _Call(request, priority, deadline, patience, before_sending, self._clock.now())
+        try:
+            return await self._attempt(call)
+        except _AttemptFailed:
+            pass
         try:
             return await self._send_patiently(call)
         except _AttemptFailed as failed:
@@ -154,11 +163,16 @@ class Transport:
         priority: Priority,
         *,
         deadline: float | None = None,
+        patience: float | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> T:
         """Send a request like ``exchange``, and return only what the body said."""
         reply = await self.exchange(
-            request, priority, deadline=deadline, before_sending=before_sending
+            request,
+            priority,
+            deadline=deadline,
+            patience=patience,
+            before_sending=before_sending,
         )
         return reply.value
 
@@ -166,6 +180,16 @@ class Transport:
         """Close the session, unless it was passed in. What is sent afterwards is refused."""
         self._closed = True
         await self._sessions.close()
+
+    async def _attempt_again(self, call: _Call) -> Reply[Any]:
+        """Hand the first failure to ``backoff``, and then try again as it says.
+
+        Nearly all requests succeed at once; they need not pay for the machinery of retries.
+        """
+        if call.is_first and call.failure is not None:
+            call.is_first = False
+            raise call.failure
+        return await self._attempt(call)
 
     async def _attempt(self, call: _Call) -> Reply[Any]:
         self._check_open()
@@ -176,6 +200,8 @@ class Transport:
             raise call.failure or self._failed(
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
+        if call.deadline is None and call.patience is not None:
+            call.deadline = self._clock.now() + call.patience
         sent = False
         session: aiohttp.ClientSession | None = None
         try:

@@ -290,7 +290,8 @@ async def test_a_job_seen_before_is_gone_only_when_that_is_confirmed(
     start = now()
     with pytest.raises(errors.NotFound):
         await job.await_completion()
-    assert now() - start == pytest.approx(45, abs=0.1)
+    # One look on schedule, and two soon after it.
+    assert now() - start == pytest.approx(25, abs=0.1)
 
 
 async def test_404s_are_counted_in_a_row(emulator: HevoEmulator, hevo: HevoClient) -> None:
@@ -414,9 +415,9 @@ async def test_cancelling_at_the_deadline_is_bounded(
     await job.refresh()
     emulator.faults.delay(10_000, times=None)
     start = now()
-    with pytest.raises(errors.JobTimeout, match="did not answer within 10 s"):
+    with pytest.raises(errors.JobTimeout, match="Cancelling it failed: .*timed out"):
         await job.await_completion(timeout=60, on_timeout="cancel")
-    assert now() - start <= 60 + 17
+    assert now() - start <= 60 + 18
 
 
 # -- cancellation ---------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""Looking at Jobs, one by one or by a Pipeline's list, for the watcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hevo_edge import api
+from hevo_edge.models import JobData
+from hevo_edge.ratelimit import Priority, RateLimiter
+from hevo_edge.transport import Transport
+
+LAST_LOOK = 5.0
+"""Seconds that the last look, at a deadline, may take once its turn has come."""
+
+
+class Eyes:
+    """Reads Jobs over a transport.
+
+    Args:
+        transport: Sends.
+        limiter: Knows the call budget.
+    """
+
+    def __init__(self, transport: Transport, limiter: RateLimiter) -> None:
+        self._transport = transport
+        self._limiter = limiter
+
+    async def job(
+        self, key: tuple[int, str], *, last: bool, sending: Callable[[], None]
+    ) -> JobData:
+        """Return a Job's snapshot.
+
+        Raises:
+            RequestError: when it could not be read.
+        """
+        data: JobData = await self._send(api.get_job(*key), last=last, sending=sending)
+        return data
+
+    async def jobs(
+        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
+    ) -> list[JobData]:
+        """Return the rows on the first page of a Pipeline's jobs list.
+
+        Raises:
+            RequestError: when it could not be read.
+        """
+        page = await self._send(api.list_jobs(pipeline_id), last=last, sending=sending)
+        rows: list[JobData] = page.data
+        return rows
+
+    def room(self, *, last: bool) -> int:
+        """Return how many looks could be sent at once now."""
+        return self._limiter.room(_priority(last=last))
+
+    def patience(self, looks: int) -> float:
+        """Return the seconds in which so many last looks can be made, and answered."""
+        return self._limiter.time_for(looks, Priority.DISCOVERY) + LAST_LOOK
+
+    async def _send(
+        self, request: api.Request[Any], *, last: bool, sending: Callable[[], None]
+    ) -> Any:
+        return await self._transport.send(
+            request,
+            _priority(last=last),
+            patience=LAST_LOOK if last else None,
+            before_sending=sending,
+        )
+
+
+def _priority(*, last: bool) -> Priority:
+    # A look at a deadline must not queue behind those on schedule.
+    return Priority.DISCOVERY if last else Priority.LOOK

@@ -1,0 +1,272 @@
+"""Waits for Jobs, one or ten thousand, as one thing: no task and no timer for each.
+
+A wait hears of its Job from the watcher, hands each snapshot to the callbacks, and ends with the
+Job or with an error. What hears must not wait, so a wait is a small state machine that is driven by
+what it hears; only a callback that is a coroutine function, and a cancel in Hevo, run in tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hevo_edge.awaiting import Watcher
+from hevo_edge.errors import JobTimeout
+from hevo_edge.models import JobData
+from hevo_edge.outcomes import failed_outcome
+from hevo_edge.waiting import OnUpdate, WaitOptions
+from hevo_edge.watched import Follower
+
+if TYPE_CHECKING:
+    from hevo_edge.job import Job
+
+log: logging.Logger = logging.getLogger("hevo_edge.job")
+
+
+class Waits:
+    """Waits for Jobs; use it as an async context manager, which leaves nothing behind.
+
+    Args:
+        watcher: Tells of the Jobs.
+        jobs: The Jobs.
+        options: How to wait for each.
+        deadline: The loop time (seconds) at which ``options.timeout`` ends.
+    """
+
+    def __init__(
+        self, watcher: Watcher, jobs: Sequence[Job], options: WaitOptions, deadline: float | None
+    ) -> None:
+        self.options = options
+        self._watcher = watcher
+        self._loop = asyncio.get_running_loop()
+        # Callbacks run as if the one who waits had called them.
+        self._context = contextvars.copy_context()
+        self._results: deque[tuple[int, Job | BaseException]] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self._waits: dict[_Wait, None] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+        for place, job in enumerate(jobs):
+            if job.data is not None and options.ended_by(job.data):
+                self._results.append((place, self._outcome(job, job.data)))
+                continue
+            wait = _Wait(self, job, place)
+            self._waits[wait] = None
+            watcher.follow(wait, job.key, job.seen, deadline)
+
+    async def next(self) -> tuple[int, Job | BaseException] | None:
+        """Return the place and the outcome of the next Job to end; None after the last."""
+        while not self._results:
+            if not self._waits:
+                return None
+            self._news = self._loop.create_future()
+            await self._news
+        return self._results.popleft()
+
+    async def __aenter__(self) -> Waits:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        left = [wait.job for wait in self._waits]
+        for wait in self._waits:
+            self._watcher.leave(wait)
+        self._waits = {}
+        for task in self._busy:
+            task.cancel()
+        try:
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                await self._interrupted(left)
+        finally:
+            if self._busy:
+                await asyncio.wait(self._busy)
+            await self._watcher.settle()
+
+    async def _interrupted(self, jobs: list[Job]) -> None:
+        if self.options.cancel_on_interrupt:
+            await asyncio.gather(*(job.cancel_despite_interrupt() for job in jobs))
+            return
+        for job in jobs:
+            log.info("no longer waiting for %s; it goes on in Hevo", job.label)
+
+    # -- what a wait does when it hears -----------------------------------------------------------
+
+    def wake(self, wait: _Wait) -> None:
+        """Let a wait take in what it has heard, soon."""
+        self._loop.call_soon(self._step, wait, context=self._context)
+
+    def _step(self, wait: _Wait) -> None:
+        wait.is_woken = False
+        if wait not in self._waits or wait.is_busy:
+            return
+        snapshot, wait.newest = wait.newest, None
+        if snapshot is not None:
+            wait.job.saw(snapshot)
+            self._tell(wait, snapshot)
+        elif wait.failure is not None:
+            self._end(wait, wait.failure)
+        elif wait.time_has_come:
+            self._time_out(wait)
+
+    def _tell(self, wait: _Wait, snapshot: JobData) -> None:
+        """Call the callbacks, then see what the snapshot means."""
+        pending = iter(self.options.on_update)
+        for callback in pending:
+            try:
+                result = self._call(callback, wait.job)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- handed on
+                self._end(wait, error)
+                return
+            if inspect.isawaitable(result):
+                rest = list(pending)
+                self._run(wait, self._tell_patiently(wait, snapshot, result, rest))
+                return
+        self._judge(wait, snapshot)
+
+    async def _tell_patiently(
+        self, wait: _Wait, snapshot: JobData, first: Awaitable[None], rest: list[OnUpdate]
+    ) -> None:
+        try:
+            await first
+            for callback in rest:
+                result = self._call(callback, wait.job)
+                if inspect.isawaitable(result):
+                    await result
+        except Exception as error:  # noqa: BLE001 -- handed on
+            self._end(wait, error)
+        else:
+            self._judge(wait, snapshot)
+
+    def _call(self, callback: OnUpdate, job: Job) -> Awaitable[None] | None:
+        began = time.perf_counter()
+        result = callback(job)
+        took = time.perf_counter() - began
+        if self._loop.get_debug() and took > self._loop.slow_callback_duration:
+            log.warning(
+                "on_update %r blocked the event loop for %.2f s at %s; everything else waits "
+                "meanwhile. Make it a coroutine function that awaits, or use asyncio.to_thread",
+                callback,
+                took,
+                job.label,
+            )
+        return result
+
+    def _judge(self, wait: _Wait, snapshot: JobData) -> None:
+        if self.options.ended_by(snapshot):
+            self._end(wait, self._outcome(wait.job, snapshot))
+        elif wait.has_news:
+            self.wake(wait)
+
+    def _outcome(self, job: Job, data: JobData) -> Job | Exception:
+        if data.status in self.options.accept:
+            return job
+        return failed_outcome(job, data, job.label)
+
+    def _time_out(self, wait: _Wait) -> None:
+        job = wait.job
+        why = None if wait.watched is None else wait.watched.failure
+        if self.options.on_timeout == "return":
+            self._end(wait, job)
+        elif self.options.on_timeout == "cancel":
+            self._run(wait, self._cancel(wait, why))
+        else:
+            self._end(wait, self._timed_out(job, "It goes on in Hevo.", why))
+
+    async def _cancel(self, wait: _Wait, why: Exception | None) -> None:
+        job = wait.job
+        failure = await job.cancel_in_turn()
+        then = f"Cancelling it failed: {failure}" if failure else "Hevo was asked to cancel it."
+        self._end(wait, self._timed_out(job, then, failure or why))
+
+    def _timed_out(self, job: Job, then: str, why: Exception | None) -> JobTimeout:
+        error = JobTimeout(
+            f"{job.label} is still {job.status or 'unseen'} after waiting "
+            f"{self.options.timeout or 0:g} s. {then}",
+            job=job,
+        )
+        error.__cause__ = why
+        return error
+
+    def _run(self, wait: _Wait, work: Coroutine[Any, Any, None]) -> None:
+        """Let a wait do something that takes time; what it hears meanwhile comes afterwards."""
+        wait.is_busy = True
+        task = self._loop.create_task(work)
+        self._busy.add(task)
+
+        def is_done(task: asyncio.Task[None]) -> None:
+            wait.is_busy = False
+            self._busy.discard(task)
+            if task.cancelled():
+                # By the callback itself, as those who leave are asked nothing any more.
+                self._end(wait, asyncio.CancelledError())
+            self.wake(wait)
+
+        task.add_done_callback(is_done)
+
+    def _end(self, wait: _Wait, result: Job | BaseException) -> None:
+        """Let go of the Job, and report."""
+        if wait not in self._waits:
+            return
+        del self._waits[wait]
+        self._watcher.leave(wait)
+        self._results.append((wait.place, result))
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+
+class _Wait(Follower):
+    """The wait for one Job: what was heard and not yet taken in."""
+
+    __slots__ = (
+        "failure",
+        "is_busy",
+        "is_woken",
+        "job",
+        "newest",
+        "place",
+        "time_has_come",
+        "waits",
+    )
+
+    def __init__(self, waits: Waits, job: Job, place: int) -> None:
+        super().__init__(waits.options.schedule)
+        self.waits = waits
+        self.job = job
+        self.place = place
+        self.newest: JobData | None = None
+        self.failure: Exception | None = None
+        self.time_has_come = False
+        self.is_busy = False
+        self.is_woken = False
+
+    @property
+    def has_news(self) -> bool:
+        return self.newest is not None or self.failure is not None or self.time_has_come
+
+    def hear(self, news: JobData | Exception) -> None:
+        if self.time_has_come:
+            return  # the last look was the last
+        if isinstance(news, Exception):
+            self.failure = news
+        else:
+            self.newest = news
+        self._wake()
+
+    def time_is_up(self) -> None:
+        self.time_has_come = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self.is_woken:
+            self.is_woken = True
+            self.waits.wake(self)

@@ -1,0 +1,221 @@
+"""A Job under watch: what is known of it, who follows it, and when a look is worth its price."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+
+from hevo_edge.enums import JobStatus
+from hevo_edge.experience import Experience
+from hevo_edge.models import JobData
+from hevo_edge.schedules import LONGEST_GAP, Auto, Schedule, expected_unseen, next_gap
+
+JobKey = tuple[int, str]
+"""Pipeline id and Job id."""
+log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
+
+CONFIRMED_MISSING = 3
+"""How many 404s in a row it takes to believe that a Job seen before is gone."""
+CONFIRMING = 5.0
+"""Seconds between looks at a Job that seems to be gone, at most."""
+
+
+class Follower:
+    """One who waits for a Job; what it hears, it must take in without waiting.
+
+    Attributes:
+        schedule: How often it wants a look.
+        watched: What it follows; None before and after.
+        is_late: Whether its deadline has passed, and its last look is awaited.
+    """
+
+    __slots__ = ("is_late", "schedule", "watched")
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.watched: Watched | None = None
+        self.is_late = False
+
+    def hear(self, news: JobData | Exception) -> None:
+        """Take a snapshot, one a change; or what ends the wait."""
+        raise NotImplementedError
+
+    def time_is_up(self) -> None:
+        """The deadline has passed, and the last look, if one could be made, has been heard of."""
+        raise NotImplementedError
+
+
+class Watched:
+    """A Job under watch.
+
+    Attributes:
+        key: Pipeline id and Job id.
+        latest: The last snapshot.
+        tried_at: The loop time of the last look, whether or not it saw anything.
+        failure: Why the last look failed; None when it did not.
+        followers: Who follows it.
+        is_looked_at, is_looked_at_last: Whether a look, a last look, is under way.
+        wants_last_look: Whether a deadline has passed and nobody looks yet.
+        is_unlisted: Whether the jobs list does not show it, so that only a look of its own will do.
+        is_over: Whether nobody watches it any more.
+    """
+
+    __slots__ = (
+        "_age_tried",
+        "_eager",
+        "_first_seen",
+        "_gap",
+        "_missing",
+        "_schedules",
+        "_seen_at",
+        "_unseen",
+        "failure",
+        "followers",
+        "is_looked_at",
+        "is_looked_at_last",
+        "is_over",
+        "is_unlisted",
+        "key",
+        "latest",
+        "tried_at",
+        "wants_last_look",
+    )
+
+    def __init__(self, key: JobKey, now: float) -> None:
+        self.key = key
+        self.latest: JobData | None = None
+        self.tried_at: float | None = None
+        self.failure: Exception | None = None
+        self.followers: dict[Follower, None] = {}
+        self.is_looked_at = False
+        self.is_looked_at_last = False
+        self.wants_last_look = False
+        self.is_unlisted = False
+        self.is_over = False
+        # Followers share schedules, so that thousands of one Job cost no more than one.
+        self._schedules: dict[int, tuple[Schedule, int]] = {}
+        self._eager: Schedule | None = None
+        self._gap = LONGEST_GAP
+        self._age_tried = 0.0
+        self._unseen: Callable[[float, float], float] | None = None
+        self._first_seen = now
+        self._seen_at: float | None = None
+        self._missing = 0
+
+    # -- followers --------------------------------------------------------------------------------
+
+    def add(self, follower: Follower) -> None:
+        """Take in a follower."""
+        follower.watched = self
+        self.followers[follower] = None
+        schedule, count = self._schedules.get(id(follower.schedule), (follower.schedule, 0))
+        self._schedules[id(schedule)] = (schedule, count + 1)
+
+    def remove(self, follower: Follower) -> bool:
+        """Let a follower go; return whether it, alone, has set the pace."""
+        follower.watched = None
+        del self.followers[follower]
+        schedule, count = self._schedules.pop(id(follower.schedule))
+        if count > 1:
+            self._schedules[id(schedule)] = (schedule, count - 1)
+            return False
+        return schedule is self._eager
+
+    def tell(self, news: JobData | Exception) -> None:
+        """Let all followers hear something; each gets a traceback of its own."""
+        for follower in list(self.followers):
+            if isinstance(news, Exception):
+                own = copy.copy(news)
+                own.__cause__ = news.__cause__
+                follower.hear(own)
+            else:
+                follower.hear(news)
+
+    # -- what is known ----------------------------------------------------------------------------
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last snapshot shows that the Job has ended."""
+        return self.latest is not None and self.latest.is_terminal
+
+    def is_news(self, seen_at: float, now: float) -> bool:
+        """Say whether a snapshot of a loop time is newer than the last look."""
+        # A time after now is another loop's.
+        return (-1 if self.tried_at is None else self.tried_at) < seen_at <= now
+
+    def publish(self, snapshot: JobData, seen_at: float) -> None:
+        """Take in a snapshot; where it says something new, the followers hear it."""
+        self.tried_at = self._seen_at = seen_at
+        self.failure = None
+        self._missing = 0
+        if snapshot == self.latest:
+            return
+        if self.latest is not None and snapshot.is_older_than(self.latest):
+            return
+        known = None if self.latest is None else self.latest.status
+        if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
+            log.warning(
+                "Job %s of Pipeline %s has the unknown status %r; taken as still running",
+                self.key[1],
+                self.key[0],
+                snapshot.status,
+            )
+        self.latest = snapshot
+        self.tell(snapshot)
+
+    def miss(self) -> bool:
+        """Take in a 404; return whether it is certain now that there is no such Job."""
+        self._missing += 1
+        return self.latest is None or self._missing >= CONFIRMED_MISSING
+
+    # -- when to look -----------------------------------------------------------------------------
+
+    def gap(self, now: float, experience: Experience) -> float:
+        """Return the seconds from the last look to the next, as the most eager follower wants."""
+        age = self._age(now)
+        least, eager = math.inf, None
+        for passed, _ in list(self._schedules.values()):
+            try:
+                schedule = self._learnt(passed, experience)
+                gap = next_gap(schedule, age)
+            except Exception as error:  # noqa: BLE001 -- handed to those who passed the schedule
+                self._refuse(passed, error)
+                schedule, gap = passed, LONGEST_GAP
+            if gap < least:
+                least, eager = gap, schedule
+                self._eager = passed
+        # Asked for at every choice, so what does not change between looks is kept.
+        self._gap = min(least, CONFIRMING) if self._missing else least
+        self._unseen = getattr(eager, "unseen", None)
+        self._age_tried = age if self.tried_at is None else self._age(self.tried_at)
+        return self._gap
+
+    def worth(self, now: float) -> float:
+        """Return the seconds for which the Job is expected to have ended unseen by now."""
+        elapsed = now - (self.tried_at or 0.0)
+        if self._unseen is not None:
+            return self._unseen(self._age_tried, self._age_tried + elapsed)
+        return expected_unseen(self._gap, elapsed)
+
+    def wants_experience(self, now: float, experience: Experience) -> bool:
+        """Say whether a follower would learn from the Pipeline's Jobs, and nothing is known."""
+        learns = any(isinstance(schedule, Auto) for schedule, _ in self._schedules.values())
+        return learns and not experience.is_fresh(self.key[0], now)
+
+    def _learnt(self, schedule: Schedule, experience: Experience) -> Schedule:
+        if isinstance(schedule, Auto) and self.latest is not None:
+            return experience.schedule(self.key[0], self.latest.type, schedule)
+        return schedule
+
+    def _age(self, now: float) -> float:
+        """Return how long the Job has run, in seconds."""
+        ran = None if self.latest is None else self.latest.duration_seconds
+        if ran is None or self._seen_at is None:
+            return max(0.0, now - self._first_seen)
+        return ran + max(0.0, now - self._seen_at)
+
+    def _refuse(self, schedule: Schedule, error: Exception) -> None:
+        for follower in [one for one in self.followers if one.schedule is schedule]:
+            follower.hear(error)
