@@ -62,7 +62,7 @@ class Durations:
     @property
     def mean(self) -> float:
         if self.shape:
-            scale = self.median / math.log(2) ** (1 / self.shape)
+            scale = self.median / math.pow(math.log(2), 1 / self.shape)
             mean = scale * math.gamma(1 + 1 / self.shape)
         else:
             mean = self.median * math.exp(self.sigma**2 / 2)
@@ -350,7 +350,7 @@ def placement_rows(schedule: learning.Learned, truth: Durations) -> list[plots.R
             / step
             * (truth.alive(age - step / 2) - truth.alive(age + step / 2)),
         }
-        for age in (step * k for k in range(1, 151))
+        for age in (step * k for k in range(1, 186))
     ]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 Row = Mapping[str, float | str]
 SALT = "hevo-edge"
@@ -78,8 +77,14 @@ def draw(
     with matplotlib.rc_context(settings):
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
         places, names = _places(rows, x)
-        for k, column in enumerate(shaded):
-            _shade(axes, places, _column(rows, column), column, shaded_label, k)
+        if shaded:
+            right = axes.twinx()
+            for k, column in enumerate(shaded):
+                right.fill_between(
+                    places, _column(rows, column), color=f"C{7 - k}", alpha=0.2, lw=0, label=column
+                )
+            right.set(ylabel=shaded_label)
+            right.set_ylim(bottom=0)
         for k, column in enumerate(lines):
             axes.plot(places, _column(rows, column), STYLES[k % len(STYLES)], label=column)
         width = 0.8 / max(len(bars), 1)
@@ -107,10 +112,3 @@ def _places(rows: Sequence[Row], x: str) -> tuple[list[float], list[str]]:
 
 def _column(rows: Sequence[Row], name: str) -> list[float]:
     return [float(row[name]) for row in rows]
-
-
-def _shade(axes: Any, x: list[float], y: list[float], name: str, label: str, k: int) -> None:
-    right = axes.twinx()
-    right.fill_between(x, y, alpha=0.2, color=f"C{7 - k}", label=name, linewidth=0)
-    right.set(ylabel=label)
-    right.set_ylim(bottom=0)
