@@ -85,26 +85,26 @@ class Learned:
 
         Positive, and at most the longest gap, at any age: also before the start and at no number.
         """
-        age = max(age, 0.0)
+        shortest = SHORTEST * self.interval
+        if age < self.interval:  # one early look, because what fails at once fails early
+            return max(self.interval - max(age, 0.0), shortest)
         if not age < self._outlived():
             return self.interval
-        gap = max(self._until_one_look(age), SHORTEST * self.interval)
-        if age < self.interval:  # one early look, because what fails at once fails early
-            gap = min(gap, max(self.interval - age, SHORTEST * self.interval))
-        return gap
+        return max(self._until_one_look(age), shortest)
 
     def density(self, age: float) -> float:
-        """Return the looks a second at an age: Keller's, within the shortest and longest gap."""
-        if age <= 0:
-            return 1 / self.longest
-        if age >= self._outlived():
+        """Return the looks a second at an age: Keller's, within the shortest and longest gap.
+
+        Before the first look, and when the history is outlived, those of the plain interval.
+        """
+        if not self.interval <= age < self._outlived():
             return 1 / self.interval
         looks = self.pace * math.sqrt(self.hazard(age)[0])
         return min(max(looks, 1 / self.longest), 1 / (SHORTEST * self.interval))
 
     def hazard(self, age: float) -> tuple[float, float]:
         """Return the hazard rate at an age above zero, and the probability to get that old."""
-        distance = math.log(age / self.typical)
+        distance = math.log(age) - math.log(self.typical)  # a quotient may underflow
         near, far = distance / self.spread, distance / WIDEST
         alive = (
             (1 - DOUBT) * math.erfc(near * _SQRT_HALF) + DOUBT * math.erfc(far * _SQRT_HALF)

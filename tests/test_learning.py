@@ -74,7 +74,7 @@ def test_another_unit_of_time_changes_nothing(
         assert other.typical == pytest.approx(one.typical * factor)
         assert other.spread == pytest.approx(one.spread)
         outlived = one.typical * math.exp(learning.OUTLIVED * one.spread)
-        if age != pytest.approx(outlived):
+        if age not in (pytest.approx(15), pytest.approx(outlived)):  # where gaps leap
             assert other.gap(age * factor) == pytest.approx(one.gap(age) * factor, rel=1e-3)
 
 
@@ -124,7 +124,8 @@ def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
     assert not hasattr(schedule, "__dict__")
     fields = [getattr(schedule, name) for name in schedule.__slots__]
     assert sys.getsizeof(schedule) + sum(map(sys.getsizeof, fields)) < 512
-    assert schedule.density(0) == schedule.density(-1) == 1 / 150
+    assert schedule.density(0) == schedule.density(-1) == 1 / 15
+    assert 1 / 150 <= schedule.density(20) < 1 / 100
     assert schedule.density(1e9) == 1 / 15
 
 
