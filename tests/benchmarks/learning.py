@@ -65,7 +65,7 @@ class Durations:
             scale = self.median / math.pow(math.log(2), 1 / self.shape)
             mean = scale * math.gamma(1 + 1 / self.shape)
         else:
-            mean = self.median * math.exp(self.sigma**2 / 2)
+            mean = self.median * math.exp(self.sigma * self.sigma / 2)
         return self.failing * 5 + (1 - self.failing) * mean
 
     @property
