@@ -135,6 +135,13 @@ class Turns(Generic[T]):
         self.discard(chosen)
         return chosen
 
+    def first(self) -> T:
+        """Take out and return the one that has waited longest."""
+        longest = self._front(self._line)
+        assert longest is not None, "nobody waits"  # noqa: S101 -- a mistake in our own code
+        self.discard(longest)
+        return longest
+
     def _best(self, longest: T, now: float) -> T:
         drawn, waiting = self._all, len(self._all)
         if waiting > _CANDIDATES:

@@ -38,6 +38,8 @@ PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, Unex
 """What says nothing about a Job: look again later."""
 MOST_LOOKS = 50
 """How many looks are under way at once, at most; more would only queue in the server."""
+MOMENT = 0.005
+"""Seconds within which what is due is done together: a wake-up for each would cost more."""
 _WORTH_A_LIST = 2
 """A list call costs as much as a look: from so many Jobs of a Pipeline on, it is cheaper."""
 
@@ -124,11 +126,12 @@ class Watcher:
 class _Look:
     """A look under way, at one Job or at a Pipeline's list."""
 
-    __slots__ = ("has_slot", "last", "targets", "task")
+    __slots__ = ("at_list", "has_slot", "last", "targets", "task")
 
-    def __init__(self, targets: list[Watched], *, last: bool) -> None:
+    def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
         self.targets = targets
         self.last = last
+        self.at_list = at_list
         self.has_slot = False
         self.task: asyncio.Task[None] | None = None
 
@@ -138,9 +141,9 @@ class _Watching:
 
     def __init__(self, eyes: Eyes, clock: Clock, experience: Experience) -> None:
         self._eyes = eyes
-        self._clock = clock
         self._experience = experience
         self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._watched: dict[JobKey, Watched] = {}
         self._of_pipeline: dict[int, dict[Watched, None]] = {}
         self._agenda: Agenda[Watched] = Agenda()
@@ -151,6 +154,7 @@ class _Watching:
         self._starting = {False: 0, True: 0}  # looks without a slot yet; True: last ones
         self._ending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._woke_at = float("-inf")
 
     # -- who waits --------------------------------------------------------------------------------
 
@@ -163,10 +167,10 @@ class _Watching:
     ) -> None:
         watched = self._watched.get(key)
         if watched is None:
-            watched = Watched(key, self._clock.now())
+            watched = Watched(key, self._now())
             self._watched[key] = watched
             self._of_pipeline.setdefault(key[0], {})[watched] = None
-        if seen is not None and watched.is_news(seen[1], self._clock.now()):
+        if seen is not None and watched.is_news(seen[1], self._now()):
             watched.publish(*seen)
         elif watched.latest is not None and (seen is None or seen[0] != watched.latest):
             follower.hear(watched.latest)
@@ -231,10 +235,10 @@ class _Watching:
             return
         if watched.tried_at is None:
             self._turns.add(watched, urgent=True)
-            self._arm(self._clock.now())
+            self._arm(self._now())
             return
-        due = watched.tried_at + watched.gap(self._clock.now(), self._experience)
-        if due > self._clock.now():
+        due = watched.tried_at + watched.gap(self._now(), self._experience)
+        if due > self._now():
             self._turns.discard(watched)
             self._agenda.set(watched, due)
         else:
@@ -243,7 +247,8 @@ class _Watching:
         self._arm(due)
 
     def _arm(self, at: float) -> None:
-        """Wake up at a loop time, if not earlier."""
+        """Wake up at a loop time, if not earlier; but not again in the same moment."""
+        at = max(at, self._woke_at + MOMENT)
         if self._timer is None or self._timer.when() > at:
             self._disarm()
             self._timer = self._loop.call_at(at, self._wake)
@@ -255,7 +260,7 @@ class _Watching:
 
     def _wake(self) -> None:
         self._timer = None
-        now = self._clock.now()
+        self._woke_at = now = self._now()
         for watched in self._agenda.due(now):
             self._turns.add(watched)
         for follower in list(self._deadlines.due(now)):
@@ -282,12 +287,22 @@ class _Watching:
 
     def _fill(self, now: float) -> None:
         """Start the looks whose turn it is, as many as there is room for."""
+        while (look := self._next_look(now)) is not None:
+            look.task = self._loop.create_task(self._go(look))
+            look.task.add_done_callback(self._gone)
+
+    def _next_look(self, now: float) -> _Look | None:
+        """Begin the look whose turn it is, if there is room for it."""
         while self._last_turns and self._has_room(last=True):
             watched = self._last_turns.popleft()
             if watched.wants_last_look and not watched.is_over:
-                self._start(watched, last=True)
-        while self._turns and self._has_room(last=False):
-            self._start(self._turns.choose(now), last=False)
+                return self._begin(watched, now, last=True)
+        if self._turns and self._has_room(last=False):
+            # Where there is room for all, the order makes no difference.
+            is_short = self._eyes.room(last=False) < len(self._turns)
+            chosen = self._turns.choose(now) if is_short else self._turns.first()
+            return self._begin(chosen, now, last=False)
+        return None
 
     def _has_room(self, *, last: bool) -> bool:
         """Say whether a look can be sent at once, or at least be the one that waits for that."""
@@ -296,9 +311,9 @@ class _Watching:
         starting = self._starting[last]
         return starting == 0 or starting < self._eyes.room(last=last)
 
-    def _start(self, watched: Watched, *, last: bool) -> None:
-        mates = self._mates(watched, last=last)
-        look = _Look(mates or [watched], last=last)
+    def _begin(self, watched: Watched, now: float, *, last: bool) -> _Look:
+        mates = self._mates(watched, now, last=last)
+        look = _Look(mates or [watched], last=last, at_list=bool(mates))
         for target in look.targets:
             self._agenda.discard(target)
             self._turns.discard(target)
@@ -308,54 +323,67 @@ class _Watching:
                 target.is_looked_at = True
         self._looks.add(look)
         self._starting[last] += 1
-        look.task = self._loop.create_task(self._run(look, at_list=bool(mates)))
-        look.task.add_done_callback(lambda task: self._is_done(look, task))
+        return look
 
-    def _mates(self, watched: Watched, *, last: bool) -> list[Watched]:
+    def _mates(self, watched: Watched, now: float, *, last: bool) -> list[Watched]:
         """Return the Jobs to read by one list call; none where a look at the one is as cheap."""
-        if watched.is_unlisted:
+        of_pipeline = self._of_pipeline[watched.key[0]]
+        learns = not last and watched.wants_experience(now, self._experience)
+        if watched.is_unlisted or not (learns or len(of_pipeline) >= _WORTH_A_LIST):
             return []
         mates = [
             mate
-            for mate in self._of_pipeline[watched.key[0]]
+            for mate in of_pipeline
             if not (mate.is_unlisted or mate.has_ended or mate.is_looked_at_last)
             and (last or not mate.is_looked_at)
         ]
-        learns = not last and watched.wants_experience(self._clock.now(), self._experience)
         return mates if learns or len(mates) >= _WORTH_A_LIST else []
 
-    async def _run(self, look: _Look, *, at_list: bool) -> None:
+    async def _go(self, first: _Look) -> None:
+        """Make a look, and then the one whose turn it is, until there is none.
+
+        A task for each would cost a good part of what the look costs.
+        """
+        look: _Look | None = first
+        while look is not None:
+            await self._make(look)
+            self._finish(look)
+            look = self._next_look(self._now())
+            if look is not None:
+                look.task = asyncio.current_task()
+
+    async def _make(self, look: _Look) -> None:
         def sending() -> None:
             if not look.has_slot:
                 look.has_slot = True
                 self._starting[look.last] -= 1
-                self._fill(self._clock.now())
+                self._fill(self._now())
 
-        if at_list:
+        if look.at_list:
             await self._look_at_list(look, sending)
         else:
             await self._look_at(look.targets[0], look, sending)
 
-    def _is_done(self, look: _Look, task: asyncio.Task[None]) -> None:
-        """Plan the next looks, also when this one was cancelled before it began."""
-        self._looks.discard(look)
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        """Tidy up after a task that was cancelled in the middle of a look, or before it."""
         self._ending.discard(task)
+        for look in [look for look in self._looks if look.task is task]:
+            self._finish(look)
+        self._fill(self._now())
+
+    def _finish(self, look: _Look) -> None:
+        """Plan the next looks; who has waited for a last one need not wait any more."""
+        self._looks.discard(look)
         if not look.has_slot:
             self._starting[look.last] -= 1
-        for target in look.targets:
-            self._looked_at(target, look)
-        self._fill(self._clock.now())
-
-    def _looked_at(self, watched: Watched, look: _Look) -> None:
-        """Plan the next look; who has waited for a last one need not wait any more."""
-        if not look.last:
-            watched.is_looked_at = False
-        else:
-            watched.is_looked_at_last = False
-            if not watched.wants_last_look:
+        for watched in look.targets:
+            if not look.last:
+                watched.is_looked_at = False
+            elif not watched.wants_last_look:
+                watched.is_looked_at_last = False
                 for follower in [one for one in watched.followers if one.is_late]:
                     follower.time_is_up()
-        self._plan(watched)
+            self._plan(watched)
 
     async def _look_at(self, watched: Watched, look: _Look, sending: Callable[[], None]) -> None:
         try:
@@ -363,13 +391,13 @@ class _Watching:
         except PASSING as error:
             self._failed(watched, error)
         except NotFound as error:
-            watched.tried_at, watched.failure = self._clock.now(), error
+            watched.tried_at, watched.failure = self._now(), error
             if watched.miss():
                 self._fail(watched, error)
         except Exception as error:  # noqa: BLE001 -- handed to those who wait
             self._fail(watched, error)
         else:
-            watched.publish(snapshot, self._clock.now())
+            watched.publish(snapshot, self._now())
 
     async def _look_at_list(self, look: _Look, sending: Callable[[], None]) -> None:
         pipeline_id = look.targets[0].key[0]
@@ -380,27 +408,27 @@ class _Watching:
             for watched in look.targets:
                 self._failed(watched, error)
             return
-        except HevoError as error:
+        except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
             log.info(
                 "the Jobs of Pipeline %s are looked at one by one, as they cannot be listed: %s",
                 pipeline_id,
                 error,
             )
         else:
-            self._experience.note(pipeline_id, page, self._clock.now())
+            self._experience.note(pipeline_id, page, self._now())
             rows = {job.job_id: job for job in page}
         for watched in look.targets:
             row = rows.get(watched.key[1])
             if row is not None:
-                watched.publish(row, self._clock.now())
+                watched.publish(row, self._now())
                 continue
             watched.is_unlisted = True
             if look.last and any(follower.is_late for follower in watched.followers):
-                watched.wants_last_look = True
+                watched.is_looked_at_last, watched.wants_last_look = False, True
                 self._last_turns.appendleft(watched)
 
     def _failed(self, watched: Watched, error: HevoError) -> None:
-        watched.tried_at, watched.failure = self._clock.now(), error
+        watched.tried_at, watched.failure = self._now(), error
         log.warning(
             "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
             watched.key[1],

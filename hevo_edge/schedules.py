@@ -36,7 +36,8 @@ class Fixed:
     seconds: float
 
     def __post_init__(self) -> None:
-        checks.seconds(self.seconds, "poll_interval")
+        if checks.seconds(self.seconds, "poll_interval") > LONGEST_GAP:
+            raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- the same at any age
         """Return the interval."""
@@ -200,6 +201,8 @@ def next_gap(schedule: Schedule, age: float) -> float:
     Raises:
         ConfigurationError: when it is not positive, or longer than a day; names the schedule.
     """
+    if isinstance(schedule, Fixed):
+        return schedule.seconds  # checked when it was made
     gap = checks.seconds(schedule.gap(age), f"the gap of schedule {schedule!r} at age {age:.0f} s")
     if gap > LONGEST_GAP:
         raise ConfigurationError(f"schedule {schedule!r} waits {gap:.0f} s, longer than a day")

@@ -63,10 +63,10 @@ class Watched:
     """
 
     __slots__ = (
-        "_age_tried",
         "_eager",
         "_first_seen",
         "_gap",
+        "_learners",
         "_missing",
         "_schedules",
         "_seen_at",
@@ -98,7 +98,7 @@ class Watched:
         self._schedules: dict[int, tuple[Schedule, int]] = {}
         self._eager: Schedule | None = None
         self._gap = LONGEST_GAP
-        self._age_tried = 0.0
+        self._learners = 0
         self._unseen: Callable[[float, float], float] | None = None
         self._first_seen = now
         self._seen_at: float | None = None
@@ -112,12 +112,14 @@ class Watched:
         self.followers[follower] = None
         schedule, count = self._schedules.get(id(follower.schedule), (follower.schedule, 0))
         self._schedules[id(schedule)] = (schedule, count + 1)
+        self._learners += isinstance(schedule, Auto)
 
     def remove(self, follower: Follower) -> bool:
         """Let a follower go; return whether it, alone, has set the pace."""
         follower.watched = None
         del self.followers[follower]
         schedule, count = self._schedules.pop(id(follower.schedule))
+        self._learners -= isinstance(schedule, Auto)
         if count > 1:
             self._schedules[id(schedule)] = (schedule, count - 1)
             return False
@@ -174,12 +176,11 @@ class Watched:
 
     def gap(self, now: float, experience: Experience) -> float:
         """Return the seconds from the last look to the next, as the most eager follower wants."""
-        age = self._age(now)
         least, eager = math.inf, None
         for passed, _ in list(self._schedules.values()):
             try:
                 schedule = self._learnt(passed, experience)
-                gap = next_gap(schedule, age)
+                gap = next_gap(schedule, self._age(now))
             except Exception as error:  # noqa: BLE001 -- handed to those who passed the schedule
                 self._refuse(passed, error)
                 schedule, gap = passed, LONGEST_GAP
@@ -189,20 +190,18 @@ class Watched:
         # Asked for at every choice, so what does not change between looks is kept.
         self._gap = min(least, CONFIRMING) if self._missing else least
         self._unseen = getattr(eager, "unseen", None)
-        self._age_tried = age if self.tried_at is None else self._age(self.tried_at)
         return self._gap
 
     def worth(self, now: float) -> float:
         """Return the seconds for which the Job is expected to have ended unseen by now."""
-        elapsed = now - (self.tried_at or 0.0)
+        last = self._first_seen if self._seen_at is None else self._seen_at
         if self._unseen is not None:
-            return self._unseen(self._age_tried, self._age_tried + elapsed)
-        return expected_unseen(self._gap, elapsed)
+            return self._unseen(self._age(last), self._age(now))
+        return expected_unseen(self._gap, now - last)
 
     def wants_experience(self, now: float, experience: Experience) -> bool:
         """Say whether a follower would learn from the Pipeline's Jobs, and nothing is known."""
-        learns = any(isinstance(schedule, Auto) for schedule, _ in self._schedules.values())
-        return learns and not experience.is_fresh(self.key[0], now)
+        return self._learners > 0 and not experience.is_fresh(self.key[0], now)
 
     def _learnt(self, schedule: Schedule, experience: Experience) -> Schedule:
         if isinstance(schedule, Auto) and self.latest is not None:
