@@ -77,6 +77,8 @@ def benchmarks(session: nox.Session) -> None:
     """Print the ratios that the issues and the docs speak of."""
     install(session)
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks.weight")
+    session.run("python", "-m", "tests.benchmarks.waiting")
 
 
 @nox.session
