@@ -50,6 +50,7 @@ def draw(
     shaded_label: str = "",
     x_label: str | None = None,
     log_x: bool = False,
+    log_y: bool = False,
 ) -> None:
     """Write ``path`` with .svg and .csv: columns of the rows over the column ``x``.
 
@@ -65,6 +66,7 @@ def draw(
         shaded_label: What the right axis measures.
         x_label: The column's name if None.
         log_x: A logarithmic x axis.
+        log_y: A logarithmic y axis; otherwise it starts at 0.
     """
     write_csv(rows, path.with_suffix(".csv"))
     rows = read_csv(path.with_suffix(".csv"))  # what is drawn is what was written
@@ -96,7 +98,10 @@ def draw(
         if log_x:
             axes.set_xscale("log")
         axes.set(xlabel=x if x_label is None else x_label, ylabel=y_label, title=title)
-        axes.set_ylim(bottom=0)
+        if log_y:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.grid(visible=True, alpha=0.3)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})

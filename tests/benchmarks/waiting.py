@@ -38,6 +38,7 @@ import time
 from base64 import b64encode
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -47,6 +48,7 @@ from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import run
 from hevo_edge.enums import is_terminal
 from hevo_edge.errors import ConfigurationError, HevoError
+from tests.benchmarks import plots
 
 INTERVAL = 15.0
 LOOKS_PER_SECOND = 90 / 60.1
@@ -323,6 +325,32 @@ def report(options: argparse.Namespace) -> list[Outcome]:
     return measured
 
 
+def plot(measured: list[Outcome], options: argparse.Namespace) -> None:
+    """Draw the mean delays over the number of Jobs."""
+    names = list(dict.fromkeys(outcome.name for outcome in measured))
+    drawn: list[dict[str, float | str]] = []
+    for jobs in options.jobs:
+        of = {outcome.name: outcome for outcome in measured if outcome.jobs == jobs}
+        if of:
+            some = next(iter(of.values()))
+            means = {name: of[name].mean if name in of else math.nan for name in names}
+            bounds = {"bound N/(2R)": some.bound, "even round robin": some.even}
+            drawn.append({"Jobs": jobs, **means, **bounds})
+    lines = [name for name in drawn[0] if not all(math.isnan(float(row[name])) for row in drawn)]
+    options.plots.mkdir(parents=True, exist_ok=True)
+    plots.draw(
+        drawn,
+        options.plots / "delays",
+        x="Jobs",
+        x_label="Jobs awaited at once",
+        y_label="mean delay, s",
+        title="How late the end of a Job is noticed, at 100 calls a minute",
+        lines=lines[1:],
+        log_x=True,
+        log_y=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
@@ -332,7 +360,11 @@ def main() -> None:
     add("--start", choices=("at-once", "spread"), default="at-once", help="of the Jobs")
     add("--seed", type=int, default=1, help="the same seed, the same durations")
     add("--peers", action="store_true", help="independent pollers as well")
-    report(parser.parse_args())
+    add("--plots", type=Path, metavar="DIR", help="write delays.svg and .csv; needs matplotlib")
+    options = parser.parse_args()
+    measured = report(options)
+    if options.plots and measured:
+        plot(measured, options)
 
 
 def _numbers(text: str) -> list[int]:

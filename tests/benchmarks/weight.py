@@ -1,6 +1,6 @@
 """What ten thousand waits weigh: memory a wait, CPU a look, registering and cancelling them all.
 
-Run it: python -m tests.benchmarks.weight [--waits 10000] [--rounds 5] [--looks 4000]
+Run it: python -m tests.benchmarks.weight [--waits 10000] [--rounds 9] [--looks 2000]
 
 Real sockets and real time, against a server in a process of its own on loopback. Only the client's
 process is weighed. Each figure has its goal:
@@ -352,8 +352,8 @@ def report_registering(base_url: str, waits: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--waits", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--looks", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--looks", type=int, default=2000)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
