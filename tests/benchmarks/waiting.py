@@ -335,8 +335,16 @@ def plot(measured: list[Outcome], options: argparse.Namespace) -> None:
             some = next(iter(of.values()))
             means = {name: of[name].mean if name in of else math.nan for name in names}
             bounds = {"bound N/(2R)": some.bound, "even round robin": some.even}
-            drawn.append({"Jobs": jobs, **means, **bounds})
-    lines = [name for name in drawn[0] if not all(math.isnan(float(row[name])) for row in drawn)]
+            lost = {
+                f"{name}, waits that failed": float(of[name].failed) / of[name].runs
+                if name in of
+                else math.nan
+                for name in names
+            }
+            drawn.append({"Jobs": jobs, **means, **bounds, **lost})
+    # A single point is no line; it is in the CSV, as are the waits that failed.
+    delays = [*names, "bound N/(2R)", "even round robin"]
+    lines = [name for name in delays if sum(row[name] == row[name] for row in drawn) > 1]
     options.plots.mkdir(parents=True, exist_ok=True)
     plots.draw(
         drawn,
@@ -345,7 +353,7 @@ def plot(measured: list[Outcome], options: argparse.Namespace) -> None:
         x_label="Jobs awaited at once",
         y_label="mean delay, s",
         title="How late the end of a Job is noticed, at 100 calls a minute",
-        lines=lines[1:],
+        lines=lines,
         log_x=True,
         log_y=True,
     )
