@@ -224,13 +224,17 @@ class RateLimiter:
             return 0
         while self._expiries and self._expiries[0] <= now:
             self._expiries.popleft()
-        used = sum(queue.in_flight for queue in queues) + len(self._expiries)
+        used = self._used()
         ceiling = self._ceiling(priority, now)
         if priority is not Priority.LOOK:
             return ceiling - used
         unpaced = min(ceiling, max(_UNPACED, int(ceiling * _PACED_FROM))) - used
         # Beyond those that go at once, one goes when it is time.
         return max(unpaced, int(now >= self._paced_until and used < ceiling))
+
+    def _used(self) -> int:
+        """Return how many slots are taken."""
+        return sum(queue.in_flight for queue in self._queues.all()) + len(self._expiries)
 
     def _is_free(self, priority: Priority) -> bool:
         return self.room(priority) > 0
@@ -239,15 +243,20 @@ class RateLimiter:
         queue.in_flight += 1
         if priority is Priority.LOOK and self._limit is not None:
             now = queue.loop.time()
-            spacing = (self._limit.period + self._limit.margin) / self._ceiling(priority, now)
-            self._paced_until = now + spacing
+            ceiling = self._ceiling(priority, now)
+            even = (self._limit.period + self._limit.margin) / ceiling
+            # What is left has to last until more comes free.
+            left = max(1, ceiling - self._used())
+            comes = self._expiries[0] - now if self._expiries else 0.0
+            self._paced_until = now + max(even, comes / left)
 
     def _say_how_long(self, priority: Priority) -> None:
         """Log a stall, once a period: a client that waits for its budget looks as if it hung."""
         assert self._limit is not None  # noqa: S101 -- for the type checkers
         now = self._clock.now()
         free = max([self._held_until, *list(self._expiries)[:1]])
-        if free <= self._paced_until or now < self._silent_until:
+        is_used_up = now < self._held_until or self._used() >= self._ceiling(priority, now)
+        if not is_used_up or now < self._silent_until:
             return
         self._silent_until = now + self._limit.period
         log.info(

@@ -275,10 +275,11 @@ async def test_looks_that_fill_the_window_are_spaced_evenly() -> None:
         times.append(now() - start)
     assert times[44] == 0, "half of the window is there at once"
     spaced = [after - before for before, after in itertools.pairwise(times[200:])]
-    assert max(spaced) == pytest.approx(60.1 / 90, abs=1e-6), "then no gap is longer than needed"
+    assert max(spaced) < 3 * 60.1 / 90, "then there is no burst and no stall any more"
     for first, ninety_later in zip(times, times[90:], strict=False):
         assert ninety_later - first >= 60
     assert times[-1] < 400 / 90 * 60.1 + 1, "and no slot is wasted"
+    assert max(after - before for before, after in itertools.pairwise(times)) < 2, "nor a moment"
 
 
 async def test_what_is_urgent_finds_a_slot_soon_while_looks_want_all() -> None:
@@ -339,7 +340,7 @@ async def test_a_429_halves_what_can_wait_and_it_comes_back_slowly() -> None:
     minutes = [await rate_of(limiter, Priority.LOOK, 60) for _ in range(7)]
     assert 45 <= minutes[0] <= 0.6 * 90
     assert minutes == sorted(minutes)
-    assert minutes[-1] == 90
+    assert minutes[-1] >= 89
     assert limiter.share(now()) == 1.0
 
 
