@@ -15,7 +15,7 @@ from hevo_edge.following import Reader, until_over
 from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
 from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import Fixed, Schedule, as_schedule, fixed
+from hevo_edge.schedules import Fixed, PollInterval, as_schedule, fixed
 from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
 from hevo_edge.waits import Waits
 from hevo_edge.watched import JobKey
@@ -98,7 +98,7 @@ class Job:
     async def await_completion(
         self,
         *,
-        poll_interval: float | Schedule = POLL_INTERVAL,
+        poll_interval: PollInterval = POLL_INTERVAL,
         timeout: float | None = None,
         accept_completed_with_failures: bool = False,
         accept: Iterable[JobStatus | str] = (),
@@ -114,8 +114,10 @@ class Job:
         once and leaves the Job alone.
 
         Args:
-            poll_interval: Seconds between looks, or a ``schedules.Schedule``. Everybody who waits
-                for this Job shares the looks.
+            poll_interval: Seconds between looks; or ``"auto"``, to learn from the Pipeline's
+                finished Jobs when to look; or a ``schedules.Schedule``. Everybody who waits for
+                this Job shares the looks. Where Jobs want more looks than the call budget has,
+                looks thin out fairly.
             timeout: Seconds to wait at most; one last look comes before giving up. None: no limit.
             accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
             accept: More statuses to take for success.
@@ -161,14 +163,14 @@ class Job:
         return self
 
     async def watch(
-        self, *, poll_interval: float | Schedule = POLL_INTERVAL
+        self, *, poll_interval: PollInterval = POLL_INTERVAL
     ) -> AsyncGenerator[JobData, None]:
         """Yield a snapshot at each change, the present one first, until the Job has ended.
 
         A slow consumer misses nothing and delays nobody.
 
         Args:
-            poll_interval: Seconds between looks, or a ``schedules.Schedule``.
+            poll_interval: Seconds between looks, ``"auto"``, or a ``schedules.Schedule``.
 
         Raises:
             NotFound, AuthenticationError, PermissionDenied: when looking is pointless.

@@ -1,4 +1,7 @@
-"""A line on stderr for each change of an awaited Job: for notebooks and scripts."""
+"""How far awaited Jobs are, on stderr: for notebooks and scripts.
+
+A few Jobs get a line for each change; for many, one line now and then counts them.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,43 @@ def show(job: Job) -> None:
     failed = f", {data.events_failed:,} failed" if data.events_failed else ""
     name = f"Pipeline {job.pipeline_id} {data.type} Job {job.id}"
     sys.stderr.write(f"{name}: {data.status}{took}{loaded}{failed}\n")
+
+
+FEW = 5
+"""Up to so many Jobs, each gets lines of its own."""
+PAUSE = 10.0
+"""Seconds between the lines about many."""
+
+
+class Tally:
+    """Counts the ends of many Jobs.
+
+    Args:
+        total: How many there are.
+        now: The loop time (seconds) at which the wait begins.
+    """
+
+    def __init__(self, total: int, now: float) -> None:
+        self._total = total
+        self._began = now
+        self._said_at = now
+        self._ended = 0
+        self._failed = 0
+        sys.stderr.write(f"waiting for {total:,} Jobs\n")
+
+    def count(self, *, failed: bool, now: float) -> None:
+        """Take in the end of a wait, and say so if the last line is old enough."""
+        self._ended += 1
+        self._failed += failed
+        if self._ended < self._total and now < self._said_at + PAUSE:
+            return
+        self._said_at = now
+        failures = f", {self._failed:,} of them not well" if self._failed else ""
+        left = self._total - self._ended
+        sys.stderr.write(
+            f"{self._ended:,} of {self._total:,} Jobs ended{failures}, {left:,} to go, "
+            f"after {duration(now - self._began)}\n"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -49,7 +49,7 @@ _RESERVED_PARTS = {
 # What is more urgent always goes first, but for lists: one that has waited so many seconds longer
 # goes before a look, because looks would starve lists for ever.
 _LOOKS_HEAD_START = 20.0
-_PACED_FROM = 0.5
+_PACED_FROM = 0.75
 _UNPACED = 10
 """From which part of the window on, and after how many calls at least, looks are spaced evenly. In
 one burst they would fill it, and what is urgent would wait for a minute; so slots come free one by

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hevo_edge import checks, learning
 from hevo_edge.errors import ConfigurationError
@@ -169,6 +169,8 @@ def auto(*, interval: float = 15.0) -> Auto:
     return Auto(interval)
 
 
+PollInterval: TypeAlias = "float | Schedule | Literal['auto']"
+"""What a wait takes as ``poll_interval``."""
 AUTO: Auto = Auto(15.0)
 """What ``poll_interval="auto"`` stands for."""
 

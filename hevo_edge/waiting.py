@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from hevo_edge import checks
-from hevo_edge import progress as progress_lines
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
-from hevo_edge.schedules import Schedule, as_schedule
+from hevo_edge.schedules import PollInterval, Schedule, as_schedule
 
 if TYPE_CHECKING:
     from hevo_edge.job import Job
@@ -24,7 +23,7 @@ OnUpdate = Callable[["Job"], Awaitable[None] | None]
 class WaitKeywords(TypedDict, total=False):
     """The keywords of ``Job.await_completion``, for what passes them on."""
 
-    poll_interval: float | Schedule
+    poll_interval: PollInterval
     timeout: float | None
     accept_completed_with_failures: bool
     accept: Iterable[JobStatus | str]
@@ -43,7 +42,8 @@ class WaitOptions:
     accept: frozenset[str]
     on_timeout: str
     cancel_on_interrupt: bool
-    on_update: tuple[OnUpdate, ...]
+    on_update: OnUpdate | None
+    progress: bool
 
     def ended_by(self, data: JobData) -> bool:
         """Say whether a snapshot ends the wait; an accepted status does, known or not."""
@@ -66,7 +66,7 @@ class WaitOptions:
     def check(
         cls,
         *,
-        poll_interval: float | Schedule = POLL_INTERVAL,
+        poll_interval: PollInterval = POLL_INTERVAL,
         timeout: float | None = None,
         accept_completed_with_failures: bool = False,
         accept: Iterable[JobStatus | str] = (),
@@ -87,12 +87,12 @@ class WaitOptions:
         if accept_completed_with_failures:
             statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
         checks.callback(on_update, "on_update")
-        shown: tuple[OnUpdate, ...] = (progress_lines.show,) if progress else ()
         return cls(
             schedule=as_schedule(poll_interval),
             timeout=checks.optional_seconds(timeout, "timeout"),
             accept=frozenset(statuses),
             on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
             cancel_on_interrupt=cancel_on_interrupt,
-            on_update=shown if on_update is None else (*shown, on_update),
+            on_update=on_update,
+            progress=bool(progress),
         )

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hevo_edge import progress
 from hevo_edge.awaiting import Watcher
 from hevo_edge.errors import JobTimeout
 from hevo_edge.models import JobData
@@ -52,9 +53,15 @@ class Waits:
         self._news: asyncio.Future[None] | None = None
         self._waits: dict[_Wait, None] = {}
         self._busy: set[asyncio.Task[None]] = set()
+        self._callbacks = [] if options.on_update is None else [options.on_update]
+        self._tally: progress.Tally | None = None
+        if options.progress and len(jobs) > progress.FEW:
+            self._tally = progress.Tally(len(jobs), self._loop.time())
+        elif options.progress:
+            self._callbacks.insert(0, progress.show)
         for place, job in enumerate(jobs):
             if job.data is not None and options.ended_by(job.data):
-                self._results.append((place, self._outcome(job, job.data)))
+                self._report(place, self._outcome(job, job.data))
                 continue
             wait = _Wait(self, job, place)
             self._waits[wait] = None
@@ -120,7 +127,7 @@ class Waits:
 
     def _tell(self, wait: _Wait, snapshot: JobData) -> None:
         """Call the callbacks, then see what the snapshot means."""
-        pending = iter(self.options.on_update)
+        pending = iter(self._callbacks)
         for callback in pending:
             try:
                 result = self._call(callback, wait.job)
@@ -219,7 +226,13 @@ class Waits:
             return
         del self._waits[wait]
         self._watcher.leave(wait)
-        self._results.append((wait.place, result))
+        self._report(wait.place, result)
+
+    def _report(self, place: int, result: Job | BaseException) -> None:
+        self._results.append((place, result))
+        if self._tally is not None:
+            failed = isinstance(result, BaseException)
+            self._tally.count(failed=failed, now=self._loop.time())
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
