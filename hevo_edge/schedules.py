@@ -101,8 +101,9 @@ def from_history(
     """Look when the Job is likely to end, judging by how long those before it took.
 
     In expectation it looks as often as the fixed interval would: seldom while an ending is
-    unlikely, often when it is due (the density of looks is proportional to the square root of the
-    hazard rate; Keller 1974, see ``hevo_edge.learning``). Guard rails: a first look after one
+    unlikely, often when it is due (after Keller 1974 and Barlow, Hunter and Proschan 1963: the next
+    look comes when the seconds for which the Job is expected to have ended unseen reach the same
+    price at any age; see ``hevo_edge.learning``). Guard rails: a first look after one
     interval, because what fails at once fails early; no gap longer than ``longest``, nor shorter
     than a tenth of the interval; the plain interval again for a Job that outlives its history.
 
@@ -115,7 +116,7 @@ def from_history(
         durations: Of the Pipeline's finished Jobs, **newest first**: seconds, or ``JobData``, or
             ``Job``. Those that say no duration (None) are left out. The first 40 count.
         interval: The fixed interval that it replaces, in seconds.
-        longest: The longest gap, in seconds, not below the interval; 10 intervals if None.
+        longest: The longest gap, in seconds, not below the interval; 15 intervals if None.
 
     Raises:
         ConfigurationError: for durations that are no numbers, or negative, or not finite; for an
