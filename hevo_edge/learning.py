@@ -85,6 +85,7 @@ class Learned:
         longest: The longest gap, in seconds.
         typical: The median duration that it expects, in seconds.
         spread: The standard deviation of the log duration that it expects.
+        early: The share of Jobs that end, evenly, within the first interval.
         price: The seconds of having ended unseen, in expectation, that a look is worth.
     """
 
@@ -92,6 +93,7 @@ class Learned:
     longest: float
     typical: float
     spread: float
+    early: float = DOUBT
     price: float = 1.0
 
     def __repr__(self) -> str:
@@ -106,8 +108,10 @@ class Learned:
         Positive, and at most the longest gap, at any age: also before the start and at no number.
         """
         shortest = SHORTEST * self.interval
-        if age < self.interval:  # one early look, because what fails at once fails early
-            return max(self.interval - max(age, 0.0), shortest)
+        if age < self.interval:  # early looks, because what fails at once fails early
+            half = self.interval / 2
+            end = half if self._early_looks() > 1 and age < half else self.interval
+            return max(end - max(age, 0.0), shortest)
         if not age < self._outlived():
             return self.interval
         return max(self._until_worth_it(age), shortest)
@@ -115,9 +119,11 @@ class Learned:
     def density(self, age: float) -> float:
         """Return the looks a second at an age, within the shortest and longest gap.
 
-        Before the first look, and when the history is outlived, those of the plain interval.
+        The early looks before; when the history is outlived, those of the plain interval.
         """
-        if not self.interval <= age < self._outlived():
+        if age < self.interval:
+            return self._early_looks() / self.interval
+        if not age < self._outlived():
             return 1 / self.interval
         looks = math.sqrt(self.hazard(age)[0] / (2 * self.price))
         return min(max(looks, 1 / self.longest), 1 / (SHORTEST * self.interval))
@@ -131,7 +137,13 @@ class Learned:
         ) / 2
         ending = (1 - DOUBT) / self.spread * math.exp(-near * near / 2)
         ending += DOUBT / WIDEST * math.exp(-far * far / 2)
-        return ending * _SQRT_TWO_OVER_PI / (2 * age * alive), alive
+        ending *= _SQRT_TWO_OVER_PI / (2 * age)
+        if age < self.interval:
+            alive = (1 - self.early) * alive + self.early * (1 - age / self.interval)
+            ending = (1 - self.early) * ending + self.early / self.interval
+        else:
+            alive, ending = (1 - self.early) * alive, (1 - self.early) * ending
+        return ending / alive, alive
 
     def unseen(self, since: float, age: float) -> float:
         """Return the seconds for which a Job, seen running at ``since``, is expected to have ended.
@@ -147,7 +159,9 @@ class Learned:
 
     def _left(self, age: float) -> float:
         """Return the seconds that it runs beyond an age, zero if it ends before, in expectation."""
-        return (1 - DOUBT) * self._left_if(self.spread, age) + DOUBT * self._left_if(WIDEST, age)
+        left = (1 - DOUBT) * self._left_if(self.spread, age) + DOUBT * self._left_if(WIDEST, age)
+        early = max(self.interval - age, 0.0) ** 2 / (2 * self.interval)
+        return (1 - self.early) * left + self.early * early
 
     def _left_if(self, spread: float, age: float) -> float:
         mean = self.typical * math.exp(spread * spread / 2)
@@ -160,7 +174,8 @@ class Learned:
     def paced(self) -> Learned:
         """Return it at the pace that spends as many looks as the interval, in expectation.
 
-        Only ages between the first look and an outlived history count: the others cost the same.
+        Only ages between the first interval and an outlived history count: the others cost the
+        same, or a look more.
         """
         width = (self._outlived() - self.interval) / _NODES
         nodes = [self.hazard(self.interval + (k + 0.5) * width) for k in range(_NODES)]
@@ -174,6 +189,10 @@ class Learned:
             looks = sum(min(max(pace * root, fewest), most) * alive for root, alive in rates)
             low, high = (low, math.log(pace)) if looks > budget else (math.log(pace), high)
         return replace(self, price=1 / (2 * pace * pace))
+
+    def _early_looks(self) -> int:
+        """Return 2 if the second, which saves a quarter of the interval, is worth its price."""
+        return 2 if self.early * self.interval / 4 > self.price else 1
 
     def _outlived(self) -> float:
         return self.typical * math.exp(OUTLIVED * self.spread)
@@ -234,19 +253,21 @@ def _replay(logs: Sequence[float], drift: float, bound: float) -> tuple[float, f
 def learn(durations: Sequence[float], interval: float, longest: float) -> Learned | None:
     """Return a schedule learnt from durations (seconds, newest first); None when it would not pay.
 
-    Jobs that ended within the first interval are left out: the first look sees the like of them,
-    whatever is learnt, and what remains is what looks after the first one are about.
+    Jobs that ended within the first interval say how many looks that is worth, one or two. The
+    others say where the looks after it go.
 
     Args:
         durations: Of finished Jobs; not negative.
         interval: The fixed interval to replace, in seconds.
         longest: The longest gap, in seconds, not below the interval.
     """
-    logs = [math.log(each) for each in durations[:MOST] if each > interval]
+    newest = durations[:MOST]
+    logs = [math.log(each) for each in newest if each > interval]
     if len(logs) < FEWEST:
         return None
     level, spread = forecast(logs)
     typical = math.exp(min(level, _LARGEST_LOG))
     if spread > WIDEST or typical < FEWEST_LOOKS * interval:
         return None
-    return Learned(interval, longest, typical, spread).paced()
+    early = max(1 - len(logs) / len(newest), DOUBT)
+    return Learned(interval, longest, typical, spread, early).paced()

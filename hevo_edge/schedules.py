@@ -103,9 +103,10 @@ def from_history(
     In expectation it looks as often as the fixed interval would: seldom while an ending is
     unlikely, often when it is due (after Keller 1974 and Barlow, Hunter and Proschan 1963: the next
     look comes when the seconds for which the Job is expected to have ended unseen reach the same
-    price at any age; see ``hevo_edge.learning``). Guard rails: a first look after one
-    interval, because what fails at once fails early; no gap longer than ``longest``, nor shorter
-    than a tenth of the interval; the plain interval again for a Job that outlives its history.
+    price at any age; see ``hevo_edge.learning``). Guard rails: a look
+    after one interval, because what fails at once fails early (and one after half of it, if enough
+    did); no gap longer than ``longest``, nor shorter than a tenth of the interval; the plain
+    interval again for a Job that outlives its history.
 
     It is worth it only where durations are alike. With fewer than 12 Jobs that took longer than one
     interval, a typical duration below 3 intervals, or widely spread durations (a standard deviation

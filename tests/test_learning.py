@@ -74,7 +74,8 @@ def test_another_unit_of_time_changes_nothing(
         assert other.typical == pytest.approx(one.typical * factor)
         assert other.spread == pytest.approx(one.spread)
         outlived = one.typical * math.exp(learning.OUTLIVED * one.spread)
-        if age not in (pytest.approx(15), pytest.approx(outlived)):  # where gaps leap
+        leaps = (pytest.approx(7.5), pytest.approx(15), pytest.approx(outlived))
+        if age not in leaps:  # where gaps leap
             assert other.gap(age * factor) == pytest.approx(one.gap(age) * factor, rel=1e-3)
 
 
@@ -112,6 +113,19 @@ def test_looks_come_early_then_rarely_then_often_then_plainly() -> None:
     assert schedule.gap(-5) == schedule.gap(0)
 
 
+def test_where_some_fail_at_once_there_are_two_early_looks() -> None:
+    schedule = from_history([*typical_history(), 3.0, 4.0])
+    assert isinstance(schedule, learning.Learned)
+    assert schedule.early == pytest.approx(2 / 32)
+    assert schedule.gap(0) == schedule.gap(7.5) == 7.5
+    assert schedule.density(3) == 2 / 15
+    assert schedule.gap(15) > 150
+    assert schedule.unseen(0, 7.5) > schedule.price
+    never = from_history(typical_history())
+    assert isinstance(never, learning.Learned)
+    assert never.unseen(0, 15) == pytest.approx(learning.DOUBT * 7.5, rel=0.01)
+
+
 def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
     schedule = from_history(typical_history())
     assert isinstance(schedule, learning.Learned)
@@ -134,7 +148,8 @@ def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
 def learnt(draw: st.DrawFn) -> learning.Learned:
     typical = draw(st.floats(60, 20_000))
     spread = draw(st.floats(learning.NARROWEST, learning.WIDEST))
-    return learning.Learned(15, 225, typical, spread).paced()
+    early = draw(st.floats(0, 0.5))
+    return learning.Learned(15, 225, typical, spread, early).paced()
 
 
 @given(learnt(), st.floats(0, 3), st.floats(0, 2))
@@ -148,7 +163,7 @@ def test_unseen_is_the_integral_of_having_ended(
         before = schedule.hazard(since)[1] if since else 1.0
         return 1 - (schedule.hazard(age)[1] if age else 1.0) / before
 
-    points = 400
+    points = 1000
     numeric = sum(ended(since + (k + 0.5) * width / points) for k in range(points)) / points
     tolerance = 2e-3 * width + 1e-12 * schedule.typical  # of the sum, and rounding
     assert schedule.unseen(since, since + width) == pytest.approx(numeric * width, abs=tolerance)

@@ -1,6 +1,7 @@
 """What a schedule learnt from 30 Jobs is worth, beside a fixed interval and the exact optimum.
 
-Run it: python -m tests.benchmarks.learning [--histories 200] [--only TEXT] [--plots DIR]
+Run it: python -m tests.benchmarks.learning [--histories 200] [--first 0] [--only TEXT]
+    [--plots DIR]
 
 Each scenario says how the next Job's duration is distributed, and how the history before it came
 about. Histories are drawn (fixed seeds); for each, the expected number of calls and the expected
@@ -10,6 +11,9 @@ are averaged. Then, AT EQUAL CALLS:
 * ratio: our delay, over that of the fixed interval that makes as many calls; below 1 is a gain;
 * to best: our delay, over that of the best schedule there is for that very distribution (known
   exactly, no guard rails), found by dynamic programming on a grid, with the price of a look tuned.
+
+The constants of the schedule were chosen with other histories (from number 500 000 on) than those
+that it is judged by.
 
 "calls" is our number over that of the fixed 15 s that it replaces, "plain" the share of histories
 from which nothing was learnt. The numbers need the standard library only; --plots needs matplotlib.
@@ -132,32 +136,36 @@ def like_before() -> Iterator[Scenario]:
         yield Scenario(f"sigma {truth.sigma}, 5 % fail in 10 s", bimodal, near_best=True)
 
 
-def misled(truth: Durations, goal: float | None = HARMLESS) -> Iterator[Scenario]:
+def misled(truth: Durations) -> Iterator[Scenario]:
     """The history misleads."""
     for percent in (1, 2, 3, -1, -2, -3):
         name = f"sigma {truth.sigma}, drift {percent:+} % a job"
-        yield Scenario(name, truth, goal, drift=percent / 100)
+        yield Scenario(name, truth, drift=percent / 100)
     for jump in (2, 0.5):
         for since in (0, 1, 5, 10):
             name = f"sigma {truth.sigma}, jump to {jump}x {since} ago"
-            yield Scenario(name, truth, goal, jump=jump, since=since)
-    yield Scenario(f"sigma {truth.sigma}, an outlier of 20x", truth, goal, outlier=20)
+            yield Scenario(name, truth, jump=jump, since=since)
+    yield Scenario(f"sigma {truth.sigma}, an outlier of 20x", truth, outlier=20)
 
 
-def few(jobs: int, goal: float | None = None) -> Iterator[Scenario]:
+def few(jobs: int) -> Iterator[Scenario]:
     """There is little history."""
     for truth in (TIGHT, WIDE, WIDEST):
-        yield Scenario(f"sigma {truth.sigma}, {jobs} jobs", truth, goal, jobs=jobs)
+        yield Scenario(f"sigma {truth.sigma}, {jobs} jobs", truth, jobs=jobs)
 
 
 def others() -> Iterator[Scenario]:
-    """Beyond the goals: how far it carries."""
+    """How far it carries."""
     for sigma in (0.01, 0.1):
-        yield Scenario(f"sigma {sigma}", Durations(600, sigma), None)
+        yield Scenario(f"sigma {sigma}", Durations(600, sigma))
     for median in (20, 60, 7200):
-        yield Scenario(f"sigma 0.3, median {median} s", Durations(median, 0.3), None)
+        yield Scenario(f"sigma 0.3, median {median} s", Durations(median, 0.3))
     for shape in (2, 1):
-        yield Scenario(f"Weibull shape {shape}", Durations(600, shape=shape), None)
+        yield Scenario(f"Weibull shape {shape}", Durations(600, shape=shape))
+    for scenario in misled(Durations(600, 0.1)):
+        # the first Job of a jump is foreseen by nobody, and the second not told from an outlier
+        unforeseen = scenario.jump > 1 and scenario.since < 2
+        yield replace(scenario, goal=None if unforeseen else HARMLESS)
 
 
 def scenarios() -> Iterator[Scenario]:
@@ -165,12 +173,9 @@ def scenarios() -> Iterator[Scenario]:
     yield from misled(TIGHT)
     yield from misled(WIDE)
     yield Scenario("sigma 1.0, an outlier of 20x", WIDEST, outlier=20)
-    for jobs in (0, 1, 3):
-        yield from few(jobs, HARMLESS)
-    for jobs in (12, 20):
+    for jobs in (0, 1, 3, 12, 20):
         yield from few(jobs)
     yield from others()
-    yield from misled(Durations(600, 0.1), None)
 
 
 def expected(gap: Callable[[float], float], truth: Durations) -> tuple[float, float]:
@@ -280,9 +285,9 @@ class Result:
     plain: float
 
 
-def measure(scenario: Scenario, histories: int, cells: int = 6000) -> Result:
+def measure(scenario: Scenario, histories: int, first: int = 0, cells: int = 6000) -> Result:
     truth = scenario.truth
-    learnt = [schedules.from_history(scenario.history(k)) for k in range(histories)]
+    learnt = [schedules.from_history(scenario.history(k)) for k in range(first, first + histories)]
     plain = schedules.fixed(INTERVAL)
     scores = [
         every(INTERVAL, truth) if schedule == plain else expected(schedule.gap, truth)
@@ -400,6 +405,7 @@ def draw(directory: Path, histories: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--histories", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first history")
     parser.add_argument("--only", default="", help="run the scenarios with this text in their name")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write SVG and CSV files there")
     arguments = parser.parse_args()
@@ -410,7 +416,7 @@ def main() -> None:
     verdicts = []
     for scenario in scenarios():
         if arguments.only in scenario.name:
-            result = measure(scenario, arguments.histories)
+            result = measure(scenario, arguments.histories, arguments.first)
             show(result)
             verdicts.append(verdict(result.ratio, scenario.goal))
             verdicts.append(verdict(result.to_best, scenario.best_goal))
