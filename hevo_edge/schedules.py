@@ -118,6 +118,7 @@ def from_history(
             ``Job``. Those that say no duration (None) are left out. The first 40 count.
         interval: The fixed interval that it replaces, in seconds.
         longest: The longest gap, in seconds, not below the interval; 15 intervals if None.
+            Widely spread durations make it shorter.
 
     Raises:
         ConfigurationError: for durations that are no numbers, or negative, or not finite; for an
