@@ -32,8 +32,10 @@ DRIFTS = (0.0, 1 / 64, 1 / 4)
 """How fast the level may wander: variance a Job, over that of a Job about the level. Not at all (a
 running mean); slowly, 1/8 of an error followed in the long run; or fast, 2/5 of it.
 """
-RELUCTANCE = 1.0
-"""How much better a faster one must fit: twice the log likelihood, as AIC, for half a parameter."""
+RELUCTANCE = 2.0
+"""How much better each faster one must fit, in twice the log likelihood: AIC's price of a parameter.
+With 1, Jobs that do not drift are delayed by 0.4 % more; those after a jump by 2 % less.
+"""
 BURN_IN = 3
 """The level starts at the median of so many Jobs, the fewest among which one may be an outlier."""
 UNCERTAIN = 0.5
