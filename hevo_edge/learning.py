@@ -245,7 +245,8 @@ def _replay(logs: Sequence[float], drift: float, bound: float) -> tuple[float, f
         squares += error * error
         logarithms += 2 * math.log(width)
         beyond = error if error != surprise else 0.0
-        if beyond and beyond == before:  # two outliers on the same side are a jump: start again
+        if beyond and beyond == before and abs(logs[k] - logs[k - 1]) <= bound:
+            # two outliers on the same side, and alike, are a jump: start again
             level, uncertain, before = (logs[k] + logs[k - 1]) / 2, UNCERTAIN, 0.0
             continue
         gain = uncertain / (1 + uncertain)

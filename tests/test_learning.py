@@ -226,6 +226,8 @@ def test_one_outlier_is_just_one_job_and_two_alike_are_a_jump() -> None:
     assert one == pytest.approx(usual, abs=0.02)
     assert apart == pytest.approx(usual, abs=0.02)
     assert narrow < wider < 2 * narrow
+    unlike, _ = learning.forecast([logs[0] + 3, logs[1] + 0.5, *logs[2:]])
+    assert unlike < usual + 0.2  # on the same side, but not alike
     longer, wider = learning.forecast([logs[0] + 3, logs[1] + 3, *logs[2:]])
     assert longer == pytest.approx((logs[0] + logs[1]) / 2 + 3)
     assert narrow < wider < 2 * narrow
