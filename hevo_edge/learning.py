@@ -33,7 +33,7 @@ DRIFTS = (0.0, 1 / 64, 1 / 4)
 running mean); slowly, 1/8 of an error followed in the long run; or fast, 2/5 of it.
 """
 RELUCTANCE = 2.0
-"""How much better each faster one must fit, in twice the log likelihood: AIC's price of a parameter.
+"""How much better each faster one must fit, in twice the log likelihood: a parameter's, by AIC.
 With 1, Jobs that do not drift are delayed by 0.4 % more; those after a jump by 2 % less.
 """
 BURN_IN = 3
