@@ -34,7 +34,7 @@ running mean); slowly, 1/8 of an error followed in the long run; or fast, 2/5 of
 """
 RELUCTANCE = 2.0
 """How much better each faster one must fit, in twice the log likelihood: a parameter's, by AIC.
-With 1, Jobs that do not drift are delayed by 0.4 % more; those after a jump by 2 % less.
+With 1, Jobs that do not drift are delayed by 0.4 % more; those soon after a jump by 4 % less.
 """
 BURN_IN = 3
 """The level starts at the median of so many Jobs, the fewest among which one may be an outlier."""
