@@ -13,60 +13,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
 
 from hevo_edge.agenda import Agenda, Turns
 from hevo_edge.clock import Clock
-from hevo_edge.errors import (
-    HevoError,
-    NotFound,
-    RateLimited,
-    RequestNotSent,
-    RequestOutcomeUnknown,
-    ServerError,
-    UnexpectedResponse,
-)
+from hevo_edge.errors import HevoError
 from hevo_edge.experience import Experience
+from hevo_edge.looks import Eyes, Look
 from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
 from hevo_edge.watched import Follower, JobKey, Watched
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
-PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
-"""What says nothing about a Job: look again later."""
 MOST_LOOKS = 50
 """How many looks are under way at once, at most; more would only queue in the server."""
 MOMENT = 0.005
 """Seconds within which what is due is done together: a wake-up for each would cost more."""
 _WORTH_A_LIST = 2
 """A list call costs as much as a look: from so many Jobs of a Pipeline on, it is cheaper."""
-
-
-class Eyes(Protocol):
-    """What looks. ``sending`` is called when the request has its place in the call budget.
-
-    A last look is quick or fails, and goes before those on schedule.
-    """
-
-    async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
-        """Return a Job's snapshot."""
-        ...
-
-    async def jobs(
-        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
-    ) -> list[JobData]:
-        """Return the snapshots on the first page of a Pipeline's jobs list."""
-        ...
-
-    def room(self, *, last: bool) -> int:
-        """Return how many looks could be sent at once now."""
-        ...
-
-    def patience(self, looks: int) -> float:
-        """Return the seconds in which so many last looks can be made."""
-        ...
 
 
 class Watcher:
@@ -123,19 +87,6 @@ class Watcher:
             await watching.settle()
 
 
-class _Look:
-    """A look under way, at one Job or at a Pipeline's list."""
-
-    __slots__ = ("at_list", "has_slot", "last", "targets", "task")
-
-    def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
-        self.targets = targets
-        self.last = last
-        self.at_list = at_list
-        self.has_slot = False
-        self.task: asyncio.Task[None] | None = None
-
-
 class _Watching:
     """All that is watched in one event loop."""
 
@@ -150,7 +101,7 @@ class _Watching:
         self._deadlines: Agenda[Follower] = Agenda()
         self._turns: Turns[Watched] = Turns(Watched.worth, clock.random)
         self._last_turns: deque[Watched] = deque()
-        self._looks: set[_Look] = set()
+        self._looks: set[Look] = set()
         self._starting = {False: 0, True: 0}  # looks without a slot yet; True: last ones
         self._ending: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -291,7 +242,7 @@ class _Watching:
             look.task = self._loop.create_task(self._go(look))
             look.task.add_done_callback(self._gone)
 
-    def _next_look(self, now: float) -> _Look | None:
+    def _next_look(self, now: float) -> Look | None:
         """Begin the look whose turn it is, if there is room for it."""
         while self._last_turns and self._has_room(last=True):
             watched = self._last_turns.popleft()
@@ -311,9 +262,9 @@ class _Watching:
         starting = self._starting[last]
         return starting == 0 or starting < self._eyes.room(last=last)
 
-    def _begin(self, watched: Watched, now: float, *, last: bool) -> _Look:
+    def _begin(self, watched: Watched, now: float, *, last: bool) -> Look:
         mates = self._mates(watched, now, last=last)
-        look = _Look(mates or [watched], last=last, at_list=bool(mates))
+        look = Look(mates or [watched], last=last, at_list=bool(mates))
         for target in look.targets:
             self._agenda.discard(target)
             self._turns.discard(target)
@@ -339,12 +290,12 @@ class _Watching:
         ]
         return mates if learns or len(mates) >= _WORTH_A_LIST else []
 
-    async def _go(self, first: _Look) -> None:
+    async def _go(self, first: Look) -> None:
         """Make a look, and then the one whose turn it is, until there is none.
 
         A task for each would cost a good part of what the look costs.
         """
-        look: _Look | None = first
+        look: Look | None = first
         while look is not None:
             await self._make(look)
             self._finish(look)
@@ -352,17 +303,16 @@ class _Watching:
             if look is not None:
                 look.task = asyncio.current_task()
 
-    async def _make(self, look: _Look) -> None:
+    async def _make(self, look: Look) -> None:
         def sending() -> None:
             if not look.has_slot:
                 look.has_slot = True
                 self._starting[look.last] -= 1
                 self._fill(self._now())
 
-        if look.at_list:
-            await self._look_at_list(look, sending)
-        else:
-            await self._look_at(look.targets[0], look, sending)
+        pointless = await look.make(self._eyes, sending, self._experience)
+        if pointless is not None:
+            self._fail(look.targets[0], pointless)
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         """Tidy up after a task that was cancelled in the middle of a look, or before it."""
@@ -371,67 +321,24 @@ class _Watching:
             self._finish(look)
         self._fill(self._now())
 
-    def _finish(self, look: _Look) -> None:
+    def _finish(self, look: Look) -> None:
         """Plan the next looks; who has waited for a last one need not wait any more."""
         self._looks.discard(look)
         if not look.has_slot:
             self._starting[look.last] -= 1
         for watched in look.targets:
-            if not look.last:
+            if look.last:
+                self._looked_last(watched, look)
+            else:
                 watched.is_looked_at = False
-            elif not watched.wants_last_look:
-                watched.is_looked_at_last = False
-                for follower in [one for one in watched.followers if one.is_late]:
-                    follower.time_is_up()
             self._plan(watched)
 
-    async def _look_at(self, watched: Watched, look: _Look, sending: Callable[[], None]) -> None:
-        try:
-            snapshot = await self._eyes.job(watched.key, last=look.last, sending=sending)
-        except PASSING as error:
-            self._failed(watched, error)
-        except NotFound as error:
-            watched.tried_at, watched.failure = self._now(), error
-            if watched.miss():
-                self._fail(watched, error)
-        except Exception as error:  # noqa: BLE001 -- handed to those who wait
-            self._fail(watched, error)
-        else:
-            watched.publish(snapshot, self._now())
-
-    async def _look_at_list(self, look: _Look, sending: Callable[[], None]) -> None:
-        pipeline_id = look.targets[0].key[0]
-        rows: dict[str, JobData] = {}
-        try:
-            page = await self._eyes.jobs(pipeline_id, last=look.last, sending=sending)
-        except PASSING as error:
-            for watched in look.targets:
-                self._failed(watched, error)
-            return
-        except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
-            log.info(
-                "the Jobs of Pipeline %s are looked at one by one, as they cannot be listed: %s",
-                pipeline_id,
-                error,
-            )
-        else:
-            self._experience.note(pipeline_id, page, self._now())
-            rows = {job.job_id: job for job in page}
-        for watched in look.targets:
-            row = rows.get(watched.key[1])
-            if row is not None:
-                watched.publish(row, self._now())
-                continue
-            watched.is_unlisted = True
-            if look.last and any(follower.is_late for follower in watched.followers):
-                watched.is_looked_at_last, watched.wants_last_look = False, True
-                self._last_turns.appendleft(watched)
-
-    def _failed(self, watched: Watched, error: HevoError) -> None:
-        watched.tried_at, watched.failure = self._now(), error
-        log.warning(
-            "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
-            watched.key[1],
-            watched.key[0],
-            error,
-        )
+    def _looked_last(self, watched: Watched, look: Look) -> None:
+        watched.is_looked_at_last = False
+        late = [follower for follower in watched.followers if follower.is_late]
+        if late and watched in look.missed:
+            watched.wants_last_look = True
+            self._last_turns.appendleft(watched)
+        if not watched.wants_last_look:
+            for follower in late:
+                follower.time_is_up()

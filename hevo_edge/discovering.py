@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hevo_edge.authorship import Found, choose
-from hevo_edge.awaiting import PASSING
 from hevo_edge.clock import Clock
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
@@ -17,6 +16,7 @@ from hevo_edge.errors import (
     TriggerOutcomeUnknown,
 )
 from hevo_edge.looking import LAST_LOOK
+from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData
 from hevo_edge.preparing import READY_TIMEOUT, Preparing
 from hevo_edge.schedules import Geometric, geometric

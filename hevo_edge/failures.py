@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from enum import Enum
+from typing import Any
 
 import aiohttp
 from aiohttp import client_exceptions, http_exceptions
@@ -98,3 +99,20 @@ def verdict(error: BaseException) -> Verdict:
         return Verdict.WRONG_CALL
     known = (VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS)
     return next(known, Verdict.MAYBE_PROCESSED)
+
+
+def say(error: BaseException) -> str:
+    """Return what a failed exchange means in words."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # aiohttp's own words speak of ssl even where there is none.
+        where = f"{error.host}:{error.port}"
+        why: Any
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = error.certificate_error  # before 3.13 it has no os_error
+        else:
+            why = error.os_error
+        why = getattr(why, "strerror", None) or str(why)
+        return f"cannot connect to {where} ({why}); check region or base_url, and the network"
+    if isinstance(error, asyncio.TimeoutError) and not str(error):
+        return "timed out"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

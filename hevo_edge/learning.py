@@ -189,7 +189,7 @@ class Learned:
         budget = sum(alive for _, alive in rates) / self.interval
         fewest, most = 1 / self.longest, 1 / (SHORTEST * self.interval)
         free = budget / sum(root * alive for root, alive in rates)  # the pace, were gaps unbounded
-        low, high = math.log(free / 100), math.log(free * 100)
+        pace, low, high = free, math.log(free / 100), math.log(free * 100)
         for _ in range(_HALVINGS):
             pace = math.exp((low + high) / 2)
             looks = sum(min(max(pace * root, fewest), most) * alive for root, alive in rates)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
-from hevo_edge.awaiting import PASSING, Watcher
+from hevo_edge.awaiting import Watcher
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.clock import Clock
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
@@ -21,6 +21,7 @@ from hevo_edge.history import (
     running_job,
     tells_what_runs,
 )
+from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import fixed

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 
 from hevo_edge import api
-from hevo_edge.awaiting import PASSING
 from hevo_edge.clock import Clock
 from hevo_edge.history import Watermark, read_newest, running_job, tells_what_runs
 from hevo_edge.looking import LAST_LOOK
+from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData, Page
 from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import Schedule, next_gap

@@ -8,7 +8,6 @@ sent.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import Callable, Generator
@@ -20,9 +19,10 @@ import aiohttp
 import backoff
 from yarl import URL
 
+from hevo_edge import bodies
 from hevo_edge.api import Request
 from hevo_edge.clock import Clock
-from hevo_edge.config import MAX_REPLY_BYTES, RETRY_AFTER_CAP, Config
+from hevo_edge.config import RETRY_AFTER_CAP, Config
 from hevo_edge.errors import (
     ApiError,
     ConfigurationError,
@@ -34,7 +34,7 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.failures import Verdict, verdict
+from hevo_edge.failures import Verdict, say, verdict
 from hevo_edge.ratelimit import Priority, RateLimiter
 from hevo_edge.replies import Reply, read_body, read_error
 from hevo_edge.sessions import Sessions
@@ -49,7 +49,6 @@ LIMITED_PAUSE = 10.0
 BACKOFF_MAX = 30.0
 """Full jitter: the n-th retry waits anything up to factor * 2**n seconds, at most BACKOFF_MAX."""
 
-_ERROR_BODY_BYTES = 64 * 1024
 _SUCCESSES = range(200, 300)
 # Over a session that was passed in, once, when a connection dies; in our own it is turned off.
 # For a read it makes no difference.
@@ -243,7 +242,7 @@ class Transport:
         async with session.request(
             request.method,
             _url(self._config.base_url, request.path),
-            data=None if request.body is None else _encode(request.body),
+            data=None if request.body is None else bodies.encode(request.body),
             headers=self._headers if request.body is None else self._headers_with_body,
             timeout=self._time_left(call),
             allow_redirects=False,
@@ -251,14 +250,14 @@ class Transport:
         ) as response:
             status, headers = response.status, response.headers
             if status not in _SUCCESSES:
-                text = self._config.redact(await _error_text(response))
+                text = self._config.redact(await bodies.error_text(response))
                 error = read_error(request, status, headers, text, self._clock.wall())
                 if isinstance(error, RateLimited):
                     self._hold_back(error)
                 raise self._failed(call, error)
             self._limited_in_a_row = 0
             try:
-                body = await _body(response)
+                body = await bodies.whole(response)
                 return read_body(request, status, body, headers.get("Date"), self._config.redact)
             except UnexpectedResponse as unexpected:
                 failed = self._failed(call, unexpected)
@@ -298,7 +297,7 @@ class Transport:
 
     def _say(self, error: BaseException) -> str:
         # aiohttp quotes what it could not parse, and a server may echo our header there.
-        return self._config.redact(_say(error))
+        return self._config.redact(say(error))
 
     def _time_left(self, call: _Call) -> aiohttp.ClientTimeout:
         if call.deadline is None:
@@ -372,57 +371,3 @@ def _is_cancelled() -> bool:
     """Tell whether somebody cancels this task. Python 3.10 does not know: yes, to be safe."""
     task = asyncio.current_task()
     return sys.version_info < (3, 11) or task is None or task.cancelling() > 0
-
-
-def _encode(body: Any) -> bytes:
-    try:
-        return json.dumps(body).encode()
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"the body of the request is not JSON: {error}") from None
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = await _read(response, MAX_REPLY_BYTES + 1)
-    if len(body) > MAX_REPLY_BYTES:
-        raise UnexpectedResponse(
-            f"the reply is larger than {MAX_REPLY_BYTES >> 20} MiB", status=response.status
-        )
-    return body
-
-
-async def _error_text(response: aiohttp.ClientResponse) -> str:
-    """Read the body of an error as far as it can be read: the status alone is worth raising."""
-    try:
-        body = await _read(response, _ERROR_BODY_BYTES)
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-        log.debug("the body of a %s reply could not be read: %s", response.status, _say(error))
-        return ""
-    return body.decode("utf-8", errors="replace")
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read until the end or until ``limit`` is reached, whichever comes first."""
-    first = await response.content.readany()
-    if response.content.at_eof():
-        return first
-    parts, size = [first], len(first)
-    while size < limit and not response.content.at_eof():
-        parts.append(await response.content.readany())
-        size += len(parts[-1])
-    return b"".join(parts)
-
-
-def _say(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        # aiohttp's own words speak of ssl even where there is none.
-        where = f"{error.host}:{error.port}"
-        why: Any
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            why = error.certificate_error  # before 3.13 it has no os_error
-        else:
-            why = error.os_error
-        why = getattr(why, "strerror", None) or str(why)
-        return f"cannot connect to {where} ({why}); check region or base_url, and the network"
-    if isinstance(error, asyncio.TimeoutError) and not str(error):
-        return "timed out"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

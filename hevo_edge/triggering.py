@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
 from hevo_edge.authorship import Found, choose
-from hevo_edge.awaiting import PASSING
 from hevo_edge.clock import Clock
 from hevo_edge.discovering import LISTED, Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
@@ -26,6 +25,7 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.ratelimit import Priority

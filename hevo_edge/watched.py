@@ -167,6 +167,10 @@ class Watched:
         self.latest = snapshot
         self.tell(snapshot)
 
+    def fail(self, failure: Exception, now: float) -> None:
+        """Note that a look has failed."""
+        self.tried_at, self.failure = now, failure
+
     def miss(self) -> bool:
         """Take in a 404; return whether it is certain now that there is no such Job."""
         self._missing += 1

@@ -1,0 +1,141 @@
+"""One look, at a Job or at a Pipeline's list, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from hevo_edge.errors import (
+    HevoError,
+    NotFound,
+    RateLimited,
+    RequestNotSent,
+    RequestOutcomeUnknown,
+    ServerError,
+    UnexpectedResponse,
+)
+from hevo_edge.experience import Experience
+from hevo_edge.models import JobData
+from hevo_edge.watched import JobKey, Watched
+
+log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
+
+PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
+"""What says nothing about a Job: look again later."""
+
+
+class Eyes(Protocol):
+    """What looks. ``sending`` is called when the request has its place in the call budget.
+
+    A last look is quick or fails, and goes before those on schedule.
+    """
+
+    async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
+        """Return a Job's snapshot."""
+        ...
+
+    async def jobs(
+        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
+    ) -> list[JobData]:
+        """Return the snapshots on the first page of a Pipeline's jobs list."""
+        ...
+
+    def room(self, *, last: bool) -> int:
+        """Return how many looks could be sent at once now."""
+        ...
+
+    def patience(self, looks: int) -> float:
+        """Return the seconds in which so many last looks can be made."""
+        ...
+
+
+class Look:
+    """A look under way.
+
+    Attributes:
+        targets: The Jobs it is for; several when it reads their Pipeline's list.
+        last: Whether it is the last look for somebody.
+        at_list: Whether it reads the list.
+        has_slot: Whether it has its place in the call budget.
+        missed: Those that the list did not show.
+        task: What makes it.
+    """
+
+    __slots__ = ("at_list", "has_slot", "last", "missed", "targets", "task")
+
+    def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
+        self.targets = targets
+        self.last = last
+        self.at_list = at_list
+        self.has_slot = False
+        self.missed: list[Watched] = []
+        self.task: asyncio.Task[None] | None = None
+
+    async def make(
+        self, eyes: Eyes, sending: Callable[[], None], experience: Experience
+    ) -> Exception | None:
+        """Look, and let the Jobs take in what is seen.
+
+        Returns why looking at the Job is pointless, if so. A reason that passes, such as 429, is
+        none.
+        """
+        if self.at_list:
+            await self._read_list(eyes, sending, experience)
+            return None
+        watched = self.targets[0]
+        try:
+            snapshot = await eyes.job(watched.key, last=self.last, sending=sending)
+        except PASSING as error:
+            _failed(watched, error)
+        except NotFound as error:
+            watched.fail(error, _now())
+            return error if watched.miss() else None
+        except Exception as error:  # noqa: BLE001 -- handed to those who wait
+            return error
+        else:
+            watched.publish(snapshot, _now())
+        return None
+
+    async def _read_list(
+        self, eyes: Eyes, sending: Callable[[], None], experience: Experience
+    ) -> None:
+        pipeline_id = self.targets[0].key[0]
+        rows: dict[str, JobData] = {}
+        try:
+            page = await eyes.jobs(pipeline_id, last=self.last, sending=sending)
+        except PASSING as error:
+            for watched in self.targets:
+                _failed(watched, error)
+            return
+        except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
+            log.info(
+                "the Jobs of Pipeline %s are looked at one by one, as they cannot be listed: %s",
+                pipeline_id,
+                error,
+            )
+        else:
+            experience.note(pipeline_id, page, _now())
+            rows = {job.job_id: job for job in page}
+        for watched in self.targets:
+            row = rows.get(watched.key[1])
+            if row is not None:
+                watched.publish(row, _now())
+            else:
+                watched.is_unlisted = True
+                self.missed.append(watched)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _failed(watched: Watched, error: HevoError) -> None:
+    watched.fail(error, _now())
+    log.warning(
+        "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
+        watched.key[1],
+        watched.key[0],
+        error,
+    )
