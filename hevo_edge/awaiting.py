@@ -21,7 +21,7 @@ from hevo_edge.experience import Experience
 from hevo_edge.looks import Eyes, Look
 from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
-from hevo_edge.watched import Follower, JobKey, Watched
+from hevo_edge.watched import Follower, JobKey, OwnLook, Watched
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
@@ -54,6 +54,7 @@ class Watcher:
         key: JobKey,
         seen: tuple[JobData, float] | None = None,
         deadline: float | None = None,
+        look: OwnLook | None = None,
     ) -> None:
         """Let a follower hear of a Job, until it leaves.
 
@@ -64,8 +65,9 @@ class Watcher:
             seen: A snapshot and the loop time at which it was taken, if there is one. Without it,
                 the first look comes at once, unless somebody else's look is recent enough.
             deadline: The loop time at which a last look is made for it.
+            look: How to look, when what is followed is no Job but has a key like one.
         """
-        self._watching.get().join(follower, key, seen, deadline)
+        self._watching.get().join(follower, key, seen, deadline, look)
 
     def leave(self, follower: Follower) -> None:
         """Let a follower hear no more. Leaving twice does nothing."""
@@ -115,10 +117,11 @@ class _Watching:
         key: JobKey,
         seen: tuple[JobData, float] | None,
         deadline: float | None,
+        look: OwnLook | None,
     ) -> None:
         watched = self._watched.get(key)
         if watched is None:
-            watched = Watched(key, self._now())
+            watched = Watched(key, self._now(), look)
             self._watched[key] = watched
             self._of_pipeline.setdefault(key[0], {})[watched] = None
         if seen is not None and watched.is_news(seen[1], self._now()):

@@ -102,7 +102,7 @@ class HevoClient:
         limiter = RateLimiter(rate_limit, self.clock)
         self.transport: Transport = Transport(config, limiter, self.clock, session)
         self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
-        self.starts: Starts = Starts(self.transport, self.clock)
+        self.starts: Starts = Starts(self.transport, self.watcher)
         preparing = Preparing(
             self.transport,
             self.watcher,

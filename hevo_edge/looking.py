@@ -52,7 +52,7 @@ class Eyes:
 
     def room(self, *, last: bool) -> int:
         """Return how many looks could be sent at once now."""
-        return self._limiter.room(_priority(last=last))
+        return self._limiter.room(priority_of(last=last))
 
     def patience(self, looks: int) -> float:
         """Return the seconds in which so many last looks can be made, and answered."""
@@ -63,7 +63,7 @@ class Eyes:
     ) -> Any:
         return await self._transport.send(
             request,
-            _priority(last=last),
+            priority_of(last=last),
             patience=LAST_LOOK if last else None,
             before_sending=sending,
         )
@@ -75,6 +75,6 @@ def _get_job(pipeline_id: int, job_id: str) -> api.Request[JobData]:
     return api.get_job(pipeline_id, job_id)
 
 
-def _priority(*, last: bool) -> Priority:
-    # A look at a deadline must not queue behind those on schedule.
+def priority_of(*, last: bool) -> Priority:
+    """Return a look's place in the limiter: one at a deadline goes before those on schedule."""
     return Priority.DISCOVERY if last else Priority.LOOK

@@ -85,8 +85,12 @@ class Look:
             await self._read_list(eyes, sending, experience)
             return None
         watched = self.targets[0]
+        snapshot: JobData | None = None
         try:
-            snapshot = await eyes.job(watched.key, last=self.last, sending=sending)
+            if watched.own_look is None:
+                snapshot = await eyes.job(watched.key, last=self.last, sending=sending)
+            else:
+                await watched.own_look(last=self.last, sending=sending)
         except PASSING as error:
             _failed(watched, error)
         except NotFound as error:
@@ -95,7 +99,10 @@ class Look:
         except Exception as error:  # noqa: BLE001 -- handed to those who wait
             return error
         else:
-            watched.publish(snapshot, _now())
+            if snapshot is None:
+                watched.tried_at = _now()
+            else:
+                watched.publish(snapshot, _now())
         return None
 
     async def _read_list(
@@ -133,9 +140,4 @@ def _now() -> float:
 
 def _failed(watched: Watched, error: HevoError) -> None:
     watched.fail(error, _now())
-    log.warning(
-        "a look at Job %s of Pipeline %s failed, and will be repeated: %s",
-        watched.key[1],
-        watched.key[0],
-        error,
-    )
+    log.warning("a look at %s failed, and will be repeated: %s", watched.label, error)

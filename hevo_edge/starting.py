@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import Callable
 
 from hevo_edge import api
-from hevo_edge.clock import Clock
+from hevo_edge.awaiting import Watcher
 from hevo_edge.history import Watermark, read_newest, running_job, tells_what_runs
-from hevo_edge.looking import LAST_LOOK
-from hevo_edge.looks import PASSING
+from hevo_edge.looking import LAST_LOOK, priority_of
 from hevo_edge.models import JobData, Page
-from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import Schedule, next_gap
+from hevo_edge.schedules import Schedule
 from hevo_edge.transport import Transport
-
-log: logging.Logger = logging.getLogger("hevo_edge.pipeline")
+from hevo_edge.watched import Follower
 
 
 class Starts:
@@ -23,12 +20,12 @@ class Starts:
 
     Args:
         transport: Sends.
-        clock: Time.
+        watcher: Says when to look, so that these looks and those at Jobs share the call budget.
     """
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, watcher: Watcher) -> None:
         self._transport = transport
-        self._clock = clock
+        self._watcher = watcher
 
     async def next_job(
         self,
@@ -46,32 +43,60 @@ class Starts:
             fits: Says of a Job whether it will do.
             schedule: How often to look, by the seconds since the call.
             deadline: Loop time (seconds) at which a last look is made.
+
+        Raises:
+            RequestError: what makes further looks pointless, such as AuthenticationError.
         """
-        started = self._clock.now()
-
-        async def fetch(cursor: str | None) -> Page[JobData]:
-            late_by = None if deadline is None else deadline + LAST_LOOK
-            request = api.list_jobs(pipeline_id, cursor=cursor)
-            return await self._transport.send(request, Priority.LOOK, deadline=late_by)
-
+        start = _Start(schedule)
         watermark: Watermark | None = None
-        while True:
-            late = deadline is not None and self._clock.now() >= deadline
-            try:
-                if watermark is None:
-                    reading = await read_newest(fetch, tells_what_runs)
-                    watermark = Watermark.of(reading, None)
-                    running = running_job(reading.jobs)
-                    news = [] if running is None else [running]
-                else:
-                    news = await watermark.news(fetch)
-            except PASSING as error:
-                log.warning("could not look at Pipeline %s, will repeat: %s", pipeline_id, error)
-                news = []
-            fitting = [job for job in news if fits(job)]
-            if fitting or late:
-                return fitting[0] if fitting else None
-            wait = next_gap(schedule, self._clock.now() - started)
-            if deadline is not None:
-                wait = min(wait, deadline - self._clock.now())
-            await self._clock.sleep(max(0.0, wait))
+
+        async def look(*, last: bool, sending: Callable[[], None]) -> None:
+            nonlocal watermark
+
+            async def fetch(cursor: str | None) -> Page[JobData]:
+                return await self._transport.send(
+                    api.list_jobs(pipeline_id, cursor=cursor),
+                    priority_of(last=last),
+                    patience=LAST_LOOK if last else None,
+                    before_sending=sending,
+                )
+
+            if watermark is None:
+                reading = await read_newest(fetch, tells_what_runs)
+                watermark = Watermark.of(reading, None)
+                running = running_job(reading.jobs)
+                news = [] if running is None else [running]
+            else:
+                news = await watermark.news(fetch)
+            start.saw([job for job in news if fits(job)])
+
+        # It is watched like a Job, under a name that no Job has.
+        key = (pipeline_id, f"/{id(start)}")
+        self._watcher.follow(start, key, deadline=deadline, look=look)
+        try:
+            return await start.found
+        finally:
+            self._watcher.leave(start)
+            await self._watcher.settle()
+
+
+class _Start(Follower):
+    """The wait for a Job to start."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__(schedule)
+        self.found: asyncio.Future[JobData | None] = asyncio.get_running_loop().create_future()
+
+    def saw(self, jobs: list[JobData]) -> None:
+        if jobs and not self.found.done():
+            self.found.set_result(jobs[0])
+
+    def hear(self, news: JobData | Exception) -> None:
+        if isinstance(news, Exception) and not self.found.done():
+            self.found.set_exception(news)
+
+    def time_is_up(self) -> None:
+        if not self.found.done():
+            self.found.set_result(None)

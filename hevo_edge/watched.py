@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from hevo_edge.enums import JobStatus
 from hevo_edge.experience import Experience
@@ -20,6 +21,14 @@ CONFIRMED_MISSING = 3
 """How many 404s in a row it takes to believe that a Job seen before is gone."""
 CONFIRMING = 5.0
 """Seconds between looks at a Job that seems to be gone, at most."""
+
+
+class OwnLook(Protocol):
+    """Looks in a way of its own, and tells its follower itself what it has seen."""
+
+    async def __call__(self, *, last: bool, sending: Callable[[], None]) -> None:
+        """Look; for the arguments, see ``looks.Eyes``."""
+        ...
 
 
 class Follower:
@@ -59,6 +68,7 @@ class Watched:
         is_looked_at, is_looked_at_last: Whether a look, a last look, is under way.
         wants_last_look: Whether a deadline has passed and nobody looks yet.
         is_unlisted: Whether the jobs list does not show it, so that only a look of its own will do.
+        own_look: How to look at it, when that is neither by its id nor by the list.
         is_over: Whether nobody watches it any more.
     """
 
@@ -79,12 +89,14 @@ class Watched:
         "is_unlisted",
         "key",
         "latest",
+        "own_look",
         "tried_at",
         "wants_last_look",
     )
 
-    def __init__(self, key: JobKey, now: float) -> None:
+    def __init__(self, key: JobKey, now: float, own_look: OwnLook | None = None) -> None:
         self.key = key
+        self.own_look = own_look
         self.latest: JobData | None = None
         self.tried_at: float | None = None
         self.failure: Exception | None = None
@@ -92,7 +104,7 @@ class Watched:
         self.is_looked_at = False
         self.is_looked_at_last = False
         self.wants_last_look = False
-        self.is_unlisted = False
+        self.is_unlisted = own_look is not None
         self.is_over = False
         # Followers share schedules, so that thousands of one Job cost no more than one.
         self._schedules: dict[int, tuple[Schedule, int]] = {}
@@ -138,6 +150,12 @@ class Watched:
     # -- what is known ----------------------------------------------------------------------------
 
     @property
+    def label(self) -> str:
+        """What logs call it."""
+        what = f"Pipeline {self.key[0]}"
+        return what if self.own_look is not None else f"Job {self.key[1]} of {what}"
+
+    @property
     def has_ended(self) -> bool:
         """Whether the last snapshot shows that the Job has ended."""
         return self.latest is not None and self.latest.is_terminal
@@ -159,9 +177,8 @@ class Watched:
         known = None if self.latest is None else self.latest.status
         if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
             log.warning(
-                "Job %s of Pipeline %s has the unknown status %r; taken as still running",
-                self.key[1],
-                self.key[0],
+                "%s has the unknown status %r; taken as still running",
+                self.label,
                 snapshot.status,
             )
         self.latest = snapshot

@@ -243,6 +243,29 @@ async def test_thousands_who_wait_for_one_job_cost_one_look(
     assert asked < 20, "who wants the same is asked once"
 
 
+async def test_waits_for_a_start_and_for_an_end_share_the_budget(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, jobs = fleet(emulator, hevo, 100, lambda n: 200 + n)
+    ends = asyncio.create_task(hevo.await_all(jobs))
+    for number in range(60):
+        pipeline = emulator.add_pipeline(5000 + number)
+        pipeline.plan(appears_after=0, duration=900)
+    starts = [
+        asyncio.create_task(hevo.pipeline(5000 + number).await_completion(timeout=3000))
+        for number in range(60)
+    ]
+    await asyncio.sleep(100)
+    began = emulator.now
+    for number in range(60):
+        emulator.pipeline(5000 + number).start_job(now=emulator.now)
+    await ends
+    assert emulator.now - began < 400, "160 looks a round, and rounds get shorter"
+    found = await asyncio.gather(*starts)
+    assert {job.status for job in found} == {"COMPLETED"}
+    assert refused(emulator) == 0
+
+
 # -- lists ----------------------------------------------------------------------------------------
 
 
