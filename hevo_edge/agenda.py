@@ -121,8 +121,11 @@ class Turns(Generic[T]):
         if last is not item:
             self._all[place] = last
             self._places[last] = place
-        if len(self._line) > 2 * len(self._all) + _SLACK:
-            self._line = deque(entry for entry in self._line if self._waits(entry))
+        for line in (self._line, self._urgent):
+            if len(line) > 2 * len(self._all) + _SLACK:
+                waiting = [entry for entry in line if self._waits(entry)]
+                line.clear()
+                line.extend(waiting)
 
     def choose(self, now: float) -> T:
         """Take out and return the one whose turn it is now."""

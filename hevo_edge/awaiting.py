@@ -29,6 +29,8 @@ MOST_LOOKS = 50
 """How many looks are under way at once, at most; more would only queue in the server."""
 MOMENT = 0.005
 """Seconds within which what is due is done together: a wake-up for each would cost more."""
+NO_LIST = 600.0
+"""Seconds for which a Pipeline's Jobs are looked at one by one when its list could not be read."""
 _WORTH_A_LIST = 2
 """A list call costs as much as a look: from so many Jobs of a Pipeline on, it is cheaper."""
 
@@ -69,6 +71,12 @@ class Watcher:
         """
         self._watching.get().join(follower, key, seen, deadline, look)
 
+    def tell(self, key: JobKey, snapshot: JobData) -> None:
+        """Take in a snapshot that was just read elsewhere; it saves a look."""
+        watching = self._watching.peek()
+        if watching is not None:
+            watching.tell(key, snapshot)
+
     def leave(self, follower: Follower) -> None:
         """Let a follower hear no more. Leaving twice does nothing."""
         watching = self._watching.peek()
@@ -106,6 +114,7 @@ class _Watching:
         self._looks: set[Look] = set()
         self._starting = {False: 0, True: 0}  # looks without a slot yet; True: last ones
         self._ending: set[asyncio.Task[None]] = set()
+        self._no_lists: dict[int, float] = {}  # by Pipeline: until when, as the last one failed
         self._timer: asyncio.TimerHandle | None = None
         self._woke_at = float("-inf")
 
@@ -120,17 +129,22 @@ class _Watching:
         look: OwnLook | None,
     ) -> None:
         watched = self._watched.get(key)
+        if watched is not None and watched.was_put_aside:
+            # Hevo may have taken it up again; somebody who does not want to know holds on to it.
+            self._forget(watched)
+            watched = None
         if watched is None:
             watched = Watched(key, self._now(), look)
             self._watched[key] = watched
             self._of_pipeline.setdefault(key[0], {})[watched] = None
         if seen is not None and watched.is_news(seen[1], self._now()):
             watched.publish(*seen)
-        elif watched.latest is not None and (seen is None or seen[0] != watched.latest):
+        if watched.latest is not None and (seen is None or seen[0] != watched.latest):
             follower.hear(watched.latest)
         watched.add(follower)
         if deadline is not None:
             self._deadlines.set(follower, deadline)
+            self._arm(deadline)
         self._plan(watched)
 
     def leave(self, follower: Follower) -> None:
@@ -145,6 +159,12 @@ class _Watching:
             self._plan(watched)
         if not self._watched:
             self._disarm()
+
+    def tell(self, key: JobKey, snapshot: JobData) -> None:
+        watched = self._watched.get(key)
+        if watched is not None:
+            watched.publish(snapshot, self._now())
+            self._plan(watched)
 
     def end(self, error: HevoError) -> None:
         for watched in list(self._watched.values()):
@@ -169,6 +189,7 @@ class _Watching:
         del mates[watched]
         if not mates:
             del self._of_pipeline[watched.key[0]]
+            self._no_lists.pop(watched.key[0], None)
         self._agenda.discard(watched)
         self._turns.discard(watched)
         if watched.is_looked_at or watched.is_looked_at_last:
@@ -185,7 +206,11 @@ class _Watching:
 
     def _plan(self, watched: Watched) -> None:
         """Note when the Job is due, by its most eager follower."""
-        if watched.is_over or watched.has_ended or watched.is_looked_at:
+        if watched.is_over or watched.has_ended:
+            self._agenda.discard(watched)
+            self._turns.discard(watched)
+            return
+        if watched.is_looked_at:
             return
         if watched.tried_at is None:
             self._turns.add(watched, urgent=True)
@@ -229,6 +254,8 @@ class _Watching:
         """Let a last look be made for a follower; or end its wait, if that takes too long."""
         watched = follower.watched
         if watched is None or watched.is_over or watched.has_ended or follower.is_late:
+            if watched is not None and watched.failure is None and not watched.has_ended:
+                watched.failure = HevoError("the last look could not be made in time")
             follower.time_is_up()
             return
         follower.is_late = True
@@ -266,7 +293,8 @@ class _Watching:
         return starting == 0 or starting < self._eyes.room(last=last)
 
     def _begin(self, watched: Watched, now: float, *, last: bool) -> Look:
-        mates = self._mates(watched, now, last=last)
+        # The list may lag behind, so the last word is not its.
+        mates = [] if last else self._mates(watched, now)
         look = Look(mates or [watched], last=last, at_list=bool(mates))
         for target in look.targets:
             self._agenda.discard(target)
@@ -279,17 +307,19 @@ class _Watching:
         self._starting[last] += 1
         return look
 
-    def _mates(self, watched: Watched, now: float, *, last: bool) -> list[Watched]:
-        """Return the Jobs to read by one list call; none where a look at the one is as cheap."""
+    def _mates(self, watched: Watched, now: float) -> list[Watched]:
+        """Return the Jobs to read by one list call; none where a look at the one is better."""
         of_pipeline = self._of_pipeline[watched.key[0]]
-        learns = not last and watched.wants_experience(now, self._experience)
-        if watched.is_unlisted or not (learns or len(of_pipeline) >= _WORTH_A_LIST):
+        learns = watched.wants_experience(now, self._experience)
+        if not (learns or len(of_pipeline) >= _WORTH_A_LIST) or not watched.may_be_listed:
+            return []
+        if now < self._no_lists.get(watched.key[0], now):
             return []
         mates = [
             mate
             for mate in of_pipeline
-            if not (mate.is_unlisted or mate.has_ended or mate.is_looked_at_last)
-            and (last or not mate.is_looked_at)
+            if mate.may_be_listed
+            and not (mate.has_ended or mate.is_looked_at or mate.is_looked_at_last)
         ]
         return mates if learns or len(mates) >= _WORTH_A_LIST else []
 
@@ -313,9 +343,16 @@ class _Watching:
                 self._starting[look.last] -= 1
                 self._fill(self._now())
 
-        pointless = await look.make(self._eyes, sending, self._experience)
+        try:
+            pointless = await look.make(self._eyes, sending, self._experience)
+        except Exception as error:  # noqa: BLE001 -- a mistake in our own code, or a schedule's
+            pointless = error
+        self._looks.discard(look)  # over, so that what ends now need not call it off
         if pointless is not None:
-            self._fail(look.targets[0], pointless)
+            for watched in look.targets:
+                self._fail(watched, pointless)
+        if look.list_failed:
+            self._no_lists[look.targets[0].key[0]] = self._now() + NO_LIST
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         """Tidy up after a task that was cancelled in the middle of a look, or before it."""
@@ -331,17 +368,13 @@ class _Watching:
             self._starting[look.last] -= 1
         for watched in look.targets:
             if look.last:
-                self._looked_last(watched, look)
+                self._looked_last(watched)
             else:
                 watched.is_looked_at = False
             self._plan(watched)
 
-    def _looked_last(self, watched: Watched, look: Look) -> None:
+    def _looked_last(self, watched: Watched) -> None:
         watched.is_looked_at_last = False
-        late = [follower for follower in watched.followers if follower.is_late]
-        if late and watched in look.missed:
-            watched.wants_last_look = True
-            self._last_turns.appendleft(watched)
         if not watched.wants_last_look:
-            for follower in late:
+            for follower in [one for one in watched.followers if one.is_late]:
                 follower.time_is_up()

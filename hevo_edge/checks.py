@@ -130,3 +130,14 @@ def callback(value: Any, name: str) -> None:
     """
     if value is not None and not callable(value):
         raise ConfigurationError(f"{name} must be callable, not {value!r}")
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return True or False.
+
+    Raises:
+        ConfigurationError: for anything else; a template's "no" would be true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+    return value

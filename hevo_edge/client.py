@@ -331,7 +331,7 @@ class HevoClient:
     # -- inside -----------------------------------------------------------------------------------
 
     def _jobs(self, jobs: Iterable[Job | str]) -> list[Job]:
-        if isinstance(jobs, (str, Job)):
+        if isinstance(jobs, (str, Job)) or not isinstance(jobs, Iterable):
             raise ConfigurationError("jobs must be several Jobs or refs, such as a list of them")
         return [self._one_of(job) for job in jobs]
 
@@ -339,7 +339,7 @@ class HevoClient:
         if isinstance(job, str):
             return self.job(job)
         if isinstance(job, Job):
-            return job
+            return job.bind(self)
         hint = "; await it first" if inspect.isawaitable(job) else ""
         raise ConfigurationError(f"jobs must be Jobs or their refs, not {job!r}{hint}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hevo_edge.enums import JobStatus
-from hevo_edge.history import newest_first
+from hevo_edge.history import newest_first, runs_newest_first
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Auto, Schedule, from_history
 
@@ -13,6 +13,8 @@ FRESH = 3600.0
 """Seconds for which what was learnt of a Pipeline is good."""
 ENOUGH = 40
 """How many of the newest Jobs of a type are learnt from."""
+FULL_PAGE = 100
+"""Rows of a page that is not the last."""
 # A Job that was cancelled or put aside says nothing about how long one takes.
 _RAN_ITS_COURSE: frozenset[str] = frozenset(
     {JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_FAILURES, JobStatus.FAILED}
@@ -30,7 +32,10 @@ class Experience:
     def note(self, pipeline_id: int, rows: Iterable[JobData], now: float) -> None:
         """Learn from the rows of a Pipeline's jobs list, read at a loop time."""
         durations: dict[str, list[float]] = {}
-        for job in newest_first(list(rows)):
+        found = list(rows)
+        if len(found) >= FULL_PAGE and not runs_newest_first(found):
+            found = []  # the oldest of them, who knows how old
+        for job in newest_first(found):
             seconds = job.duration_seconds
             if job.status in _RAN_ITS_COURSE and seconds is not None and seconds >= 0:
                 durations.setdefault(_word(job.type), []).append(seconds)

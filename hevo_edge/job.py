@@ -92,7 +92,9 @@ class Job:
             NotFound: when there is no such Job.
             RequestError: when it could not be read.
         """
-        self.saw(await self._client.send(api.get_job(*self.key), priority=Priority.LOOK))
+        data = await self._client.send(api.get_job(*self.key), priority=Priority.LOOK)
+        self.saw(data)
+        self._client.watcher.tell(self.key, data)
         return self
 
     async def await_completion(
@@ -236,6 +238,12 @@ class Job:
     def label(self) -> str:
         """What logs and errors call it."""
         return f"{self.type or 'the'} Job {self.id} of Pipeline {self.pipeline_id}"
+
+    def bind(self, hevo: HevoClient) -> Job:
+        """Give a Job that came from a pickle a client, if it has none. Returns itself."""
+        if self._hevo is None:
+            self._hevo = hevo
+        return self
 
     def saw(self, data: JobData) -> None:
         """Keep a snapshot, unless what is kept is newer: several may read one Job at once."""

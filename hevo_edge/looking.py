@@ -14,6 +14,9 @@ from hevo_edge.transport import Transport
 LAST_LOOK = 5.0
 """Seconds that the last look, at a deadline, may take once its turn has come."""
 
+AT_ONCE = 50
+"""How many last looks are sure to be under way at once."""
+
 
 class Eyes:
     """Reads Jobs over a transport.
@@ -56,7 +59,8 @@ class Eyes:
 
     def patience(self, looks: int) -> float:
         """Return the seconds in which so many last looks can be made, and answered."""
-        return self._limiter.time_for(looks, Priority.DISCOVERY) + LAST_LOOK
+        budget = self._limiter.time_for(looks, Priority.DISCOVERY)
+        return budget + LAST_LOOK * (2 + looks / AT_ONCE)
 
     async def _send(
         self, request: api.Request[Any], *, last: bool, sending: Callable[[], None]

@@ -59,18 +59,18 @@ class Look:
         last: Whether it is the last look for somebody.
         at_list: Whether it reads the list.
         has_slot: Whether it has its place in the call budget.
-        missed: Those that the list did not show.
+        list_failed: Whether the list could not be read.
         task: What makes it.
     """
 
-    __slots__ = ("at_list", "has_slot", "last", "missed", "targets", "task")
+    __slots__ = ("at_list", "has_slot", "last", "list_failed", "targets", "task")
 
     def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
         self.targets = targets
         self.last = last
         self.at_list = at_list
         self.has_slot = False
-        self.missed: list[Watched] = []
+        self.list_failed = False
         self.task: asyncio.Task[None] | None = None
 
     async def make(
@@ -85,6 +85,7 @@ class Look:
             await self._read_list(eyes, sending, experience)
             return None
         watched = self.targets[0]
+        watched.rows_seen = 0
         snapshot: JobData | None = None
         try:
             if watched.own_look is None:
@@ -108,30 +109,27 @@ class Look:
     async def _read_list(
         self, eyes: Eyes, sending: Callable[[], None], experience: Experience
     ) -> None:
+        """Read the list; what it cannot tell for certain is left to looks of their own."""
         pipeline_id = self.targets[0].key[0]
-        rows: dict[str, JobData] = {}
         try:
             page = await eyes.jobs(pipeline_id, last=self.last, sending=sending)
-        except PASSING as error:
-            for watched in self.targets:
-                _failed(watched, error)
-            return
+            experience.note(pipeline_id, page, _now())
         except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
-            log.info(
-                "the Jobs of Pipeline %s are looked at one by one, as they cannot be listed: %s",
+            self.list_failed = True
+            log.warning(
+                "the Jobs of Pipeline %s are looked at one by one for a while, as they cannot be "
+                "listed: %s",
                 pipeline_id,
                 error,
             )
-        else:
-            experience.note(pipeline_id, page, _now())
-            rows = {job.job_id: job for job in page}
+            return
+        rows = {job.job_id: job for job in page}
         for watched in self.targets:
             row = rows.get(watched.key[1])
-            if row is not None:
-                watched.publish(row, _now())
-            else:
+            if row is None:
                 watched.is_unlisted = True
-                self.missed.append(watched)
+            else:
+                watched.take_row(row, _now())
 
 
 def _now() -> float:

@@ -117,7 +117,7 @@ class JobData(Timestamped):
     objects_failed: int | None = None
     billable_events: int | None = None
     non_billable_events: int | None = None
-    duration: int | None = None
+    duration: _Ms | None = None
     """How long the Job has run, in ms."""
     min_latency: int | None = None
     max_latency: int | None = None

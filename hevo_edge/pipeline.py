@@ -263,12 +263,13 @@ class Pipeline:
             options.schedule,
             deadline,
         )
-        if data is None:
+        if data is None or isinstance(data, Exception):
+            seen = "started" if data is None else "was seen to start"
             raise JobTimeout(
-                f"no {wanted or 'new'} Job of Pipeline {self.id} started within "
-                f"{options.timeout:.0f} s",
+                f"no {wanted or 'new'} Job of Pipeline {self.id} {seen} within "
+                f"{options.timeout:g} s",
                 job=None,
-            )
+            ) from data
         return await self._job(data).wait(options, deadline)
 
     # -- objects ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ A few Jobs get a line for each change; for many, one line now and then counts th
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ def show(job: Job) -> None:
     loaded = "" if data.events_loaded is None else f", {data.events_loaded:,} events loaded"
     failed = f", {data.events_failed:,} failed" if data.events_failed else ""
     name = f"Pipeline {job.pipeline_id} {data.type} Job {job.id}"
-    sys.stderr.write(f"{name}: {data.status}{took}{loaded}{failed}\n")
+    _say(f"{name}: {data.status}{took}{loaded}{failed}\n")
 
 
 FEW = 5
@@ -45,7 +46,7 @@ class Tally:
         self._said_at = now
         self._ended = 0
         self._failed = 0
-        sys.stderr.write(f"waiting for {total:,} Jobs\n")
+        _say(f"waiting for {total:,} Jobs\n")
 
     def count(self, *, failed: bool, now: float) -> None:
         """Take in the end of a wait, and say so if the last line is old enough."""
@@ -56,10 +57,16 @@ class Tally:
         self._said_at = now
         failures = f", {self._failed:,} of them not well" if self._failed else ""
         left = self._total - self._ended
-        sys.stderr.write(
-            f"{self._ended:,} of {self._total:,} Jobs ended{failures}, {left:,} to go, "
+        _say(
+            f"{self._ended:,} of {self._total:,} waits are over{failures}, {left:,} to go, "
             f"after {duration(now - self._began)}\n"
         )
+
+
+def _say(text: str) -> None:
+    # A line that nobody can read any more must not end a wait.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
 
 
 def duration(seconds: float) -> str:

@@ -163,6 +163,7 @@ class RateLimiter:
         finally:
             if not granted.done():
                 granted.cancel()
+                self._grant(queue)  # and leave no timer behind that nobody needs
         return None if granted.cancelled() else queue
 
     def release(self, queue: Slot, *, sent: bool) -> None:
@@ -246,7 +247,7 @@ class RateLimiter:
             ceiling = self._ceiling(priority, now)
             even = (self._limit.period + self._limit.margin) / ceiling
             # What is left has to last until more comes free.
-            left = max(1, ceiling - self._used())
+            left = 1 + max(0, ceiling - self._used())
             comes = self._expiries[0] - now if self._expiries else 0.0
             self._paced_until = now + max(even, comes / left)
 

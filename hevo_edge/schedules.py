@@ -51,7 +51,8 @@ class Auto:
     seconds: float
 
     def __post_init__(self) -> None:
-        checks.seconds(self.seconds, "auto schedule: interval")
+        if checks.seconds(self.seconds, "auto schedule: interval") > LONGEST_GAP:
+            raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- nothing is learnt yet
         """Return the interval."""
@@ -206,7 +207,7 @@ def next_gap(schedule: Schedule, age: float) -> float:
     Raises:
         ConfigurationError: when it is not positive, or longer than a day; names the schedule.
     """
-    if isinstance(schedule, Fixed):
+    if type(schedule) is Fixed:
         return schedule.seconds  # checked when it was made
     gap = checks.seconds(schedule.gap(age), f"the gap of schedule {schedule!r} at age {age:.0f} s")
     if gap > LONGEST_GAP:

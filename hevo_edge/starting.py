@@ -33,10 +33,11 @@ class Starts:
         fits: Callable[[JobData], bool],
         schedule: Schedule,
         deadline: float | None,
-    ) -> JobData | None:
-        """Return the Job that runs, else the next one to start; None at the deadline.
+    ) -> JobData | Exception | None:
+        """Return the Job that runs, else the next one to start.
 
-        A Job that began before the call, but is not in the list yet, is the one that runs.
+        At the deadline, return why the last look failed, or None when it did not. A Job that began
+        before the call, but is not in the list yet, is the one that runs.
 
         Args:
             pipeline_id: The Pipeline.
@@ -87,7 +88,9 @@ class _Start(Follower):
 
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
-        self.found: asyncio.Future[JobData | None] = asyncio.get_running_loop().create_future()
+        self.found: asyncio.Future[JobData | Exception | None] = (
+            asyncio.get_running_loop().create_future()
+        )
 
     def saw(self, jobs: list[JobData]) -> None:
         if jobs and not self.found.done():
@@ -99,4 +102,4 @@ class _Start(Follower):
 
     def time_is_up(self) -> None:
         if not self.found.done():
-            self.found.set_result(None)
+            self.found.set_result(None if self.watched is None else self.watched.failure)

@@ -84,7 +84,7 @@ class WaitOptions:
             raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
         accepted = [accept] if isinstance(accept, str) else list(accept)
         statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
-        if accept_completed_with_failures:
+        if checks.flag(accept_completed_with_failures, "accept_completed_with_failures"):
             statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
         checks.callback(on_update, "on_update")
         return cls(
@@ -92,7 +92,7 @@ class WaitOptions:
             timeout=checks.optional_seconds(timeout, "timeout"),
             accept=frozenset(statuses),
             on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
-            cancel_on_interrupt=cancel_on_interrupt,
+            cancel_on_interrupt=checks.flag(cancel_on_interrupt, "cancel_on_interrupt"),
             on_update=on_update,
-            progress=bool(progress),
+            progress=checks.flag(progress, "progress"),
         )

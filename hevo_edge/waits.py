@@ -113,6 +113,12 @@ class Waits:
         self._loop.call_soon(self._step, wait, context=self._context)
 
     def _step(self, wait: _Wait) -> None:
+        try:
+            self._take_in(wait)
+        except Exception as error:  # noqa: BLE001 -- nothing that goes wrong may leave it waiting
+            self._end(wait, error)
+
+    def _take_in(self, wait: _Wait) -> None:
         wait.is_woken = False
         if wait not in self._waits or wait.is_busy:
             return
@@ -131,7 +137,9 @@ class Waits:
         for callback in pending:
             try:
                 result = self._call(callback, wait.job)
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- handed on
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 -- handed on
                 self._end(wait, error)
                 return
             if inspect.isawaitable(result):
@@ -149,7 +157,9 @@ class Waits:
                 result = self._call(callback, wait.job)
                 if inspect.isawaitable(result):
                     await result
-        except Exception as error:  # noqa: BLE001 -- handed on
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 -- handed on; a cancel by us ends it as well
             self._end(wait, error)
         else:
             self._judge(wait, snapshot)
@@ -213,9 +223,8 @@ class Waits:
         def is_done(task: asyncio.Task[None]) -> None:
             wait.is_busy = False
             self._busy.discard(task)
-            if task.cancelled():
-                # By the callback itself, as those who leave are asked nothing any more.
-                self._end(wait, asyncio.CancelledError())
+            if not task.cancelled() and task.exception() is not None:
+                self._end(wait, task.exception() or asyncio.CancelledError())
             self.wake(wait)
 
         task.add_done_callback(is_done)
@@ -230,11 +239,11 @@ class Waits:
 
     def _report(self, place: int, result: Job | BaseException) -> None:
         self._results.append((place, result))
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
         if self._tally is not None:
             failed = isinstance(result, BaseException)
             self._tally.count(failed=failed, now=self._loop.time())
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
 
 
 class _Wait(Follower):

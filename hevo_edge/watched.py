@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from hevo_edge.enums import JobStatus
+from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.experience import Experience
+from hevo_edge.learning import Learned
 from hevo_edge.models import JobData
 from hevo_edge.schedules import LONGEST_GAP, Auto, Schedule, expected_unseen, next_gap
 
@@ -19,6 +20,8 @@ log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
 CONFIRMED_MISSING = 3
 """How many 404s in a row it takes to believe that a Job seen before is gone."""
+MOST_ROWS = 3
+"""How often in a row the list may speak for a Job, before it is looked at itself."""
 CONFIRMING = 5.0
 """Seconds between looks at a Job that seems to be gone, at most."""
 
@@ -66,6 +69,7 @@ class Watched:
         failure: Why the last look failed; None when it did not.
         followers: Who follows it.
         is_looked_at, is_looked_at_last: Whether a look, a last look, is under way.
+        rows_seen: How often in a row it was seen in the list only.
         wants_last_look: Whether a deadline has passed and nobody looks yet.
         is_unlisted: Whether the jobs list does not show it, so that only a look of its own will do.
         own_look: How to look at it, when that is neither by its id nor by the list.
@@ -73,8 +77,8 @@ class Watched:
     """
 
     __slots__ = (
+        "_born",
         "_eager",
-        "_first_seen",
         "_gap",
         "_learners",
         "_missing",
@@ -90,6 +94,7 @@ class Watched:
         "key",
         "latest",
         "own_look",
+        "rows_seen",
         "tried_at",
         "wants_last_look",
     )
@@ -104,15 +109,16 @@ class Watched:
         self.is_looked_at = False
         self.is_looked_at_last = False
         self.wants_last_look = False
+        self.rows_seen = 0
         self.is_unlisted = own_look is not None
         self.is_over = False
         # Followers share schedules, so that thousands of one Job cost no more than one.
-        self._schedules: dict[int, tuple[Schedule, int]] = {}
+        self._schedules: dict[object, tuple[Schedule, int]] = {}
         self._eager: Schedule | None = None
         self._gap = LONGEST_GAP
         self._learners = 0
         self._unseen: Callable[[float, float], float] | None = None
-        self._first_seen = now
+        self._born = now
         self._seen_at: float | None = None
         self._missing = 0
 
@@ -122,30 +128,27 @@ class Watched:
         """Take in a follower."""
         follower.watched = self
         self.followers[follower] = None
-        schedule, count = self._schedules.get(id(follower.schedule), (follower.schedule, 0))
-        self._schedules[id(schedule)] = (schedule, count + 1)
+        key = _key(follower.schedule)
+        schedule, count = self._schedules.get(key, (follower.schedule, 0))
+        self._schedules[key] = (schedule, count + 1)
         self._learners += isinstance(schedule, Auto)
 
     def remove(self, follower: Follower) -> bool:
         """Let a follower go; return whether it, alone, has set the pace."""
         follower.watched = None
         del self.followers[follower]
-        schedule, count = self._schedules.pop(id(follower.schedule))
+        key = _key(follower.schedule)
+        schedule, count = self._schedules.pop(key)
         self._learners -= isinstance(schedule, Auto)
         if count > 1:
-            self._schedules[id(schedule)] = (schedule, count - 1)
+            self._schedules[key] = (schedule, count - 1)
             return False
         return schedule is self._eager
 
     def tell(self, news: JobData | Exception) -> None:
         """Let all followers hear something; each gets a traceback of its own."""
         for follower in list(self.followers):
-            if isinstance(news, Exception):
-                own = copy.copy(news)
-                own.__cause__ = news.__cause__
-                follower.hear(own)
-            else:
-                follower.hear(news)
+            follower.hear(_own(news) if isinstance(news, Exception) else news)
 
     # -- what is known ----------------------------------------------------------------------------
 
@@ -160,16 +163,29 @@ class Watched:
         """Whether the last snapshot shows that the Job has ended."""
         return self.latest is not None and self.latest.is_terminal
 
+    @property
+    def was_put_aside(self) -> bool:
+        """Whether it has ended in a way that need not be the end, such as DEFERRED."""
+        return self.latest is not None and self.latest.status in PUT_ASIDE_STATUSES
+
+    @property
+    def may_be_listed(self) -> bool:
+        """Whether the list may speak for it; now and then it is looked at itself."""
+        return not self.is_unlisted and self.rows_seen < MOST_ROWS
+
     def is_news(self, seen_at: float, now: float) -> bool:
         """Say whether a snapshot of a loop time is newer than the last look."""
         # A time after now is another loop's.
-        return (-1 if self.tried_at is None else self.tried_at) < seen_at <= now
+        return seen_at <= now and (self.latest is None or (self.tried_at or -1.0) < seen_at)
 
     def publish(self, snapshot: JobData, seen_at: float) -> None:
         """Take in a snapshot; where it says something new, the followers hear it."""
         self.tried_at = self._seen_at = seen_at
         self.failure = None
         self._missing = 0
+        if snapshot.duration_seconds is not None:
+            # It never becomes younger, not even where its duration stands still.
+            self._born = min(self._born, seen_at - snapshot.duration_seconds)
         if snapshot == self.latest:
             return
         if self.latest is not None and snapshot.is_older_than(self.latest):
@@ -183,6 +199,20 @@ class Watched:
             )
         self.latest = snapshot
         self.tell(snapshot)
+
+    def take_row(self, row: JobData, seen_at: float) -> None:
+        """Take in what the list shows, which may be less, or older, than the Job itself does.
+
+        An end without its counts is not taken from there; the Job is looked at, at once.
+        """
+        self.rows_seen += 1
+        lacks = row.events_loaded is None or row.duration is None
+        if row.is_terminal and lacks:
+            self.is_unlisted, self.tried_at = True, None
+        elif not lacks or self.latest is None:
+            self.publish(row, seen_at)
+        else:
+            self.tried_at = seen_at
 
     def fail(self, failure: Exception, now: float) -> None:
         """Note that a look has failed."""
@@ -210,12 +240,12 @@ class Watched:
                 self._eager = passed
         # Asked for at every choice, so what does not change between looks is kept.
         self._gap = min(least, CONFIRMING) if self._missing else least
-        self._unseen = getattr(eager, "unseen", None)
+        self._unseen = eager.unseen if isinstance(eager, Learned) else None
         return self._gap
 
     def worth(self, now: float) -> float:
         """Return the seconds for which the Job is expected to have ended unseen by now."""
-        last = self._first_seen if self._seen_at is None else self._seen_at
+        last = self._born if self._seen_at is None else self._seen_at
         if self._unseen is not None:
             return self._unseen(self._age(last), self._age(now))
         return expected_unseen(self._gap, now - last)
@@ -225,17 +255,38 @@ class Watched:
         return self._learners > 0 and not experience.is_fresh(self.key[0], now)
 
     def _learnt(self, schedule: Schedule, experience: Experience) -> Schedule:
-        if isinstance(schedule, Auto) and self.latest is not None:
+        # Without its duration it cannot be told how old a Job is that somebody else has started.
+        if (
+            isinstance(schedule, Auto)
+            and self.latest is not None
+            and self.latest.duration is not None
+        ):
             return experience.schedule(self.key[0], self.latest.type, schedule)
         return schedule
 
     def _age(self, now: float) -> float:
         """Return how long the Job has run, in seconds."""
-        ran = None if self.latest is None else self.latest.duration_seconds
-        if ran is None or self._seen_at is None:
-            return max(0.0, now - self._first_seen)
-        return ran + max(0.0, now - self._seen_at)
+        return max(0.0, now - self._born)
 
     def _refuse(self, schedule: Schedule, error: Exception) -> None:
-        for follower in [one for one in self.followers if one.schedule is schedule]:
+        for follower in [one for one in self.followers if _key(one.schedule) == _key(schedule)]:
             follower.hear(error)
+
+
+def _key(schedule: Schedule) -> object:
+    """Return what schedules that are equal have in common."""
+    try:
+        hash(schedule)
+    except TypeError:
+        return id(schedule)
+    return schedule
+
+
+def _own(error: Exception) -> Exception:
+    """Return a copy, or the error itself where it cannot be copied."""
+    try:
+        own = copy.copy(error)
+    except Exception:  # noqa: BLE001 -- one of somebody's own, with arguments of its own
+        return error
+    own.__cause__ = error.__cause__
+    return own

@@ -394,3 +394,14 @@ async def test_how_long_calls_take() -> None:
     limiter.hold(30)
     assert limiter.time_for(47, Priority.DISCOVERY) == pytest.approx(150)
     assert RateLimiter(None, Clock()).time_for(1000, Priority.LOOK) == 0
+
+
+async def test_a_wait_that_is_cancelled_leaves_no_timer() -> None:
+    limiter = RateLimiter(RateLimit(3, 60.0), Clock())
+    for _ in range(3):
+        await use(limiter, Priority.LOOK)
+    waiting = asyncio.create_task(limiter.acquire(Priority.LOOK))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert limiter._queues.get().timer is None
