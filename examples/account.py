@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hevo_edge import HevoClient
+from hevo_edge import HevoClient, RateLimit
 from hevo_edge.emulator import HevoEmulator
 
 SPEED = 20.0
@@ -29,7 +29,13 @@ async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
         return
     async with (
         emulator,
-        HevoClient(emulator.api_key, emulator.api_secret, base_url=emulator.base_url) as hevo,
+        HevoClient(
+            emulator.api_key,
+            emulator.api_secret,
+            base_url=emulator.base_url,
+            # Hevo's 100 calls a minute, by the emulator's clock.
+            rate_limit=RateLimit(100, 60.0 / emulator.speed),
+        ) as hevo,
     ):
         print(
             f"No HEVO_API_KEY is set, so this uses an emulator of Hevo at {hevo.base_url}, whose "

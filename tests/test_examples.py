@@ -19,6 +19,12 @@ SAYS = {
         "COMPLETED after 1m40s: 1,000 events loaded, 0 failed; 3 objects done, 0 failed",
         "2 of 2 Jobs succeeded",
     ],
+    "await_many.py": [
+        "Waiting for 100 Jobs within the budget",
+        "Pipeline 7 ended FAILED after 37s",
+        "99 of 100 Jobs have succeeded",
+        "and 0 of them refused",
+    ],
     "event_driven.py": ["backup-2026-01-01.dump is complete", "COMPLETED: 1,000 events", "done"],
     "recover_after_downtime.py": [
         "5 of 8 Pipelines failed in their last run",
