@@ -79,6 +79,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
     session.run("python", "-m", "tests.benchmarks.weight")
     session.run("python", "-m", "tests.benchmarks.learning")
+    session.run("python", "-m", "tests.benchmarks.sharing")
     session.run("python", "-m", "tests.benchmarks.waiting")
 
 
