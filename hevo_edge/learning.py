@@ -173,7 +173,7 @@ class Learned:
         mean = self.typical * math.exp(spread * spread / 2)
         if age <= 0:
             return mean
-        distance = math.log(age / self.typical) / spread
+        distance = (math.log(age) - math.log(self.typical)) / spread
         beyond = math.erfc((distance - spread) * _SQRT_HALF)
         return (mean * beyond - age * math.erfc(distance * _SQRT_HALF)) / 2
 

@@ -66,11 +66,11 @@ class Look:
     __slots__ = ("at_list", "has_slot", "last", "list_failed", "targets", "task")
 
     def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
-        self.targets = targets
-        self.last = last
-        self.at_list = at_list
-        self.has_slot = False
-        self.list_failed = False
+        self.targets: list[Watched] = targets
+        self.last: bool = last
+        self.at_list: bool = at_list
+        self.has_slot: bool = False
+        self.list_failed: bool = False
         self.task: asyncio.Task[None] | None = None
 
     async def make(
@@ -101,7 +101,7 @@ class Look:
             return error
         else:
             if snapshot is None:
-                watched.tried_at = _now()
+                watched.note_look(_now())
             else:
                 watched.publish(snapshot, _now())
         return None

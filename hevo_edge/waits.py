@@ -44,7 +44,7 @@ class Waits:
     def __init__(
         self, watcher: Watcher, jobs: Sequence[Job], options: WaitOptions, deadline: float | None
     ) -> None:
-        self.options = options
+        self.options: WaitOptions = options
         self._watcher = watcher
         self._loop = asyncio.get_running_loop()
         # Callbacks run as if the one who waits had called them.
@@ -262,14 +262,14 @@ class _Wait(Follower):
 
     def __init__(self, waits: Waits, job: Job, place: int) -> None:
         super().__init__(waits.options.schedule)
-        self.waits = waits
-        self.job = job
-        self.place = place
+        self.waits: Waits = waits
+        self.job: Job = job
+        self.place: int = place
         self.newest: JobData | None = None
         self.failure: Exception | None = None
-        self.time_has_come = False
-        self.is_busy = False
-        self.is_woken = False
+        self.time_has_come: bool = False
+        self.is_busy: bool = False
+        self.is_woken: bool = False
 
     @property
     def has_news(self) -> bool:

@@ -46,9 +46,9 @@ class Follower:
     __slots__ = ("is_late", "schedule", "watched")
 
     def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
+        self.schedule: Schedule = schedule
         self.watched: Watched | None = None
-        self.is_late = False
+        self.is_late: bool = False
 
     def hear(self, news: JobData | Exception) -> None:
         """Take a snapshot, one a change; or what ends the wait."""
@@ -100,18 +100,18 @@ class Watched:
     )
 
     def __init__(self, key: JobKey, now: float, own_look: OwnLook | None = None) -> None:
-        self.key = key
-        self.own_look = own_look
+        self.key: JobKey = key
+        self.own_look: OwnLook | None = own_look
         self.latest: JobData | None = None
         self.tried_at: float | None = None
         self.failure: Exception | None = None
         self.followers: dict[Follower, None] = {}
-        self.is_looked_at = False
-        self.is_looked_at_last = False
-        self.wants_last_look = False
-        self.rows_seen = 0
-        self.is_unlisted = own_look is not None
-        self.is_over = False
+        self.is_looked_at: bool = False
+        self.is_looked_at_last: bool = False
+        self.wants_last_look: bool = False
+        self.rows_seen: int = 0
+        self.is_unlisted: bool = own_look is not None
+        self.is_over: bool = False
         # Followers share schedules, so that thousands of one Job cost no more than one.
         self._schedules: dict[object, tuple[Schedule, int]] = {}
         self._eager: Schedule | None = None
@@ -180,9 +180,7 @@ class Watched:
 
     def publish(self, snapshot: JobData, seen_at: float) -> None:
         """Take in a snapshot; where it says something new, the followers hear it."""
-        self.tried_at = self._seen_at = seen_at
-        self.failure = None
-        self._missing = 0
+        self.note_look(seen_at)
         if snapshot.duration_seconds is not None:
             # It never becomes younger, not even where its duration stands still.
             self._born = min(self._born, seen_at - snapshot.duration_seconds)
@@ -200,6 +198,12 @@ class Watched:
         self.latest = snapshot
         self.tell(snapshot)
 
+    def note_look(self, seen_at: float) -> None:
+        """Note that a look has succeeded."""
+        self.tried_at = self._seen_at = seen_at
+        self.failure = None
+        self._missing = 0
+
     def take_row(self, row: JobData, seen_at: float) -> None:
         """Take in what the list shows, which may be less, or older, than the Job itself does.
 
@@ -212,7 +216,7 @@ class Watched:
         elif not lacks or self.latest is None:
             self.publish(row, seen_at)
         else:
-            self.tried_at = seen_at
+            self.note_look(seen_at)
 
     def fail(self, failure: Exception, now: float) -> None:
         """Note that a look has failed."""

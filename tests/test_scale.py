@@ -260,7 +260,7 @@ async def test_waits_for_a_start_and_for_an_end_share_the_budget(
     for number in range(60):
         emulator.pipeline(5000 + number).start_job(now=emulator.now)
     await ends
-    assert emulator.now - began < 400, "160 looks a round, and rounds get shorter"
+    assert emulator.now - began < 300, "160 looks a round, and rounds get shorter"
     found = await asyncio.gather(*starts)
     assert {job.status for job in found} == {"COMPLETED"}
     assert refused(emulator) == 0
