@@ -266,6 +266,29 @@ async def test_waits_for_a_start_and_for_an_end_share_the_budget(
     assert refused(emulator) == 0
 
 
+async def test_idle_waits_for_a_start_get_their_share_and_no_more(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, jobs = fleet(emulator, hevo, 300, lambda _: 50_000)
+    for number in range(50):
+        emulator.add_pipeline(5000 + number)
+    waiting = [asyncio.create_task(hevo.await_all(jobs))]
+    waiting += [
+        asyncio.create_task(_list_of(hevo.pipeline(5000 + number).await_completion()))
+        for number in range(50)
+    ]
+    await asyncio.sleep(900)
+    lists, looks = (len(emulator.requests.of(name)) for name in ("list_jobs", "get_job"))
+    assert lists / (lists + looks) == pytest.approx(50 / 350, abs=0.05)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+
+
+async def _list_of(job: Any) -> list[Job]:
+    return [await job]
+
+
 # -- lists ----------------------------------------------------------------------------------------
 
 
