@@ -41,7 +41,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types: mypy --strict, pyright, and a fully typed public surface."""
     # Not editable: pyright looks at what a user would have installed.
-    install(session, "test", "types", editable=False)
+    install(session, "test", "types", "airflow", editable=False)
     session.install("nox")
     session.run("mypy")
     session.run("pyright")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         JobType,
         PipelineAction,
         PipelineStatus,
+        ResyncMode,
     )
     from hevo_edge.job import Job
     from hevo_edge.pipeline import Pipeline
@@ -47,6 +48,7 @@ __all__ = [
     "PipelineAction",
     "PipelineStatus",
     "RateLimit",
+    "ResyncMode",
     "TriggerTicket",
     "__version__",
     "errors",
@@ -65,6 +67,7 @@ _HOME = {
     "PipelineAction": "enums",
     "PipelineStatus": "enums",
     "RateLimit": "ratelimit",
+    "ResyncMode": "enums",
     "TriggerTicket": "triggering",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import datetime
 from typing import Any
 
 from hevo_edge.enums import OpenEnumT
@@ -73,6 +74,19 @@ def seconds(value: Any, name: str) -> float:
 def optional_seconds(value: Any, name: str) -> float | None:
     """Return ``seconds(value, name)``, or None for None."""
     return None if value is None else seconds(value, name)
+
+
+def moment(value: Any, name: str) -> int | None:
+    """Return an aware datetime as ms since 1970; None for None.
+
+    Raises:
+        ConfigurationError: for anything else, a datetime without a time zone among it.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise ConfigurationError(f"{name} must be a datetime with a time zone, not {value!r}")
+    return round(value.timestamp() * 1000)
 
 
 def count(value: Any, name: str, *, at_least: int = 1) -> int:

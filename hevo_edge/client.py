@@ -29,6 +29,8 @@ from hevo_edge.waiting import WaitKeywords, WaitOptions
 from hevo_edge.waits import Waits
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     import aiohttp
     from typing_extensions import Unpack
 
@@ -54,7 +56,9 @@ class HevoClient:
         timeout: Seconds for one HTTP request.
         max_retries: How often what may be repeated is repeated.
         headers: More headers for every request.
-        session: An aiohttp session to use; it is not closed.
+        proxy: The URL of an HTTP proxy to go through.
+        ssl: How to check Hevo's certificate: an ``ssl.SSLContext``, or False not to check it.
+        session: An aiohttp session to use, with its own proxy and TLS; it is not closed.
         dialect: The generation of request bodies to send, see ``Dialect``.
         insecure: Allow plain http to hosts other than this machine.
         clock: Time and jitter, for tests.
@@ -76,6 +80,8 @@ class HevoClient:
         timeout: float = TIMEOUT,
         max_retries: int = MAX_RETRIES,
         headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | bool = True,
         session: aiohttp.ClientSession | None = None,
         dialect: Dialect | str = Dialect.RESYNC_MODE,
         insecure: bool = False,
@@ -89,6 +95,8 @@ class HevoClient:
             timeout=timeout,
             max_retries=max_retries,
             headers=headers,
+            proxy=proxy,
+            ssl=ssl,
             dialect=dialect,
             insecure=insecure,
         )

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from ssl import SSLContext
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -53,6 +54,8 @@ class Config:
         timeout: float = TIMEOUT,
         max_retries: int = MAX_RETRIES,
         headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | bool = True,
         dialect: Dialect | str = Dialect.RESYNC_MODE,
         insecure: bool = False,
     ) -> None:
@@ -62,6 +65,10 @@ class Config:
         self.timeout: float = checks.seconds(timeout, "timeout")
         self.max_retries: int = checks.count(max_retries, "max_retries", at_least=0)
         self.dialect: Dialect = checks.choice(Dialect, dialect, "dialect")
+        self.proxy: str | None = None if proxy is None else _proxy(proxy)
+        if not isinstance(ssl, (bool, SSLContext)):
+            raise ConfigurationError(f"ssl must be an ssl.SSLContext, True or False, not {ssl!r}")
+        self.ssl: SSLContext | bool = ssl
         if ":" in key:
             raise ConfigurationError(
                 "api_key must not hold a colon; were key and secret pasted together?"
@@ -129,6 +136,19 @@ def _credential(value: Any, name: str, variable: str) -> str:
             "https://{region}.hevodata.com/account/api-keys."
         )
     return str(value)
+
+
+def _proxy(proxy: Any) -> str:
+    try:
+        parts = urlsplit(proxy if isinstance(proxy, str) else "")
+        known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+    except ValueError:
+        known = False
+    if not known:
+        raise ConfigurationError(
+            f"proxy must be a URL like 'http://proxy.example.com:3128'{_shown(proxy)}"
+        )
+    return str(proxy)
 
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -130,6 +130,20 @@ class JobData(Timestamped):
         return is_terminal(self.status)
 
     @property
+    def ended_ts(self) -> int | None:
+        """When the Job ended, in ms since 1970 by Hevo's clock; None while it runs, or unknown.
+
+        The API names no such moment. It is the last change, or the creation and the duration,
+        whichever is earlier: a change long after the end must not make an old Job look fresh.
+        """
+        if not self.is_terminal:
+            return None
+        known = [] if self.updated_ts is None else [self.updated_ts]
+        if self.created_ts is not None and self.duration is not None:
+            known.append(self.created_ts + self.duration)
+        return min(known, default=None)
+
+    @property
     def duration_seconds(self) -> float | None:
         """``duration`` in seconds."""
         return None if self.duration is None else self.duration / 1000
@@ -151,6 +165,11 @@ class JobObjectData(WireModel):
     status: str | None = None
     rows_processed: int | None = None
     rows_failed: int | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether rows or all of it failed: FAILED and COMPLETED_WITH_FAILURES are known."""
+        return bool(self.rows_failed) or "FAIL" in (self.status or "").upper()
 
 
 class SourceData(WireModel):

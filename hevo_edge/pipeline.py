@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,7 +17,6 @@ from hevo_edge.enums import (
     JobType,
     PipelineAction,
     PipelineStatus,
-    can_come_of,
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
@@ -30,6 +30,8 @@ from hevo_edge.history import (
 )
 from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
+from hevo_edge.options import trigger_options
+from hevo_edge.starting import Wanted
 from hevo_edge.ticket import DISCOVERY_TIMEOUT, OnTicket
 from hevo_edge.triggering import TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions
@@ -239,27 +241,48 @@ class Pipeline:
         return self._job(running)
 
     async def await_completion(
-        self, *, job_type: JobType | str | None = None, **wait: Unpack[WaitKeywords]
+        self,
+        *,
+        job_type: JobType | str | None = None,
+        ended_since: datetime | None = None,
+        started_since: datetime | None = None,
+        **wait: Unpack[WaitKeywords],
     ) -> Job:
         """Await the Job that runs now, else the next one to start, whoever starts it.
 
+        For a Pipeline that runs on Hevo's schedule, name a moment by Hevo's clock: a Job that was
+        over before anybody looked counts too.
+
         Args:
             job_type: Only a Job of this type.
+            ended_since: A Job that ended at this moment or later will do as well. One that ended
+                well is returned at once; else the one that runs is awaited; else one that ended
+                otherwise raises its error. SKIPPED and DEFERRED rows do not count.
+            started_since: Only a Job that was created at this moment or later, the first of them;
+                what was running before is not waited for.
             **wait: The keywords of ``Job.await_completion``; ``timeout`` covers the time until
                 the Job starts as well.
 
         Raises:
+            ConfigurationError: for wrong options, or both moments.
             JobTimeout: with ``job`` None when none started in time, also with
                 ``on_timeout="return"``: there is no Job to return. Else see
                 ``Job.await_completion``.
         """
         options = WaitOptions.of(wait)
         wanted = None if job_type is None else checks.word(job_type, "job_type")
+        if ended_since is not None and started_since is not None:
+            raise ConfigurationError("pass ended_since or started_since, not both")
         clock = self._hevo.clock
         deadline = None if options.timeout is None else clock.now() + options.timeout
         data = await self._hevo.starts.next_job(
             self.id,
-            lambda job: wanted is None or same_job_type(wanted, job.type),
+            Wanted(
+                fits=lambda job: wanted is None or same_job_type(wanted, job.type),
+                is_good=lambda job: job.status in options.accept,
+                ended_since=checks.moment(ended_since, "ended_since"),
+                started_since=checks.moment(started_since, "started_since"),
+            ),
             options.schedule,
             deadline,
         )
@@ -358,20 +381,10 @@ class Pipeline:
         if_running: IfRunning | str,
         discovery_timeout: float,
     ) -> TriggerTicket:
-        checked = checks.choice(PipelineAction, action, "action")
-        if drop_and_load and checked is not PipelineAction.RESYNC:
-            raise ConfigurationError("drop_and_load goes with PipelineAction.RESYNC, not SYNC_NOW")
-        wanted = None if job_type is None else checks.word(job_type, "job_type")
-        if wanted is not None and not can_come_of(checked, wanted):
-            raise ConfigurationError(f"a Job of type {wanted} cannot come of {checked}")
-        if wanted is not None and wanted not in JobType.__members__:
-            log.warning("job_type %r is none that is known; is it misspelt?", wanted)
+        options = trigger_options(action, job_type, drop_and_load, if_running)
         return TriggerTicket(
             pipeline_id=self.id,
-            action=checked,
-            job_type=wanted,
-            drop_and_load=bool(drop_and_load),
-            if_running=checks.choice(IfRunning, if_running, "if_running"),
+            **options._asdict(),
             discovery_timeout=checks.seconds(discovery_timeout, "discovery_timeout"),
             watermark=Watermark(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from ssl import SSLContext
 
 import aiohttp
 
@@ -21,13 +22,22 @@ class Sessions:
     Args:
         given: A session to use instead. It is not closed, and its loop must be the running one.
         headers: What every request of a session that is opened here carries.
+        proxy: The URL of a proxy for such a session.
+        ssl: How such a session checks certificates, as aiohttp takes it.
     """
 
-    def __init__(self, given: aiohttp.ClientSession | None, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        given: aiohttp.ClientSession | None,
+        headers: Mapping[str, str],
+        *,
+        proxy: str | None = None,
+        ssl: SSLContext | bool = True,
+    ) -> None:
         if given is not None and not isinstance(given, aiohttp.ClientSession):
             raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {given!r}")
         self._given = given
-        self._opened: PerLoop[_Opened] = PerLoop(lambda: _Opened(headers))
+        self._opened: PerLoop[_Opened] = PerLoop(lambda: _Opened(_keep_open(headers, proxy, ssl)))
 
     async def get(self) -> aiohttp.ClientSession:
         """Return the session to use in the running loop."""
@@ -47,14 +57,20 @@ class Sessions:
 
 
 class _Opened:
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.keeper = _keep_open(headers)
+    def __init__(self, keeper: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+        self.keeper = keeper
         self.session: aiohttp.ClientSession | None = None
 
 
-async def _keep_open(headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as session:
+async def _keep_open(
+    headers: Mapping[str, str], proxy: str | None, ssl: SSLContext | bool
+) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=ssl),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        proxy=proxy,
+    ) as session:
         # aiohttp would send a read again by itself when a kept connection turns out dead: a second
         # call that our limiter knows nothing of. Our own loop repeats it.
         session._retry_connection = False  # noqa: SLF001 -- there is no public way

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hevo_edge import api
 from hevo_edge.awaiting import Watcher
@@ -13,6 +14,58 @@ from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import Schedule
 from hevo_edge.transport import Transport
 from hevo_edge.watched import Follower
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which Job of a Pipeline will do.
+
+    Attributes:
+        fits: Says of a Job whether it is of the right type.
+        is_good: Says of a Job that has ended whether it ended well.
+        ended_since: A Job that ended at this moment or later will do as well; ms since 1970.
+        started_since: Only a Job that was created at this moment or later will do; ms since 1970.
+    """
+
+    fits: Callable[[JobData], bool]
+    is_good: Callable[[JobData], bool]
+    ended_since: int | None = None
+    started_since: int | None = None
+
+    def is_too_old(self, job: JobData) -> bool:
+        """Say whether a run, and with it all before it, tells nothing: one Job runs at a time."""
+        if not tells_what_runs(job):
+            return False
+        if self.started_since is not None:
+            return not self._started_since(job)
+        return self.ended_since is None or not self._ended_since(job)
+
+    def among(self, jobs: list[JobData]) -> JobData | None:
+        """Return the Job to await of the newest rows, newest first; None to await the next.
+
+        One that ended well since goes first; then what runs; then one that ended otherwise.
+        """
+        runs = [job for job in jobs if tells_what_runs(job) and self.fits(job)]
+        if self.started_since is not None:
+            return next((job for job in reversed(runs) if self._started_since(job)), None)
+        ended = [job for job in runs if self._ended_since(job)]
+        good = next(filter(self.is_good, ended), None)
+        if good is not None:
+            return good
+        running = running_job(jobs)
+        if running is not None and self.fits(running):
+            return running
+        return next(iter(ended), None)
+
+    def _ended_since(self, job: JobData) -> bool:
+        if self.ended_since is None or job.ended_ts is None:
+            return False
+        return job.ended_ts >= self.ended_since
+
+    def _started_since(self, job: JobData) -> bool:
+        if self.started_since is None or job.created_ts is None:
+            return False
+        return job.created_ts >= self.started_since
 
 
 class Starts:
@@ -30,18 +83,18 @@ class Starts:
     async def next_job(
         self,
         pipeline_id: int,
-        fits: Callable[[JobData], bool],
+        wanted: Wanted,
         schedule: Schedule,
         deadline: float | None,
     ) -> JobData | Exception | None:
-        """Return the Job that runs, else the next one to start.
+        """Return the Job that is ``wanted`` and there already, else the next one to start.
 
         At the deadline, return why the last look failed, or None when it did not. A Job that began
         before the call, but is not in the list yet, is the one that runs.
 
         Args:
             pipeline_id: The Pipeline.
-            fits: Says of a Job whether it will do.
+            wanted: Which Job will do.
             schedule: How often to look, by the seconds since the call.
             deadline: Loop time (seconds) at which a last look is made.
 
@@ -63,13 +116,12 @@ class Starts:
                 )
 
             if watermark is None:
-                reading = await read_newest(fetch, tells_what_runs)
+                reading = await read_newest(fetch, wanted.is_too_old)
                 watermark = Watermark.of(reading, None)
-                running = running_job(reading.jobs)
-                news = [] if running is None else [running]
+                found = wanted.among(reading.jobs)
+                start.saw([] if found is None else [found])
             else:
-                news = await watermark.news(fetch)
-            start.saw([job for job in news if fits(job)])
+                start.saw([job for job in await watermark.news(fetch) if wanted.fits(job)])
 
         # It is watched like a Job, under a name that no Job has.
         key = (pipeline_id, f"/{id(start)}")

@@ -97,7 +97,7 @@ class Transport:
         self._config = config
         self._limiter = limiter
         self._clock = clock
-        self._sessions = Sessions(session, config.headers)
+        self._sessions = Sessions(session, config.headers, proxy=config.proxy, ssl=config.ssl)
         self._is_given = session is not None
         # Our own session has our headers already; one that was passed in must not keep them.
         self._headers = None if session is None else config.headers

@@ -1,0 +1,1 @@
+"""Adapters for orchestrators. Each needs its extra, such as ``hevo-edge[airflow]``."""

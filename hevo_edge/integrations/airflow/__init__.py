@@ -1,0 +1,52 @@
+"""The Airflow adapter: operator, sensor, trigger and hook over hevo_edge.
+
+::
+
+    from hevo_edge import JobType, PipelineAction
+    from hevo_edge.integrations.airflow import HevoPipelineOperator
+
+Needs ``hevo-edge[airflow]``: Airflow 2.11 or 3. The names load on first use, and what a DAG file
+needs loads neither aiohttp nor pydantic.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hevo_edge.integrations.airflow.hooks import HevoHook
+    from hevo_edge.integrations.airflow.links import HevoPipelineLink
+    from hevo_edge.integrations.airflow.operators import HevoOperator, HevoPipelineOperator
+    from hevo_edge.integrations.airflow.sensors import HevoSensor
+    from hevo_edge.integrations.airflow.triggers import HevoTrigger
+
+__all__ = [
+    "HevoHook",
+    "HevoOperator",
+    "HevoPipelineLink",
+    "HevoPipelineOperator",
+    "HevoSensor",
+    "HevoTrigger",
+]
+
+_HOME = {
+    "HevoHook": "hooks",
+    "HevoOperator": "operators",
+    "HevoPipelineLink": "links",
+    "HevoPipelineOperator": "operators",
+    "HevoSensor": "sensors",
+    "HevoTrigger": "triggers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

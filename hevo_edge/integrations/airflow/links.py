@@ -1,0 +1,32 @@
+"""The button on a task that leads to the Pipeline's page in Hevo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+URL_KEY = "hevo_url"
+"""The XCom that holds the address."""
+
+
+def pipeline_url(base_url: str, pipeline_id: int) -> str:
+    """Return the address of a Pipeline's page.
+
+    Known of Hevo's standard Pipelines (public write-ups show ``/pipeline/4/overview``), assumed
+    for Edge.
+    """
+    return f"{base_url}/pipeline/{pipeline_id}/overview"
+
+
+class HevoPipelineLink(BaseOperatorLink):
+    """Leads to the Pipeline in Hevo; the task stores the address when it runs."""
+
+    @property
+    def name(self) -> str:
+        """What the button says."""
+        return "Hevo Pipeline"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 -- Airflow's signature
+        """Return the address, or nothing when the task has not run."""
+        return XCom.get_value(key=URL_KEY, ti_key=ti_key) or ""

@@ -1,0 +1,216 @@
+"""The operator: triggers a Pipeline, and waits for its Job in the triggerer or in the worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+
+from hevo_edge import checks
+from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
+from hevo_edge.integrations.airflow import parameters
+from hevo_edge.integrations.airflow.links import HevoPipelineLink
+from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+from hevo_edge.options import trigger_options
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from hevo_edge.integrations.airflow.task import Task
+
+
+class HevoPipelineOperator(BaseOperator):
+    """Trigger exactly one run of a Pipeline, and see it through.
+
+    Three modes. *Trigger and Asynchronous Wait* (the default): start the run, then wait in the
+    triggerer, without a worker slot. *Synchronous wait* (``deferrable=False``): wait in the
+    worker. *Trigger and Continue* (``wait_for_completion=False``): return the Job's id as soon as
+    it is known, for a ``HevoSensor``.
+
+    The return value is the Job's id; the XComs ``job_id``, ``hevo_url`` and, at the end, ``job``
+    (status and counts) are set as well.
+
+    Args:
+        pipeline_id: The Pipeline. Templated.
+        connection_id: The Airflow connection. Templated.
+        action: ``SYNC_NOW``, or ``RESYNC`` to restart the historical load of all active objects.
+        job_type: Accept only a Job of this type, ``JobType`` or string; what comes with the action
+            by default means whatever comes of it.
+        poll_interval: Seconds between looks; ``"auto"`` learns from the Pipeline's past Jobs.
+        retry_limit: How many ``poll_interval`` the started Job has to show up, 30 s at least.
+        deferrable: Wait in the triggerer.
+        wait_for_completion: Wait at all.
+        accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
+        ensure_new_job: Fail when a Job is running already; if False, wait for its end first.
+        drop_and_load: With RESYNC, drop and recreate the Destination tables.
+        resync_mode: The same in the vendor's newer words, ``EVOLVE_AND_MERGE`` or
+            ``DROP_AND_LOAD``.
+        if_running: What to do when a Job is running already, instead of ``ensure_new_job``:
+            ``"fail"``, ``"join"``, ``"replace"`` or ``"wait"``.
+        timeout: Seconds or timedelta for the whole task, the deferral included; one last look
+            comes before it fails. ``execution_timeout`` counts in the same way.
+        on_timeout: ``"raise"``, or ``"cancel"`` the Job in Hevo as well.
+        cancel_on_kill: Cancel the Job in Hevo when the task is killed: by a ``"user"``, who marks
+            or clears it; ``"always"``, on a shutdown of the worker or an ``execution_timeout``
+            too; ``"never"``.
+        durable: Keep the trigger's ticket, so that a retry goes on with the run of a try that was
+            cut off instead of starting a second.
+
+    Raises:
+        AirflowException: when the DAG is parsed, naming the parameter that is wrong.
+    """
+
+    template_fields: Collection[str] = ("pipeline_id", "connection_id")
+    ui_color = "#e8f0ff"
+    operator_extra_links = (HevoPipelineLink(),)
+
+    def __init__(
+        self,
+        *,
+        pipeline_id: int | str | XComArg,
+        connection_id: str = CONNECTION_ID,
+        action: PipelineAction | str = PipelineAction.SYNC_NOW,
+        job_type: JobType | str | None = None,
+        poll_interval: float | timedelta | str = 15,
+        retry_limit: int = 10,
+        deferrable: bool = True,
+        wait_for_completion: bool = True,
+        accept_completed_with_failures: bool = False,
+        ensure_new_job: bool = True,
+        drop_and_load: bool = False,
+        resync_mode: ResyncMode | str | None = None,
+        if_running: IfRunning | str | None = None,
+        timeout: float | timedelta | None = None,
+        on_timeout: str = "raise",
+        cancel_on_kill: str = "user",
+        durable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pipeline_id = pipeline_id
+        self.connection_id = connection_id
+        with parameters.at_parse():
+            parameters.pipeline_id(pipeline_id)
+            self.drop_and_load = parameters.drops(drop_and_load, resync_mode)
+            options = trigger_options(
+                action,
+                job_type,
+                self.drop_and_load,
+                parameters.if_running(if_running, ensure_new_job=ensure_new_job),
+            )
+            self.poll_interval: float | parameters.Auto = parameters.interval(
+                poll_interval, "poll_interval"
+            )
+            self.discovery_timeout = parameters.discovery_timeout(retry_limit, self.poll_interval)
+            self.deferrable = checks.flag(deferrable, "deferrable")
+            self.wait_for_completion = checks.flag(wait_for_completion, "wait_for_completion")
+            self.accept_completed_with_failures = checks.flag(
+                accept_completed_with_failures, "accept_completed_with_failures"
+            )
+            self.timeout = parameters.optional_seconds(timeout, "timeout")
+            self.on_timeout = checks.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
+            self.cancel_on_kill = checks.one_of(
+                cancel_on_kill, "cancel_on_kill", parameters.CANCEL_ON_KILL
+            )
+            self.durable = checks.flag(durable, "durable")
+        self.action = options.action
+        self.job_type = options.job_type
+        self.if_running = options.if_running
+        self.retry_limit = retry_limit
+        self.ensure_new_job = ensure_new_job
+        self.resync_mode = resync_mode
+        self._task: Task | None = None
+
+    # -- Airflow's entries ------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> str:
+        """Start the run, and wait for it or defer. Returns the Job's id.
+
+        Raises:
+            TaskDeferred: to wait in the triggerer.
+            AirflowFailException: for what a retry cannot mend, before any request.
+            AirflowException: when the run could not be started, or did not end well.
+        """
+        return self._go(context, self._deadline())
+
+    def execute_again(self, context: Context, event: Any, deadline: float | None = None) -> str:
+        """Go on when the Job that was in the way is over."""
+        from hevo_edge.integrations.airflow import events  # noqa: PLC0415 -- see the module
+
+        if events.checked(event)["status"] == events.ERROR:
+            raise AirflowException(str(event["message"]))
+        return self._go(context, deadline)
+
+    def execute_complete(self, context: Context, event: Any) -> str:
+        """Finish the task with what the triggerer has seen. Returns the Job's id.
+
+        Raises:
+            AirflowException: when the Job did not end well, or the event says nothing.
+        """
+        return self._task_of(context).finish(event)
+
+    def on_kill(self) -> None:
+        """Cancel the Job in Hevo, if ``cancel_on_kill`` says so; raises nothing."""
+        if self._task is not None:
+            self._task.kill()
+
+    # -- the modes --------------------------------------------------------------------------------
+
+    def _go(self, context: Context, deadline: float | None) -> str:
+        task = self._task_of(context)
+        job = task.start(deadline)
+        if job is None:
+            # Another Job is in the way: no worker slot is needed to wait for its end.
+            self.defer(
+                trigger=task.trigger_for_other(deadline),
+                method_name="execute_again",
+                kwargs={"deadline": deadline},
+            )
+        if not self.wait_for_completion:
+            return task.hand_over(job)
+        if not self.deferrable or job.is_terminal:
+            return self._wait_synchronously(context, job.id, deadline)
+        self.defer(trigger=task.trigger(deadline), method_name="execute_complete")
+        raise AssertionError  # defer never returns
+
+    def _wait_synchronously(
+        self, context: Context, job_id: str, deadline: float | None = None
+    ) -> str:
+        """Wait for a Job of the Pipeline in the worker, blocking its slot. Returns the id.
+
+        Args:
+            context: The task's context.
+            job_id: The Job.
+            deadline: When to give up, in seconds since 1970.
+        """
+        return self._task_of(context).wait(job_id, deadline)
+
+    def _deadline(self) -> float | None:
+        limits = [self.timeout]
+        if self.execution_timeout is not None:
+            limits.append(self.execution_timeout.total_seconds())
+        known = [limit for limit in limits if limit is not None]
+        return time.time() + min(known) if known else None
+
+    def _task_of(self, context: Context) -> Task:
+        # What runs a task needs aiohttp and pydantic, which a DAG file must not load.
+        from hevo_edge.integrations.airflow.task import Task  # noqa: PLC0415
+
+        if self._task is None:
+            self._task = Task(self, context)
+        return self._task
+
+    # -- lineage ----------------------------------------------------------------------------------
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the Pipeline's objects as OpenLineage datasets, within a few calls."""
+        from hevo_edge.integrations.airflow import lineage  # noqa: PLC0415
+
+        return lineage.on_complete(self, task_instance)
+
+
+HevoOperator = HevoPipelineOperator
+"""The operator by its older name."""

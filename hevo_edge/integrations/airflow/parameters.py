@@ -1,0 +1,147 @@
+"""Parameters of the operator and the sensor, checked when the DAG is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from hevo_edge import checks
+from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
+from hevo_edge.errors import ConfigurationError, HevoError
+
+Auto = Literal["auto"]
+CANCEL_ON_KILL = ("user", "always", "never")
+LEAST_DISCOVERY = 30.0
+"""Seconds; Hevo's docs say that a Job is listed 5 to 15 seconds after it was started."""
+_ATTEMPT = 15.0
+# What comes with the action if nothing is asked for is not asked for: a sync of newly included
+# objects is HISTORICAL.
+_DEFAULT_TYPES = {
+    (PipelineAction.SYNC_NOW, False): JobType.INCREMENTAL,
+    (PipelineAction.RESYNC, False): JobType.RESYNC,
+    (PipelineAction.RESYNC, True): JobType.RESYNC_WITH_DROP_AND_LOAD,
+}
+
+
+@contextmanager
+def at_parse() -> Generator[None, None, None]:
+    """Raise what is wrong with a parameter as an AirflowException."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise AirflowException(str(error)) from error
+
+
+@contextmanager
+def at_run() -> Generator[None, None, None]:
+    """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise AirflowFailException(str(error)) from error
+    except HevoError as error:
+        raise AirflowException(str(error)) from error
+
+
+def is_literal(value: Any) -> bool:
+    """Say whether a templated parameter is known already: neither a template nor an XComArg."""
+    return isinstance(value, (int, float)) or (isinstance(value, str) and "{" not in value)
+
+
+def pipeline_id(value: Any) -> None:
+    """Check the id, unless it is yet to be rendered.
+
+    Raises:
+        ConfigurationError: when it is none.
+    """
+    if value is None or is_literal(value):
+        checks.pipeline_id(value)
+
+
+def interval(value: Any, name: str) -> float | Auto:
+    """Return seconds, of a number or a timedelta, or ``"auto"``.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if value == "auto":
+        return "auto"
+    return checks.seconds(_plain(value), name)
+
+
+def optional_seconds(value: Any, name: str) -> float | None:
+    """Return seconds, of a number or a timedelta; None for None.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    return checks.optional_seconds(_plain(value), name)
+
+
+def _plain(value: Any) -> Any:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def drops(drop_and_load: Any, resync_mode: Any) -> bool:
+    """Return whether a resync drops the tables, of the two ways to say it.
+
+    Raises:
+        ConfigurationError: when they contradict each other.
+    """
+    drop = checks.flag(drop_and_load, "drop_and_load")
+    if resync_mode is None:
+        return drop
+    mode = checks.choice(ResyncMode, resync_mode, "resync_mode")
+    if drop and mode is not ResyncMode.DROP_AND_LOAD:
+        raise ConfigurationError(f"drop_and_load=True contradicts resync_mode={mode}")
+    return mode is ResyncMode.DROP_AND_LOAD
+
+
+def asked_type(action: Any, job_type: Any, *, drop: bool) -> str | None:
+    """Return the type of the Job to accept; None for whatever comes of the action."""
+    if job_type is None:
+        return None
+    wanted = checks.word(job_type, "job_type")
+    return None if wanted == _DEFAULT_TYPES.get((action, drop)) else wanted
+
+
+def if_running(given: Any, *, ensure_new_job: Any) -> IfRunning:
+    """Return what to do about a Job that runs already.
+
+    Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
+    beside it: the new one starts when the other is over.
+    """
+    ensure = checks.flag(ensure_new_job, "ensure_new_job")
+    if given is None:
+        return IfRunning.FAIL if ensure else IfRunning.WAIT
+    return checks.choice(IfRunning, given, "if_running")
+
+
+def discovery_timeout(retry_limit: Any, poll_interval: float | Auto) -> float:
+    """Return the seconds in which the started Job must show up.
+
+    Raises:
+        ConfigurationError: when the limit is no positive integer.
+    """
+    attempts = checks.count(retry_limit, "retry_limit")
+    every = poll_interval if isinstance(poll_interval, float) else _ATTEMPT
+    return max(attempts * every, LEAST_DISCOVERY)
+
+
+def moment(value: Any, name: str) -> datetime | None:
+    """Return an aware datetime, of one or of the ISO text that a template gives; None for None.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+        except ValueError:
+            raise ConfigurationError(f"{name} is no ISO date and time: {value!r}") from None
+    checks.moment(value, name)
+    return None if value is None else datetime.fromtimestamp(value.timestamp(), value.tzinfo)

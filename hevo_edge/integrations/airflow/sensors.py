@@ -1,0 +1,202 @@
+"""The sensor: waits for a Job that something else has started, or Hevo's schedule starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from hevo_edge import checks
+from hevo_edge.enums import JobType
+from hevo_edge.errors import ConfigurationError
+from hevo_edge.integrations.airflow import links, parameters
+from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from hevo_edge.integrations.airflow.triggers import HevoTrigger
+
+_NOTHING = {"", "None", "null"}
+"""What a template renders to when there was nothing to pull."""
+
+
+class HevoSensor(BaseSensorOperator):
+    """Wait for a Job of a Pipeline.
+
+    With ``job_id``, for that Job: the way on from a *Trigger and Continue* task. Without, for the
+    Pipeline: the Job that runs now, else the next to start. For a Pipeline on Hevo's schedule name
+    ``ended_since``, so that a Job that was over before the sensor began counts too.
+
+    Airflow's ``timeout``, ``soft_fail`` and ``mode`` mean what they always mean; the return value
+    is the Job's id, and the XCom ``job`` holds its status and counts.
+
+    Args:
+        pipeline_id: The Pipeline. Templated.
+        connection_id: The Airflow connection. Templated.
+        job_id: The Job, by id or ref. Templated.
+        job_type: Without ``job_id``: only a Job of this type.
+        poke_interval: Seconds between looks.
+        accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
+        deferrable: Wait in the triggerer.
+        ended_since: Without ``job_id``: a Job that ended well at this moment or later will do; a
+            datetime or ISO text with an offset. Templated, ``"{{ data_interval_start }}"`` say.
+        wait_for: Without ``job_id``: ``"running"``, the Job that runs now, else the next; or
+            ``"next"``, only one that starts after the sensor did.
+        wait_for_job_max_attempts: Accepted as the vendor's provider has it, without effect: that
+            sensor gave up when no Job ran within seconds, this one waits until ``timeout``.
+        wait_for_job_interval: See ``wait_for_job_max_attempts``.
+        wait_for_job_initial_delay: See ``wait_for_job_max_attempts``.
+
+    Raises:
+        AirflowException: when the DAG is parsed, naming the parameter that is wrong.
+    """
+
+    template_fields: Collection[str] = ("pipeline_id", "connection_id", "job_id", "ended_since")
+    ui_color = "#e8f0ff"
+    operator_extra_links = (links.HevoPipelineLink(),)
+
+    def __init__(
+        self,
+        *,
+        pipeline_id: int | str | XComArg,
+        connection_id: str = CONNECTION_ID,
+        job_id: str | XComArg | None = None,
+        job_type: JobType | str | None = None,
+        poke_interval: float = 20,
+        accept_completed_with_failures: bool = False,
+        deferrable: bool = True,
+        ended_since: datetime | str | None = None,
+        wait_for: str = "running",
+        wait_for_job_max_attempts: int = 10,
+        wait_for_job_interval: float = 5,
+        wait_for_job_initial_delay: float = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        self.pipeline_id = pipeline_id
+        self.connection_id = connection_id
+        self.job_id = job_id
+        self.ended_since = ended_since
+        with parameters.at_parse():
+            parameters.pipeline_id(pipeline_id)
+            parameters.interval(poke_interval, "poke_interval")
+            self.job_type = None if job_type is None else checks.word(job_type, "job_type")
+            self.accept_completed_with_failures = checks.flag(
+                accept_completed_with_failures, "accept_completed_with_failures"
+            )
+            self.deferrable = checks.flag(deferrable, "deferrable")
+            self.wait_for = checks.one_of(wait_for, "wait_for", ("running", "next"))
+            if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
+                parameters.moment(ended_since, "ended_since")
+            if ended_since is not None and (job_id is not None or wait_for == "next"):
+                raise ConfigurationError("ended_since goes neither with job_id nor wait_for='next'")
+        self.wait_for_job_max_attempts = wait_for_job_max_attempts
+        self.wait_for_job_interval = wait_for_job_interval
+        self.wait_for_job_initial_delay = wait_for_job_initial_delay
+        self._has_job_id = job_id is not None
+        self._began: Any = None
+
+    # -- Airflow's entries ------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> Any:
+        """Wait by poking, or defer.
+
+        Raises:
+            TaskDeferred: to wait in the triggerer.
+            AirflowException: when the Job did not end well.
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- see the task
+
+        with parameters.at_run():
+            trigger = self._trigger(context, time.time() + self.timeout)
+        url = links.pipeline_url(
+            connections.read(self.connection_id).client().base_url, trigger.pipeline_id
+        )
+        _ti(context).xcom_push(key=links.URL_KEY, value=url)
+        self.defer(trigger=trigger, method_name="execute_complete")
+        raise AssertionError  # defer never returns
+
+    def poke(self, context: Context) -> Any:
+        """Look once.
+
+        Raises:
+            AirflowException: when the Job did not end well.
+        """
+        from hevo_edge.integrations.airflow import events, looking  # noqa: PLC0415 -- see the task
+
+        with parameters.at_run():
+            event = looking.look_once(self._trigger(context, time.time()))
+        if event.get("error") == "JobTimeout":
+            return False
+        job_id = self._finish(context, events.checked(event))
+        return PokeReturnValue(is_done=True, xcom_value=job_id)
+
+    def execute_complete(self, context: Context, event: Any) -> str:
+        """Finish with what the triggerer has seen. Returns the Job's id.
+
+        Raises:
+            AirflowSensorTimeout: when the sensor's ``timeout`` has passed.
+            AirflowException: when the Job did not end well, or the event says nothing.
+        """
+        from hevo_edge.integrations.airflow import events  # noqa: PLC0415 -- see the task
+
+        return self._finish(context, events.checked(event))
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _trigger(self, context: Context, deadline: float) -> HevoTrigger:
+        from hevo_edge.integrations.airflow.triggers import HevoTrigger  # noqa: PLC0415
+
+        job_id = self.job_id
+        if self._has_job_id and (job_id is None or str(job_id).strip() in _NOTHING):
+            raise ConfigurationError(
+                "job_id rendered to nothing; did the task that was to give it run, and push it?"
+            )
+        by_pipeline = job_id is None
+        began = self._began_at(context)
+        ended = parameters.moment(self.ended_since, "ended_since") or began
+        running = by_pipeline and self.wait_for == "running"
+        return HevoTrigger(
+            pipeline_id=checks.pipeline_id(self.pipeline_id),
+            connection_id=self.connection_id,
+            job_id=None if job_id is None else str(job_id),
+            job_type=self.job_type,
+            poke_interval=self.poke_interval,
+            accept_completed_with_failures=self.accept_completed_with_failures,
+            deadline=deadline,
+            ended_since=ended.isoformat() if running else None,
+            started_since=began.isoformat() if by_pipeline and not running else None,
+        )
+
+    def _began_at(self, context: Context) -> datetime:
+        """Return when this try began to wait; a Job that ends between two looks is not missed."""
+        if self._began is None:
+            reschedules = self.mode == "reschedule"
+            first = _ti(context).get_first_reschedule_date(context) if reschedules else None
+            self._began = datetime.now(timezone.utc) if first is None else first
+        return self._began
+
+    def _finish(self, context: Context, event: dict[str, Any]) -> str:
+        if event.get("job") is not None:
+            _ti(context).xcom_push(key="job", value=event["job"])
+        if event["status"] == "success":
+            self.log.info("%s", event.get("message"))
+            return str(event["job_id"])
+        if event.get("error") == "JobTimeout":
+            raise AirflowSensorTimeout(str(event.get("message")))
+        raise AirflowException(str(event.get("message")))
+
+
+def _ti(context: Any) -> Any:
+    return context["ti"]

@@ -1,0 +1,230 @@
+"""One try of an operator's task: what execute, execute_complete and on_kill share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import backoff
+from airflow.providers.common.compat.sdk import AirflowException
+
+from hevo_edge import HevoClient, IfRunning, Job, checks
+from hevo_edge.errors import HevoError, JobInProgress, RateLimited
+from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
+from hevo_edge.integrations.airflow.running import run, run_aside
+from hevo_edge.integrations.airflow.tickets import resume, tickets_of
+from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours
+
+if TYPE_CHECKING:
+    from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
+
+log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
+
+_SOON = 0.001
+_KILL = 4.0
+"""Seconds that a kill may take: Airflow's supervisor kills for good after five."""
+
+
+class Task:
+    """One try of a task.
+
+    Args:
+        operator: The task's operator, rendered.
+        context: Airflow's context.
+
+    Raises:
+        AirflowFailException: when a template rendered to nonsense.
+    """
+
+    def __init__(self, operator: HevoPipelineOperator, context: Any) -> None:
+        self.of = operator
+        self.ti = context["ti"]
+        with parameters.at_run():
+            self.pipeline_id = checks.pipeline_id(operator.pipeline_id)
+        self.tickets = tickets_of(context, durable=operator.durable)
+        self.job: Job | None = None
+        self._in_the_way: Job | None = None
+        self._account: connections.Account | None = None
+
+    # -- start ------------------------------------------------------------------------------------
+
+    def start(self, deadline: float | None) -> Job | None:
+        """Return the Job that this task is about; None when another one is in the way."""
+        hevo = self._client()
+        self.ti.xcom_push(
+            key=links.URL_KEY, value=links.pipeline_url(hevo.base_url, self.pipeline_id)
+        )
+        with parameters.at_run():
+            aside = self.of.if_running is IfRunning.WAIT and self.of.deferrable
+            try:
+                first = IfRunning.FAIL if aside else self.of.if_running
+                self.job = run(self._started(hevo, deadline, first))
+            except JobInProgress as error:
+                if not aside:
+                    raise
+                if error.job is not None:
+                    self._in_the_way = error.job
+                    return None
+                # Hevo says that one runs, but it cannot be seen, so the triggerer cannot await it.
+                self.job = run(self._started(hevo, deadline, IfRunning.WAIT))
+        self.ti.xcom_push(key="job_id", value=self.job.id)
+        return self.job
+
+    async def _started(
+        self, hevo: HevoClient, deadline: float | None, if_running: IfRunning
+    ) -> Job:
+        wish: dict[str, Any] = {
+            "pipeline_id": self.pipeline_id,
+            "action": self.of.action,
+            "job_type": parameters.asked_type(
+                self.of.action, self.of.job_type, drop=self.of.drop_and_load
+            ),
+            "drop_and_load": self.of.drop_and_load,
+        }
+
+        # A POST that gets 429 was refused; the client holds back as long as Hevo asks.
+        @backoff.on_exception(
+            backoff.constant,
+            RateLimited,
+            interval=1,
+            jitter=None,
+            max_time=self.of.discovery_timeout,
+            logger=log,
+        )
+        async def started() -> Job:
+            accepts = self.of.accept_completed_with_failures
+            job = await resume(hevo, self.tickets, wish, accepts_failures=accepts)
+            if job is not None:
+                return job
+            return await hevo.pipeline(self.pipeline_id).trigger(
+                self.of.action,
+                job_type=wish["job_type"],
+                drop_and_load=self.of.drop_and_load,
+                if_running=if_running,
+                discovery_timeout=self.of.discovery_timeout,
+                on_ticket=self.tickets.save,
+            )
+
+        left = None if deadline is None else max(deadline - time.time(), _SOON)
+        try:
+            job = await asyncio.wait_for(started(), left)
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise AirflowException(
+                f"Pipeline {self.pipeline_id}: no Job was started and found within the time-out; "
+                "if one was, a retry goes on with it"
+            ) from error
+        log.info("Pipeline %s: %s (%s)", self.pipeline_id, job.label, job.certainty)
+        return job
+
+    # -- wait -------------------------------------------------------------------------------------
+
+    def trigger(self, deadline: float | None) -> HevoTrigger:
+        """Return what waits in the triggerer for the Job."""
+        assert self.job is not None  # noqa: S101 -- it was started
+        return HevoTrigger(
+            pipeline_id=self.pipeline_id,
+            connection_id=self.of.connection_id,
+            job_id=self.job.id,
+            poke_interval=self.of.poll_interval,
+            accept_completed_with_failures=self.of.accept_completed_with_failures,
+            deadline=deadline,
+            on_timeout=self.of.on_timeout,
+            cancel_on_kill=self.of.cancel_on_kill != "never",
+            certainty=self.job.certainty,
+        )
+
+    def trigger_for_other(self, deadline: float | None) -> HevoTrigger:
+        """Return what waits in the triggerer for the Job that is in the way."""
+        assert self._in_the_way is not None  # noqa: S101 -- it was seen
+        return HevoTrigger(
+            pipeline_id=self.pipeline_id,
+            connection_id=self.of.connection_id,
+            job_id=self._in_the_way.id,
+            poke_interval=self.of.poll_interval,
+            deadline=deadline,
+            any_end=True,
+        )
+
+    def wait(self, job_id: str, deadline: float | None) -> str:
+        """Wait here for the Job, and finish."""
+        hevo = self._client()
+        job = hevo.pipeline(self.pipeline_id).job(job_id) if self.job is None else self.job
+
+        async def waited() -> dict[str, Any]:
+            left = None if deadline is None else max(deadline - time.time(), _SOON)
+            return await events.outcome(
+                job.await_completion(
+                    poll_interval=self.of.poll_interval,
+                    timeout=left,
+                    accept_completed_with_failures=self.of.accept_completed_with_failures,
+                    on_timeout=self.of.on_timeout,
+                ),
+                self.pipeline_id,
+            )
+
+        return self.finish(run(waited()))
+
+    # -- finish -----------------------------------------------------------------------------------
+
+    def hand_over(self, job: Job) -> str:
+        """Finish without waiting."""
+        self.tickets.forget()
+        return job.id
+
+    def finish(self, event: Any) -> str:
+        """Finish with how the Job ended. Returns the Job's id.
+
+        Raises:
+            AirflowException: when it did not end well, or the event says nothing.
+        """
+        checked = events.checked(event)
+        job_id = checked.get("job_id")
+        if checked.get("job") is not None:
+            self.ti.xcom_push(key="job", value=checked["job"])
+        if checked["status"] == events.ERROR:
+            if checked.get("ended"):
+                # The retry is to run again.
+                self.tickets.forget()
+            raise AirflowException(str(checked.get("message")))
+        self.tickets.forget()
+        log.info("%s", checked.get("message"))
+        return str(job_id)
+
+    # -- kill -------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Cancel the Job in Hevo, if that is asked for; within seconds, and nothing raised."""
+        job, account = self.job, self._account
+        if job is None or account is None or self.of.cancel_on_kill == "never":
+            return
+        if not is_ours(job.certainty):
+            log.warning("%s is not surely of this task, so it is left running", job.label)
+            return
+
+        def work() -> None:
+            if self.of.cancel_on_kill == "user" and not compat.was_ended_by_user(self.ti):
+                log.info("no user has ended the task, so %s is left running", job.label)
+                return
+            try:
+                asyncio.run(_cancel(account, job.ref))
+            except (HevoError, AirflowException) as error:
+                log.warning("%s could not be cancelled: %s", job.label, error)
+            else:
+                log.info("Hevo was asked to cancel %s", job.label)
+
+        if not run_aside(work, _KILL):
+            log.warning("cancelling %s takes too long; see whether it is", job.label)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _client(self) -> HevoClient:
+        if self._account is None:
+            self._account = connections.read(self.of.connection_id)
+        return self._account.client()
+
+
+async def _cancel(account: connections.Account, ref: str) -> None:
+    async with account.client(timeout=_KILL) as hevo:
+        await hevo.job(ref).cancel()

@@ -1,0 +1,168 @@
+"""What waits in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from hevo_edge import Certainty, HevoClient, Job, checks
+from hevo_edge.enums import TERMINAL_STATUSES
+from hevo_edge.errors import HevoError
+from hevo_edge.integrations.airflow import compat, events
+from hevo_edge.integrations.airflow.clients import shared_client
+from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+
+log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
+
+_SOON = 0.001
+"""Seconds left where the deadline has passed while no triggerer ran: enough for a last look."""
+_OURS = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
+"""How surely a Job must be the task's own for a kill of the task to cancel it."""
+
+
+def is_ours(certainty: Certainty | str | None) -> bool:
+    """Say whether a kill of the task may cancel a Job of this certainty."""
+    return certainty in _OURS
+
+
+class HevoTrigger(BaseTrigger):
+    """Waits for a Job, or for a Pipeline's present or next Job, and says how it ended.
+
+    All of them in one triggerer share one client for each connection, so their looks share the
+    call budget. Network trouble, 429 and 5xx never end a wait; a restart of the triggerer neither
+    cancels nor loses anything.
+
+    Args:
+        pipeline_id: The Pipeline.
+        connection_id: The Airflow connection.
+        job_id: The Job; None to wait for the Pipeline's present or next one.
+        job_type: Without ``job_id``: only a Job of this type.
+        poke_interval: Seconds between looks, or ``"auto"``.
+        accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
+        deadline: When to give up, in seconds since 1970; None for never.
+        on_timeout: At the deadline, ``"raise"`` (an error event), or ``"cancel"`` the Job as well.
+        ended_since: Without ``job_id``: a Job that ended since then will do; ISO, with offset.
+        started_since: Without ``job_id``: only a Job that started since then; ISO, with offset.
+        cancel_on_kill: Cancel the Job in Hevo when a user marks or clears the task.
+        certainty: How surely the Job is the task's own; only such a one is cancelled.
+        any_end: Take every way in which the Job can end for success.
+    """
+
+    def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
+        self,
+        pipeline_id: int,
+        connection_id: str = CONNECTION_ID,
+        job_id: str | None = None,
+        job_type: str | None = None,
+        poke_interval: float | str = 15,
+        accept_completed_with_failures: bool = False,
+        *,
+        deadline: float | None = None,
+        on_timeout: str = "raise",
+        ended_since: str | None = None,
+        started_since: str | None = None,
+        cancel_on_kill: bool = False,
+        certainty: str | None = None,
+        any_end: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.pipeline_id = checks.pipeline_id(pipeline_id)
+        self.connection_id = connection_id
+        self.job_id = job_id
+        self.job_type = None if job_type is None else str(job_type)
+        self.poke_interval = poke_interval
+        self.accept_completed_with_failures = accept_completed_with_failures
+        self.deadline = deadline
+        self.on_timeout = on_timeout
+        self.ended_since = ended_since
+        self.started_since = started_since
+        self.cancel_on_kill = cancel_on_kill
+        self.certainty = None if certainty is None else str(certainty)
+        self.any_end = any_end
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and its arguments, as plain JSON."""
+        return (
+            f"{__name__}.HevoTrigger",
+            {
+                "pipeline_id": self.pipeline_id,
+                "connection_id": self.connection_id,
+                "job_id": self.job_id,
+                "job_type": self.job_type,
+                "poke_interval": self.poke_interval,
+                "accept_completed_with_failures": self.accept_completed_with_failures,
+                "deadline": self.deadline,
+                "on_timeout": self.on_timeout,
+                "ended_since": self.ended_since,
+                "started_since": self.started_since,
+                "cancel_on_kill": self.cancel_on_kill,
+                "certainty": self.certainty,
+                "any_end": self.any_end,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield one event; see ``events.outcome``."""
+        try:
+            async with shared_client(self.connection_id) as hevo:
+                payload = await self.outcome(hevo)
+        except asyncio.CancelledError:
+            await self._kill_where_airflow_does_not()
+            raise
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel the Job in Hevo: Airflow (3.3 and later) says that a user has ended the task."""
+        if not self.cancel_on_kill or self.job_id is None:
+            return
+        if not is_ours(self.certainty):
+            log.warning("Job %s is not surely of this task, so it is left running", self.job_id)
+            return
+        try:
+            async with shared_client(self.connection_id) as hevo:
+                await hevo.job(self.pipeline_id, self.job_id).cancel()
+        except HevoError as error:
+            log.warning("Job %s could not be cancelled: %s", self.job_id, error)
+        else:
+            log.info("Hevo was asked to cancel Job %s", self.job_id)
+
+    async def outcome(self, hevo: HevoClient) -> dict[str, Any]:
+        """Wait with a client, and return what the event says; see ``events.outcome``."""
+        return await events.outcome(self._wait(hevo), self.pipeline_id)
+
+    async def _wait(self, hevo: HevoClient) -> Job:
+        options: dict[str, Any] = {
+            "poll_interval": self.poke_interval,
+            "timeout": None if self.deadline is None else max(self.deadline - time.time(), _SOON),
+            "accept_completed_with_failures": self.accept_completed_with_failures,
+            "on_timeout": self.on_timeout,
+        }
+        if self.any_end:
+            options["accept"] = TERMINAL_STATUSES
+        pipeline = hevo.pipeline(self.pipeline_id)
+        if self.job_id is not None:
+            return await pipeline.job(self.job_id).await_completion(**options)
+        return await pipeline.await_completion(
+            job_type=self.job_type,
+            ended_since=_moment(self.ended_since),
+            started_since=_moment(self.started_since),
+            **options,
+        )
+
+    async def _kill_where_airflow_does_not(self) -> None:
+        """On Airflow 2, find out whether a user has ended the task, and cancel the Job if so."""
+        if compat.CALLS_TRIGGERS_ON_KILL or not self.cancel_on_kill:
+            return
+        if await sync_to_async(compat.was_ended_by_user)(self.task_instance):
+            await self.on_kill()
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(timezone.utc)
