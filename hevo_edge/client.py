@@ -107,7 +107,7 @@ class HevoClient:
             )
         self.base_url = config.base_url
         self.clock: Clock = clock or Clock()
-        limiter = RateLimiter(rate_limit, self.clock)
+        limiter = RateLimiter(rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, session)
         self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
         self.starts: Starts = Starts(self.transport, self.watcher)

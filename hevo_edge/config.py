@@ -81,6 +81,7 @@ class Config:
             **_headers(headers),
             "Authorization": f"Basic {token}",
         }
+        self.account: str = f"{self.base_url} {token}"
         mine = f"hevo-edge/{__version__} (Python {platform.python_version()})"
         theirs = self.headers.pop("User-Agent", "")
         self.headers["User-Agent"] = f"{theirs} {mine}".strip()

@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from hevo_edge import checks
 from hevo_edge.clock import Clock
+from hevo_edge.errors import ConfigurationError
+from hevo_edge.ledger import BUSY, Ledger, default_path
 from hevo_edge.loops import PerLoop
 
 log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
@@ -59,6 +63,8 @@ _CUT = 0.5
 _REGAINED = 0.1
 """The share of the limit left by a 429, and what comes back of it a period."""
 _LEAST_SHARE = 0.05
+_UNTOLD = 1.0
+"""Seconds after which those who wait look what other processes have left in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class RateLimit:
         calls: Calls in any period, for everything that shares the API key's user.
         period: The period in seconds.
         margin: Seconds added to the period, for clocks that tick differently.
+        shared: Share the calls with the other processes of this machine: True, for those of this
+            user that talk to the same account; or the path of a file, for whoever may write it.
 
     Raises:
         ConfigurationError: for numbers that make no sense.
@@ -80,12 +88,31 @@ class RateLimit:
     calls: int = 100
     period: float = 60.0
     margin: float = 0.1
+    shared: bool | str | os.PathLike[str] = False
 
     def __post_init__(self) -> None:
         checks.count(self.calls, "RateLimit.calls")
         checks.seconds(self.period, "RateLimit.period")
         if self.margin != 0:
             checks.seconds(self.margin, "RateLimit.margin")
+        if not isinstance(self.shared, (bool, str, os.PathLike)) or self.shared == "":
+            raise ConfigurationError(
+                f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"
+            )
+
+    def ledger(self, account: str) -> Ledger | None:
+        """Return what the processes share; None when they do not.
+
+        Args:
+            account: What tells accounts apart.
+
+        Raises:
+            ConfigurationError: when the file cannot be used.
+        """
+        if self.shared is False:
+            return None
+        path = default_path(account) if self.shared is True else Path(self.shared)
+        return Ledger(path, self.period + self.margin)
 
     def ceiling(self, priority: Priority) -> int:
         """Return how many calls of the window may be taken when one of ``priority`` is next."""
@@ -126,8 +153,10 @@ Slot: TypeAlias = Queue | Literal["no limit"]
 class RateLimiter:
     """Hands out the slots of a RateLimit, the most urgent first; ``None`` means no limit."""
 
-    def __init__(self, limit: RateLimit | None, clock: Clock) -> None:
+    def __init__(self, limit: RateLimit | None, clock: Clock, account: str = "") -> None:
         self._limit = limit
+        self._ledger = None if limit is None else limit.ledger(account)
+        self._ledger_is_busy = False
         self._clock = clock
         self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
         self._held_until = float("-inf")
@@ -146,8 +175,7 @@ class RateLimiter:
             return NO_LIMIT
         queue = self._queues.get()
         if not queue.heads():
-            if self._is_free(priority):
-                self._take(queue, priority)
+            if self._took(queue, priority):
                 return queue
             self._say_how_long(priority)
         granted: asyncio.Future[None] = queue.loop.create_future()
@@ -171,9 +199,11 @@ class RateLimiter:
         if self._limit is None or queue == NO_LIMIT:
             return
         queue.in_flight -= 1
-        if sent:
-            # By the queue's own loop: a request that is cut off by the end of its loop counts too.
-            now = queue.loop.time()
+        # By the queue's own loop: a request that is cut off by the end of its loop counts too.
+        now = queue.loop.time()
+        if self._ledger is not None:
+            self._ledger.give_back(now, sent=sent)
+        elif sent:
             self._expiries.append(now + self._limit.period + self._limit.margin)
         if not queue.loop.is_closed():
             self._grant(queue)
@@ -223,9 +253,7 @@ class RateLimiter:
         now = queues[0].loop.time()
         if now < self._held_until:
             return 0
-        while self._expiries and self._expiries[0] <= now:
-            self._expiries.popleft()
-        used = self._used()
+        used = self._used(now)
         ceiling = self._ceiling(priority, now)
         if priority is not Priority.LOOK:
             return ceiling - used
@@ -233,12 +261,29 @@ class RateLimiter:
         # Beyond those that go at once, one goes when it is time.
         return max(unpaced, int(now >= self._paced_until and used < ceiling))
 
-    def _used(self) -> int:
+    def _used(self, now: float) -> int:
         """Return how many slots are taken."""
+        if self._ledger is not None:
+            self._expiries = deque(self._ledger.taken(now))
+            return len(self._expiries)
+        while self._expiries and self._expiries[0] <= now:
+            self._expiries.popleft()
         return sum(queue.in_flight for queue in self._queues.all()) + len(self._expiries)
 
-    def _is_free(self, priority: Priority) -> bool:
-        return self.room(priority) > 0
+    def _took(self, queue: Queue, priority: Priority) -> bool:
+        """Take a slot if one is free; say whether it was."""
+        if self._ledger is None:
+            is_free = self.room(priority) > 0
+            if is_free:
+                self._take(queue, priority)
+            return is_free
+        with self._ledger.locked() as is_alone:
+            self._ledger_is_busy = not is_alone
+            is_free = is_alone and self.room(priority) > 0
+            if is_free:
+                self._take(queue, priority)
+                self._ledger.take(queue.loop.time())
+            return is_free
 
     def _take(self, queue: Queue, priority: Priority) -> None:
         queue.in_flight += 1
@@ -247,7 +292,7 @@ class RateLimiter:
             ceiling = self._ceiling(priority, now)
             even = (self._limit.period + self._limit.margin) / ceiling
             # What is left has to last until more comes free.
-            left = 1 + max(0, ceiling - self._used())
+            left = 1 + max(0, ceiling - self._used(now))
             comes = self._expiries[0] - now if self._expiries else 0.0
             self._paced_until = now + max(even, comes / left)
 
@@ -256,7 +301,7 @@ class RateLimiter:
         assert self._limit is not None  # noqa: S101 -- for the type checkers
         now = self._clock.now()
         free = max([self._held_until, *list(self._expiries)[:1]])
-        is_used_up = now < self._held_until or self._used() >= self._ceiling(priority, now)
+        is_used_up = now < self._held_until or self._used(now) >= self._ceiling(priority, now)
         if not is_used_up or now < self._silent_until:
             return
         self._silent_until = now + self._limit.period
@@ -272,10 +317,9 @@ class RateLimiter:
     def _grant(self, queue: Queue) -> None:
         heads = queue.heads()
         while heads:
-            served = next((priority for priority in heads if self._is_free(priority)), None)
+            served = next((priority for priority in heads if self._took(queue, priority)), None)
             if served is None:
                 break
-            self._take(queue, served)
             queue.waiting[served].popleft()[1].set_result(None)
             heads = queue.heads()
         self._arm(queue, heads)
@@ -295,6 +339,8 @@ class RateLimiter:
             wakes = [self._held_until]
         elif self._share < 1.0:
             wakes.append(now + self._regained_in())
+        if self._ledger is not None:
+            wakes.append(now + (BUSY if self._ledger_is_busy else _UNTOLD))
         if wakes:  # else every slot is in flight; a release comes
             queue.timer = queue.loop.call_at(min(wakes), self._grant, queue)
 

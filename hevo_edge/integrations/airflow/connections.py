@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 from hevo_edge import HevoClient, RateLimit, checks
 from hevo_edge.config import TIMEOUT
 from hevo_edge.errors import ConfigurationError
+
+log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
 _SCHEMES = frozenset({"http", "https"})
 _EXTRAS = frozenset({"headers", "proxy", "verify", "rate_limit", "timeout", "dialect", "insecure"})
@@ -109,8 +112,20 @@ def _where(host: str, port: int | None, schema: str | None) -> tuple[str | None,
 
 
 def _rate_limit(value: Any) -> RateLimit | None:
-    """Read the share of the calls: a number a minute, or None (JSON null) for no limit."""
-    return None if value is None else RateLimit(checks.count(value, "rate_limit"), 60.0)
+    """Read the share of the calls: a number a minute, or None (JSON null) for no limit.
+
+    Each task is a process, and they all spend the calls of one user: those of a machine share.
+    """
+    if value is None:
+        return None
+    calls = checks.count(value, "rate_limit")
+    shared = RateLimit(calls, 60.0, shared=True)
+    try:
+        shared.ledger("probe")
+    except ConfigurationError as error:
+        log.warning("%s; this process counts its own calls alone", error)
+        return RateLimit(calls, 60.0)
+    return shared
 
 
 def _headers(value: Any) -> dict[str, str] | None:

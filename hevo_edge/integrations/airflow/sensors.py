@@ -103,7 +103,7 @@ class HevoSensor(BaseSensorOperator):
         self.wait_for_job_interval = wait_for_job_interval
         self.wait_for_job_initial_delay = wait_for_job_initial_delay
         self._has_job_id = job_id is not None
-        self._began: Any = None
+        self._began: datetime | None = None
 
     # -- Airflow's entries ------------------------------------------------------------------------
 
@@ -182,9 +182,10 @@ class HevoSensor(BaseSensorOperator):
     def _began_at(self, context: Context) -> datetime:
         """Return when this try began to wait; a Job that ends between two looks is not missed."""
         if self._began is None:
-            reschedules = self.mode == "reschedule"
-            first = _ti(context).get_first_reschedule_date(context) if reschedules else None
-            self._began = datetime.now(timezone.utc) if first is None else first
+            first: datetime | None = None
+            if self.mode == "reschedule":
+                first = _ti(context).get_first_reschedule_date(context)
+            self._began = first or datetime.now(timezone.utc)
         return self._began
 
     def _finish(self, context: Context, event: dict[str, Any]) -> str:

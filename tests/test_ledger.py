@@ -1,0 +1,178 @@
+"""Several processes share one window through a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hevo_edge import HevoClient, RateLimit, errors
+from hevo_edge.clock import Clock
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.ledger import IN_FLIGHT, Ledger, default_path
+from hevo_edge.ratelimit import Priority, RateLimiter
+
+WINDOW = 60.1
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shared.calls"
+
+
+def limiter(path: Path, calls: int = 10) -> RateLimiter:
+    return RateLimiter(RateLimit(calls, 60.0, shared=path), Clock())
+
+
+async def call(limiter: RateLimiter, priority: Priority = Priority.TRIGGER) -> float:
+    slot = await limiter.acquire(priority)
+    assert slot is not None
+    limiter.release(slot, sent=True)
+    return Clock().now()
+
+
+async def test_two_limiters_of_one_file_have_one_window(path: Path) -> None:
+    one, other = limiter(path), limiter(path)
+    began = Clock().now()
+    times = sorted(await asyncio.gather(*(call(who) for who in [one, other] * 10)))
+    assert [round(at - began) for at in times[:10]] == [0] * 10
+    assert times[10] - began >= WINDOW
+    for first, eleventh in zip(times, times[10:], strict=False):
+        assert eleventh - first >= 60.0
+
+
+async def test_a_slot_that_another_gives_back_unused_is_found_within_a_second(path: Path) -> None:
+    one, other = limiter(path, 1), limiter(path, 1)
+    slot = await one.acquire(Priority.TRIGGER)
+    assert slot is not None
+    waiting = asyncio.create_task(call(other))
+    await asyncio.sleep(10)
+    one.release(slot, sent=False)
+    began = Clock().now()
+    assert await waiting - began <= 1.01
+
+
+async def test_what_is_kept_back_from_looks_is_kept_back_from_those_of_all(path: Path) -> None:
+    one, other = limiter(path, 100), limiter(path, 100)
+    for _ in range(45):
+        await call(one, Priority.DISCOVERY)
+        await call(other, Priority.DISCOVERY)
+    assert one.room(Priority.LOOK) == other.room(Priority.LOOK) == 0
+    assert one.room(Priority.CANCEL) == 10
+
+
+async def test_a_call_of_a_process_that_died_counts_for_a_while_and_no_longer(path: Path) -> None:
+    died, other = limiter(path, 1), limiter(path, 1)
+    await died.acquire(Priority.TRIGGER)
+    del died
+    began = Clock().now()
+    taken = await call(other) - began
+    assert taken == pytest.approx(WINDOW + IN_FLIGHT, abs=1)
+
+
+async def test_times_from_before_the_machine_was_started_anew_count_for_nothing(
+    path: Path,
+) -> None:
+    ledger = Ledger(path, WINDOW)
+    with ledger.locked():
+        ledger.take(1e9)
+    assert ledger.taken(5.0) == []
+    assert limiter(path, 1).room(Priority.CANCEL) == 1
+
+
+@pytest.mark.parametrize("content", [b"x", b"1234567", b"\xff" * 17, b"{}" * 100])
+async def test_a_file_that_holds_something_else_holds_nobody_up(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert await call(limiter(path, 1)) == pytest.approx(Clock().now())
+    assert path.stat().st_size % 8 == 0
+
+
+async def test_a_file_that_goes_away_is_made_again(path: Path) -> None:
+    shared = limiter(path, 2)
+    await call(shared)
+    path.unlink()
+    await call(shared)
+    assert path.exists()
+
+
+async def test_when_the_folder_goes_away_calls_go_on_and_it_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shared = limiter(folder / "calls", 2)
+    (folder / "calls").unlink()
+    folder.rmdir()
+    for _ in range(3):
+        await call(shared)
+    assert caplog.text.count("not shared with other processes any more") == 1
+
+
+async def test_a_lock_that_is_held_is_tried_again_and_blocks_nobody(path: Path) -> None:
+    shared, other = limiter(path), Ledger(path, WINDOW)
+    with other.locked() as is_alone:
+        assert is_alone
+        waiting = asyncio.create_task(call(shared))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    await waiting
+
+
+def test_the_default_file_is_private_and_tells_accounts_apart() -> None:
+    one, other = default_path("https://a key"), default_path("https://b key")
+    assert one != other
+    assert one == default_path("https://a key")
+    assert "key" not in str(one)
+    assert one.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    (tmp_path / f"hevo_edge-{os.getuid()}").symlink_to("/")
+    with pytest.raises(errors.ConfigurationError, match="not this user's"):
+        default_path("account")
+
+
+@pytest.mark.parametrize("wrong", ["", 1, None, b"x", 0.5])
+def test_what_is_neither_flag_nor_path_is_refused(wrong: object) -> None:
+    with pytest.raises(errors.ConfigurationError, match=r"RateLimit\.shared"):
+        RateLimit(shared=wrong)  # type: ignore[arg-type]
+
+
+def test_a_path_that_cannot_be_written_is_refused_when_the_client_is_made(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="cannot be shared through"):
+        HevoClient("k", "s", region="us", rate_limit=RateLimit(shared=tmp_path / "none" / "calls"))
+
+
+SCRIPT = """
+import asyncio, sys
+from hevo_edge import HevoClient, RateLimit
+
+async def main():
+    limit = RateLimit(40, 60.0 / 20, shared=sys.argv[1])
+    async with HevoClient.from_env(rate_limit=limit, max_retries=0) as hevo:
+        await asyncio.gather(*(hevo.get_pipeline(123) for _ in range(25)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.real_time
+def test_four_processes_at_once_never_earn_a_429(path: Path) -> None:
+    with HevoEmulator(speed=20.0, rate_limit=40) as emulator:
+        emulator.add_pipeline(123)
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", SCRIPT, str(path)],
+                env={**os.environ, **emulator.environment},
+            )
+            for _ in range(4)
+        ]
+        assert [process.wait(60) for process in running] == [0] * 4
+        assert [call.status for call in emulator.requests] == [200] * 100
