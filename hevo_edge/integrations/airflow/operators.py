@@ -199,7 +199,8 @@ class HevoPipelineOperator(BaseOperator):
         # What runs a task needs aiohttp and pydantic, which a DAG file must not load.
         from hevo_edge.integrations.airflow.task import Task  # noqa: PLC0415
 
-        if self._task is None:
+        # One operator may serve several tries, in dag.test() for instance.
+        if self._task is None or not self._task.is_of(context):
             self._task = Task(self, context)
         return self._task
 

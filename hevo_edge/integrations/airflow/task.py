@@ -48,6 +48,10 @@ class Task:
         self._in_the_way: Job | None = None
         self._account: connections.Account | None = None
 
+    def is_of(self, context: Any) -> bool:
+        """Say whether this is the try of a context."""
+        return self.ti is context["ti"]
+
     # -- start ------------------------------------------------------------------------------------
 
     def start(self, deadline: float | None) -> Job | None:
@@ -197,7 +201,10 @@ class Task:
     def kill(self) -> None:
         """Cancel the Job in Hevo, if that is asked for; within seconds, and nothing raised."""
         job, account = self.job, self._account
-        if job is None or account is None or self.of.cancel_on_kill == "never":
+        if account is None or self.of.cancel_on_kill == "never":
+            return
+        if job is None:
+            log.warning("killed before the Job was known; if one was started, a retry finds it")
             return
         if not is_ours(job.certainty):
             log.warning("%s is not surely of this task, so it is left running", job.label)
