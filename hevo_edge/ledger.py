@@ -94,8 +94,9 @@ class Ledger:
             finally:
                 if self._file is None:
                     os.close(file)
-            # A time too far ahead was written before the machine was started anew.
-            return sorted(at for at in times if now < at <= now + self._longest)
+            # A time far ahead was written before the machine was started anew. One a little ahead
+            # is of a process that read the clock a moment later.
+            return sorted(at for at in times if now < at <= now + 2 * self._longest)
         return []
 
     def take(self, now: float) -> None:

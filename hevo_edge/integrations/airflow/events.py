@@ -50,11 +50,11 @@ async def outcome(wait: Awaitable[Job], pipeline_id: int) -> dict[str, Any]:
         job = await wait
     except JobDidNotSucceed as error:
         message = f"{error}{await _failed_objects(error.job)}"
-        return {**_failure(error, message, pipeline_id, error.job), "ended": True}
+        return {**failure(error, message, pipeline_id, error.job), "ended": True}
     except JobTimeout as error:
-        return _failure(error, str(error), pipeline_id, error.job)
+        return failure(error, str(error), pipeline_id, error.job)
     except HevoError as error:
-        return _failure(error, str(error), pipeline_id, None)
+        return failure(error, str(error), pipeline_id)
     payload = {
         "status": SUCCESS,
         "message": f"Job {job.id} of Pipeline {pipeline_id} ended {job.status}",
@@ -68,7 +68,10 @@ async def outcome(wait: Awaitable[Job], pipeline_id: int) -> dict[str, Any]:
     return payload
 
 
-def _failure(error: HevoError, message: str, pipeline_id: int, job: Job | None) -> dict[str, Any]:
+def failure(
+    error: Exception, message: str, pipeline_id: int, job: Job | None = None
+) -> dict[str, Any]:
+    """Return the event of a wait that ended in an error; the Job may be running still."""
     return {
         "status": ERROR,
         "message": message,

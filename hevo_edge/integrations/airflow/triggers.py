@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
@@ -113,6 +114,9 @@ class HevoTrigger(BaseTrigger):
         try:
             async with shared_client(self.connection_id) as hevo:
                 payload = await self.outcome(hevo)
+        except AirflowException as error:
+            # What is wrong with the connection: the task says it better than a traceback.
+            payload = events.failure(error, str(error), self.pipeline_id)
         except asyncio.CancelledError:
             await self._kill_where_airflow_does_not()
             raise
