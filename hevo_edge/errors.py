@@ -220,11 +220,18 @@ class JobDidNotSucceed(HevoError):
 
     Attributes:
         job: The Job, with its last snapshot in ``job.data``.
+        message: What happened.
+        advice: What to do next.
     """
 
-    def __init__(self, message: str, *, job: Job) -> None:
+    def __init__(self, message: str, *, job: Job, advice: str = "") -> None:
         super().__init__(message)
         self.job = job
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.advice}" if self.advice else self.message
 
 
 class JobFailed(JobDidNotSucceed):

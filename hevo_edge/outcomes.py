@@ -49,4 +49,4 @@ def failed_outcome(job: Job, data: JobData, name: str) -> JobDidNotSucceed:
     if data.duration_seconds is not None:
         took = f" after {progress.duration(data.duration_seconds)}"
     message = f"{name} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
-    return kind(f"{message}; {advice}", job=job)
+    return kind(message, job=job, advice=advice)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from hevo_edge.enums import JobStatus
 from hevo_edge.errors import HevoError, JobDidNotSucceed, JobTimeout
 from hevo_edge.job import Job
 
@@ -49,7 +50,8 @@ async def outcome(wait: Awaitable[Job], pipeline_id: int) -> dict[str, Any]:
     try:
         job = await wait
     except JobDidNotSucceed as error:
-        message = f"{error}{await _failed_objects(error.job)}"
+        failed = await _failed_objects(error.job)
+        message = f"{error.message}; {failed}" if failed else str(error)
         return {**failure(error, message, pipeline_id, error.job), "ended": True}
     except JobTimeout as error:
         return failure(error, str(error), pipeline_id, error.job)
@@ -63,7 +65,7 @@ async def outcome(wait: Awaitable[Job], pipeline_id: int) -> dict[str, Any]:
         "job": summary(job),
         "ended": True,
     }
-    if "FAILURES" in str(job.status):
+    if job.status == JobStatus.COMPLETED_WITH_FAILURES:
         payload["completed_with_failures"] = True
     return payload
 
@@ -84,7 +86,7 @@ def failure(
 
 
 async def _failed_objects(job: Job) -> str:
-    """Name the objects that failed; one page of them is read, and trouble with that is no news."""
+    """Name the objects that failed; one page is read, and trouble with that is no news."""
     names: list[str] = []
     seen = 0
     try:
@@ -99,7 +101,7 @@ async def _failed_objects(job: Job) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"; failed objects: {', '.join(names[:_NAMED])}{more}"
+    return f"failed objects: {', '.join(names[:_NAMED])}{more}"
 
 
 def checked(event: Any) -> dict[str, Any]:
