@@ -94,6 +94,7 @@ class HevoPipelineOperator(BaseOperator):
         self.connection_id = connection_id
         with parameters.at_parse():
             parameters.pipeline_id(pipeline_id)
+            parameters.connection_id(connection_id)
             self.drop_and_load = parameters.drops(drop_and_load, resync_mode)
             options = trigger_options(
                 action,

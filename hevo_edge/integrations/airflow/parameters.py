@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from hevo_edge import checks
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
 from hevo_edge.errors import ConfigurationError, HevoError
+from hevo_edge.schedules import LONGEST_GAP
 
 Auto = Literal["auto"]
 CANCEL_ON_KILL = ("user", "always", "never")
@@ -49,7 +50,7 @@ def at_run() -> Generator[None, None, None]:
 
 def is_literal(value: Any) -> bool:
     """Say whether a templated parameter is known already: neither a template nor an XComArg."""
-    return isinstance(value, (int, float)) or (isinstance(value, str) and "{" not in value)
+    return "{" not in value if isinstance(value, str) else not hasattr(value, "resolve")
 
 
 def pipeline_id(value: Any) -> None:
@@ -58,19 +59,32 @@ def pipeline_id(value: Any) -> None:
     Raises:
         ConfigurationError: when it is none.
     """
-    if value is None or is_literal(value):
+    if is_literal(value):
         checks.pipeline_id(value)
+
+
+def connection_id(value: Any) -> None:
+    """Check the connection's id, unless it is yet to be rendered.
+
+    Raises:
+        ConfigurationError: when it is no text, or empty.
+    """
+    if is_literal(value) and (not isinstance(value, str) or not value.strip()):
+        raise ConfigurationError(f"connection_id must be a non-empty string, not {value!r}")
 
 
 def interval(value: Any, name: str) -> float | Auto:
     """Return seconds, of a number or a timedelta, or ``"auto"``.
 
     Raises:
-        ConfigurationError: for anything else.
+        ConfigurationError: for anything else, and for more than a day.
     """
     if value == "auto":
         return "auto"
-    return checks.seconds(_plain(value), name)
+    seconds = checks.seconds(_plain(value), name)
+    if seconds > LONGEST_GAP:
+        raise ConfigurationError(f"{name} must not be longer than a day, not {value!r}")
+    return seconds
 
 
 def optional_seconds(value: Any, name: str) -> float | None:

@@ -88,6 +88,7 @@ class HevoSensor(BaseSensorOperator):
         self.ended_since = ended_since
         with parameters.at_parse():
             parameters.pipeline_id(pipeline_id)
+            parameters.connection_id(connection_id)
             parameters.interval(poke_interval, "poke_interval")
             self.job_type = None if job_type is None else checks.word(job_type, "job_type")
             self.accept_completed_with_failures = checks.flag(

@@ -1,0 +1,116 @@
+"""What the tests of the Airflow adapter share: a home, a database, an emulator, a connection.
+
+Without Airflow none of them is collected.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hevo_edge import discovering, job, preparing, triggering
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.schedules import fixed, geometric
+
+if TYPE_CHECKING:
+    from tests.integrations.airflow.support import FakeTaskInstance
+
+CONNECTION = "AIRFLOW_CONN_HEVO_AIRFLOW_CONN_ID"
+
+if find_spec("airflow") is None:
+    collect_ignore_glob = ["*"]
+else:
+    # Airflow reads these when it is first imported.
+    HOME = tempfile.mkdtemp(prefix="airflow-home-")
+    os.environ["AIRFLOW_HOME"] = HOME
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(HOME, "dags"))
+    os.environ["AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS"] = "False"
+
+    def pytest_unconfigure() -> None:
+        shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's own tables, for what reads or writes them."""
+    from airflow.utils.db import initdb  # noqa: PLC0415 -- there may be no Airflow
+
+    initdb()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Collect garbage, so that an unclosed session fails the test that left it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the SDK's own pauses: its time is real, the emulator's runs a hundred times faster."""
+    soon = fixed(0.05)
+    monkeypatch.setattr(discovering, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(discovering, "GAPS", geometric(share=0.1, shortest=0.05, longest=0.5))
+    monkeypatch.setattr(discovering, "LISTED", 0.3)
+    monkeypatch.setattr(triggering, "LISTED", 0.3)
+    monkeypatch.setattr(triggering, "PAUSES", geometric(share=0.1, shortest=0.05, longest=0.5))
+    monkeypatch.setattr(preparing, "UNTIL_ENDED", soon)
+    monkeypatch.setattr(preparing, "UNTIL_GONE", soon)
+    monkeypatch.setattr(preparing, "UNTIL_READY", 0.05)
+    monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
+
+
+@pytest.fixture
+def emu(monkeypatch: pytest.MonkeyPatch) -> Iterator[HevoEmulator]:
+    """An emulator, and the connection to it.
+
+    The Jobs of Pipeline 123 end when the test says so, those of Pipeline 7 at once.
+    """
+    with HevoEmulator(speed=100.0, rate_limit=None, seed=1) as emu:
+        emu.add_pipeline(123, duration=None, history=1)
+        emu.add_pipeline(7, duration=1)
+        monkeypatch.setenv(CONNECTION, connection_json(emu))
+        yield emu
+
+
+def connection_json(emu: HevoEmulator, **changes: Any) -> str:
+    """Return a connection to an emulator as Airflow reads it from the environment."""
+    fields: dict[str, Any] = {
+        "conn_type": "hevo",
+        "host": emu.base_url,
+        "login": emu.api_key,
+        "password": emu.api_secret,
+        # Tests look more often than a hundred times a minute.
+        "extra": {"rate_limit": None},
+    }
+    return json.dumps({**fields, **changes})
+
+
+@pytest.fixture
+def ti() -> FakeTaskInstance:
+    """A task instance that remembers what is pushed."""
+    from tests.integrations.airflow.support import FakeTaskInstance  # noqa: PLC0415 -- as above
+
+    return FakeTaskInstance()
+
+
+@pytest.fixture
+def context(ti: FakeTaskInstance, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A task's context, with the place that this Airflow has for a ticket."""
+    from tests.integrations.airflow.support import AIRFLOW_3, FakeStateStore  # noqa: PLC0415
+
+    if AIRFLOW_3:
+        return {"ti": ti, "task_state_store": FakeStateStore()}
+    # There it is a Variable.
+    request.getfixturevalue("database")
+    return {"ti": ti}
