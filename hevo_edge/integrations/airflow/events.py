@@ -110,8 +110,10 @@ def checked(event: Any) -> dict[str, Any]:
     Raises:
         AirflowException: for None, and for whatever else is none: a task must not pass for done.
     """
-    if isinstance(event, dict) and event.get("status") in {SUCCESS, ERROR}:
-        return event
+    if isinstance(event, dict):
+        status = event.get("status")
+        if status == ERROR or (status == SUCCESS and event.get("job_id")):
+            return event
     raise AirflowException(
         f"the triggerer sent no outcome but {event!r}; whether the Job ended is not known"
     )

@@ -40,12 +40,20 @@ else:
         shutil.rmtree(HOME, ignore_errors=True)
 
 
+def pytest_collection_finish() -> None:
+    """Take Airflow out of the garbage collector's sight: it runs after every test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def database() -> None:
     """Airflow's own tables, for what reads or writes them."""
     from airflow.utils.db import initdb  # noqa: PLC0415 -- there may be no Airflow
 
     initdb()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
