@@ -1,0 +1,284 @@
+"""Durable runs: a try that was cut off is gone on with, and no run is started twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, Variable
+
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.integrations.airflow import HevoTrigger, tickets
+from tests.integrations.airflow.support import (
+    AIRFLOW_3,
+    FakeTaskInstance,
+    deferral_of,
+    end_last_job,
+    event_of,
+    last_job,
+    only_airflow_2,
+    only_airflow_3,
+    operator,
+    resume,
+    starts,
+)
+
+
+class CutOff(BaseException):
+    """The worker dies."""
+
+
+def kept(context: dict[str, Any]) -> Any:
+    return tickets.tickets_of(context, durable=True).load()
+
+
+def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """Let the worker die right after it has stored its ticket for the nth time."""
+    kind = tickets._InStateStore if AIRFLOW_3 else tickets._InVariable
+    real: Any = kind.save
+    count = 0
+
+    def save(self: Any, ticket: Any) -> None:
+        nonlocal count
+        real(self, ticket)
+        count += 1
+        if count == saves:
+            raise CutOff
+
+    monkeypatch.setattr(kind, "save", save)
+
+
+def try_that_is_cut_off(context: dict[str, Any], saves: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off_after_saves(patch, saves)
+        with pytest.raises(CutOff):
+            operator().execute(context)
+
+
+def test_cut_off_right_before_the_post_starts_one_run(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    try_that_is_cut_off(context, saves=1)
+    assert starts(emu) == 0
+    task = operator(wait_for_completion=False)
+    # Nobody can know that the POST did not leave, so its Job is looked for first.
+    task.discovery_timeout = 0.5
+    assert kept(context).post is not None
+    shorter = kept(context).model_copy(update={"discovery_timeout": 0.5})
+    tickets.tickets_of(context, durable=True).save(shorter)
+    assert task.execute(context) == last_job(emu).job_id
+    assert starts(emu) == 1
+
+
+def test_cut_off_right_after_the_post_goes_on_with_its_run(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    try_that_is_cut_off(context, saves=2)
+    assert starts(emu) == 1
+    deferred = deferral_of(operator(), context)
+    assert isinstance(deferred.trigger, HevoTrigger)
+    assert deferred.trigger.job_id == last_job(emu).job_id
+    assert starts(emu) == 1
+
+
+def test_cut_off_after_a_post_whose_reply_was_lost_goes_on_with_its_run(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    emu.faults.drop(on="sync_now", effect="after")
+    try_that_is_cut_off(context, saves=2)
+    assert starts(emu) == 1
+    deferral_of(operator(), context)
+    assert starts(emu) == 1
+
+
+def test_cut_off_after_the_job_was_found_goes_on_with_it(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    try_that_is_cut_off(context, saves=3)
+    job_id = last_job(emu).job_id
+    assert kept(context).job_id == job_id
+    end_last_job(emu)
+    assert operator().execute(context) == job_id
+    assert starts(emu) == 1
+    assert kept(context) is None
+
+
+def test_a_deferral_that_failed_is_gone_on_with(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferred = deferral_of(operator(timeout=0.3), context)
+    event = event_of(deferred.trigger)
+    with pytest.raises(AirflowException):
+        resume(operator(), context, deferred, event)
+    again = deferral_of(operator(), context)
+    assert isinstance(again.trigger, HevoTrigger)
+    assert again.trigger.job_id == last_job(emu).job_id
+    assert again.trigger.certainty == deferred.trigger.certainty  # type: ignore[attr-defined]
+    assert starts(emu) == 1
+
+
+def test_an_earlier_run_that_completed_is_taken(
+    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+) -> None:
+    deferral_of(operator(), context)
+    job_id = end_last_job(emu)
+    ti.xcoms.clear()
+    assert operator().execute(context) == job_id
+    assert ti.xcoms["job"]["status"] == "COMPLETED"
+    assert ti.xcoms["job_id"] == job_id
+    assert starts(emu) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "runs"),
+    [
+        ("FAILED", {}, 2),
+        ("CANCELLED", {}, 2),
+        ("COMPLETED_WITH_FAILURES", {}, 2),
+        ("COMPLETED_WITH_FAILURES", {"accept_completed_with_failures": True}, 1),
+    ],
+)
+def test_an_earlier_run_that_ended_otherwise_is_run_again(
+    emu: HevoEmulator, context: dict[str, Any], status: str, options: Any, runs: int
+) -> None:
+    deferral_of(operator(**options), context)
+    job_id = end_last_job(emu, status)
+    again = operator(wait_for_completion=False, **options).execute(context)
+    assert (again == job_id) is (runs == 1)
+    assert starts(emu) == runs
+
+
+def test_an_earlier_run_that_is_being_cancelled_is_outwaited_and_run_again(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferral_of(operator(), context)
+    job = last_job(emu)
+    emu.pipeline(123).cancel(job, emu.now)
+    assert operator(wait_for_completion=False).execute(context) != job.job_id
+    assert job.status == "CANCELLED"
+    assert starts(emu) == 2
+
+
+def test_a_task_that_was_changed_starts_a_run_of_its_own(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    emu.pipeline(7).plan(duration=None)
+    deferral_of(operator(pipeline_id=7), context)
+    deferral_of(operator(pipeline_id=123), context)
+    assert [call.pipeline_id for call in emu.requests.of("sync_now")] == [7, 123]
+
+
+def test_a_sync_that_became_a_resync_starts_a_run_of_its_own(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferral_of(operator(), context)
+    end_last_job(emu)
+    operator(action="RESYNC", wait_for_completion=False).execute(context)
+    assert len(emu.requests.of("resync_pipeline")) == 1
+
+
+def test_a_run_that_ended_badly_before_the_tasks_eyes_is_forgotten(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferred = deferral_of(operator(), context)
+    end_last_job(emu, "FAILED")
+    with pytest.raises(AirflowException):
+        resume(operator(), context, deferred, event_of(deferred.trigger))
+    assert kept(context) is None
+
+
+def test_a_task_that_is_done_forgets_its_ticket_so_a_cleared_one_runs_again(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    first = operator(pipeline_id=7, deferrable=False).execute(context)
+    assert kept(context) is None
+    assert operator(pipeline_id=7, deferrable=False).execute(context) != first
+    assert starts(emu) == 2
+
+
+def test_without_durability_a_cut_off_try_is_not_known(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferral_of(operator(durable=False), context)
+    assert kept(context) is None
+    with pytest.raises(AirflowException, match=last_job(emu).job_id):
+        operator(durable=False).execute(context)
+    assert starts(emu) == 1
+
+
+def test_another_task_run_or_map_index_has_a_ticket_of_its_own(database: None) -> None:
+    if AIRFLOW_3:
+        pytest.skip("Airflow gives each its own store")
+    tasks = [FakeTaskInstance() for _ in range(4)]
+    for ti in tasks:
+        ti.run_id = "run"
+    tasks[1].map_index, tasks[2].task_id, tasks[3].dag_id = 3, "other", "other"
+    keys = {tickets._InVariable(ti)._key for ti in tasks}
+    assert len(keys) == 4
+
+
+def test_what_is_kept_but_cannot_be_read_is_no_obstacle(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    deferral_of(operator(), context)
+    end_last_job(emu)
+    if AIRFLOW_3:
+        context["task_state_store"].set(tickets._KEY, '{"version": 99}')
+    else:
+        Variable.set(tickets._InVariable(context["ti"])._key, "nonsense")
+    operator(wait_for_completion=False).execute(context)
+    assert starts(emu) == 2
+
+
+@only_airflow_2
+def test_on_airflow_2_the_ticket_is_a_variable_that_is_deleted_at_the_end(
+    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+) -> None:
+    ti.task_id = "t" * 250
+    key = tickets._InVariable(ti)._key
+    assert len(key) <= 250
+    deferred = deferral_of(operator(), context)
+    assert last_job(emu).job_id in str(Variable.get(key))
+    end_last_job(emu)
+    resume(operator(), context, deferred, event_of(deferred.trigger))
+    assert Variable.get(key, None) is None
+
+
+@only_airflow_3
+def test_the_stand_in_for_the_state_store_has_airflows_signatures() -> None:
+    from inspect import signature  # noqa: PLC0415
+
+    from airflow.sdk.execution_time.context import (  # noqa: PLC0415 -- Airflow 3 alone has it
+        TaskStateStoreAccessor,
+    )
+
+    for call in (
+        signature(TaskStateStoreAccessor.get).bind(None, "key"),
+        signature(TaskStateStoreAccessor.set).bind(None, "key", "value"),
+        signature(TaskStateStoreAccessor.delete).bind(None, "key"),
+    ):
+        assert call.args
+
+
+# -- 429 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_post_that_gets_429_is_sent_again(
+    emu: HevoEmulator, context: dict[str, Any], durable: bool
+) -> None:
+    emu.faults.status(429, {"message": "slow down"}, headers={"Retry-After": "0"}, on="sync_now")
+    task = operator(durable=durable, wait_for_completion=False)
+    assert task.execute(context) == last_job(emu).job_id
+    assert [call.status for call in emu.requests.of("sync_now")] == [429, 200]
+
+
+def test_a_post_that_always_gets_429_fails_in_the_end(
+    emu: HevoEmulator, context: dict[str, Any]
+) -> None:
+    emu.faults.status(429, {"message": "slow down"}, headers={"Retry-After": "0"}, times=None)
+    task = operator()
+    task.discovery_timeout = 0.5
+    with pytest.raises(AirflowException, match="slow down"):
+        task.execute(context)
+    assert starts(emu) == 0
