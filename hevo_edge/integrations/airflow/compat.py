@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
@@ -10,7 +11,10 @@ CALLS_TRIGGERS_ON_KILL: bool = AIRFLOW_V_3_0_PLUS
 """Whether it is for Airflow to call ``on_kill`` of a trigger: 3.3 does, and before it a 3.x trigger
 cannot ask for the task's state.
 """
-_AT_WORK = frozenset({"running", "deferred", "scheduled", "queued", "up_for_reschedule"})
+# A task that misses its heartbeats is failed by the scheduler, to be retried: no user did that.
+_AT_WORK = frozenset(
+    {"running", "deferred", "scheduled", "queued", "up_for_reschedule", "up_for_retry"}
+)
 
 
 def was_ended_by_user(ti: Any) -> bool | None:
@@ -40,3 +44,15 @@ def _states(ti: Any) -> list[Any]:
         map_index=ti.map_index if ti.map_index is not None else -1,
     )
     return [state for of_run in answer.values() for state in of_run.values()]
+
+
+def first_reschedule(ti: Any, context: Any, retries: int) -> datetime | None:
+    """Return when a sensor that is rescheduled began to wait; None when it begins now."""
+    if AIRFLOW_V_3_0_PLUS:
+        found: datetime | None = ti.get_first_reschedule_date(context)
+        return found
+    from airflow.sensors.base import _orig_start_date  # noqa: PLC0415, PLC2701 -- Airflow 2's own way
+
+    first_try = (ti.max_tries or 0) - (retries or 0) + 1
+    found = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
+    return found

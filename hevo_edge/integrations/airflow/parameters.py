@@ -79,12 +79,19 @@ def interval(value: Any, name: str) -> float | Auto:
     Raises:
         ConfigurationError: for anything else, and for more than a day.
     """
-    if value == "auto":
-        return "auto"
-    seconds = checks.seconds(_plain(value), name)
-    if seconds > LONGEST_GAP:
+    return "auto" if value == "auto" else seconds(value, name)
+
+
+def seconds(value: Any, name: str) -> float:
+    """Return seconds, of a number or a timedelta.
+
+    Raises:
+        ConfigurationError: for anything else, and for more than a day.
+    """
+    given = checks.seconds(_plain(value), name)
+    if given > LONGEST_GAP:
         raise ConfigurationError(f"{name} must not be longer than a day, not {value!r}")
-    return seconds
+    return given
 
 
 def optional_seconds(value: Any, name: str) -> float | None:

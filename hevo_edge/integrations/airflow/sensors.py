@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 from hevo_edge import checks
 from hevo_edge.enums import JobType
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.integrations.airflow import links, parameters
+from hevo_edge.integrations.airflow import compat, links, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class HevoSensor(BaseSensorOperator):
         connection_id: str = CONNECTION_ID,
         job_id: str | XComArg | None = None,
         job_type: JobType | str | None = None,
-        poke_interval: float = 20,
+        poke_interval: float | timedelta = 20,
         accept_completed_with_failures: bool = False,
         deferrable: bool = True,
         ended_since: datetime | str | None = None,
@@ -81,6 +81,9 @@ class HevoSensor(BaseSensorOperator):
         wait_for_job_initial_delay: float = 10,
         **kwargs: Any,
     ) -> None:
+        with parameters.at_parse():
+            # Airflow 3 would raise a ValueError.
+            parameters.seconds(poke_interval, "poke_interval")
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.pipeline_id = pipeline_id
         self.connection_id = connection_id
@@ -89,7 +92,6 @@ class HevoSensor(BaseSensorOperator):
         with parameters.at_parse():
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
-            parameters.interval(poke_interval, "poke_interval")
             self.job_type = None if job_type is None else checks.word(job_type, "job_type")
             self.accept_completed_with_failures = checks.flag(
                 accept_completed_with_failures, "accept_completed_with_failures"
@@ -185,7 +187,7 @@ class HevoSensor(BaseSensorOperator):
         if self._began is None:
             first: datetime | None = None
             if self.mode == "reschedule":
-                first = _ti(context).get_first_reschedule_date(context)
+                first = compat.first_reschedule(_ti(context), context, self.retries)
             self._began = first or datetime.now(timezone.utc)
         return self._began
 

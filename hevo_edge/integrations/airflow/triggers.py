@@ -132,7 +132,7 @@ class HevoTrigger(BaseTrigger):
         try:
             async with shared_client(self.connection_id) as hevo:
                 await hevo.job(self.pipeline_id, self.job_id).cancel()
-        except HevoError as error:
+        except (HevoError, AirflowException) as error:
             log.warning("Job %s could not be cancelled: %s", self.job_id, error)
         else:
             log.info("Hevo was asked to cancel Job %s", self.job_id)

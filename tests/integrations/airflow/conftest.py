@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,3 +123,35 @@ def context(ti: FakeTaskInstance, request: pytest.FixtureRequest) -> dict[str, A
     # There it is a Variable.
     request.getfixturevalue("database")
     return {"ti": ti}
+
+
+@pytest.fixture
+def row(database: None) -> Iterator[Any]:
+    """A task instance in Airflow 2's database."""
+    from airflow import DAG, settings  # noqa: PLC0415 -- Airflow 2 alone has it so
+    from airflow.models import DagRun  # noqa: PLC0415
+    from airflow.utils.types import DagRunType  # noqa: PLC0415
+
+    from tests.integrations.airflow.support import operator  # noqa: PLC0415
+
+    start = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    with DAG("compat", start_date=start, schedule=None) as dag:
+        operator()
+    assert settings.Session is not None
+    session = settings.Session()
+    dag.sync_to_db(session=session)
+    run = dag.create_dagrun(  # type: ignore[attr-defined]
+        run_id="manual__1",
+        run_type=DagRunType.MANUAL,
+        execution_date=start,
+        data_interval=(start, start),
+        state="running",
+        session=session,
+    )
+    ti = run.get_task_instance("task", session=session)
+    session.commit()
+    yield ti
+    session.query(type(ti)).delete()
+    session.query(DagRun).delete()
+    session.commit()
+    session.close()

@@ -70,6 +70,7 @@ class FakeTaskInstance:
         self.run_id = f"manual__{uuid.uuid4()}"
         self.map_index = -1
         self.max_tries = 0
+        self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -81,7 +82,7 @@ class FakeTaskInstance:
     if AIRFLOW_3:
 
         def get_first_reschedule_date(self, context: Any) -> datetime | None:
-            return None
+            return self.first_reschedule_date
 
 
 class FakeStateStore:

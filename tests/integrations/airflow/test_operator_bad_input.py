@@ -59,7 +59,10 @@ def test_a_missing_connection_is_named(emu: HevoEmulator, context: dict[str, Any
         ({"login": ""}, "login (the API key) missing"),
         ({"login": None}, "login (the API key) missing"),
         ({"password": " "}, "password (the API secret) missing"),
-        ({"login": "", "password": ""}, "login (the API key) and password (the API secret) missing"),
+        (
+            {"login": "", "password": ""},
+            "login (the API key) and password (the API secret) missing",
+        ),
         ({"host": ""}, "the host is missing"),
         ({"host": "ftp://us.hevodata.com"}, "ftp"),
         ({"host": "http://us.hevodata.com"}, "https"),

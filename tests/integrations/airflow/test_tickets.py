@@ -103,9 +103,7 @@ def test_cut_off_after_the_job_was_found_goes_on_with_it(
     assert kept(context) is None
 
 
-def test_a_deferral_that_failed_is_gone_on_with(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_a_deferral_that_failed_is_gone_on_with(emu: HevoEmulator, context: dict[str, Any]) -> None:
     deferred = deferral_of(operator(timeout=0.3), context)
     event = event_of(deferred.trigger)
     with pytest.raises(AirflowException):

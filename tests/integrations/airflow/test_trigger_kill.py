@@ -1,0 +1,133 @@
+"""A deferred task that is killed, and a triggerer that is restarted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.integrations.airflow import HevoTrigger, compat
+from tests.integrations.airflow.support import (
+    FakeTaskInstance,
+    first_event,
+    last_job,
+    only_airflow_2,
+    only_airflow_3,
+    start_by_schedule,
+)
+
+
+@pytest.fixture
+def job_id(emu: HevoEmulator) -> str:
+    """The id of a Job that runs."""
+    emu.pipeline(123).plan(duration=None, appears_after=0)
+    return start_by_schedule(emu).job_id
+
+
+def trigger(job_id: str | None, certainty: str | None = "certain", **options: Any) -> HevoTrigger:
+    given = {"poke_interval": 0.05, "cancel_on_kill": True, **options}
+    return HevoTrigger(123, job_id=job_id, certainty=certainty, **given)
+
+
+@pytest.mark.parametrize(
+    ("certainty", "cancel_on_kill", "expected"),
+    [
+        ("certain", True, 1),
+        ("likely", True, 1),
+        ("possible", True, 0),
+        ("joined", True, 0),
+        (None, True, 0),
+        ("certain", False, 0),
+    ],
+)
+def test_on_kill_cancels_only_a_job_of_its_own(
+    emu: HevoEmulator, job_id: str, certainty: str | None, cancel_on_kill: bool, expected: int
+) -> None:
+    asyncio.run(trigger(job_id, certainty, cancel_on_kill=cancel_on_kill).on_kill())
+    assert len(emu.requests.of("cancel_job")) == expected
+    assert (last_job(emu).status == "CANCELLING") is bool(expected)
+
+
+def test_on_kill_without_a_job_does_nothing(emu: HevoEmulator) -> None:
+    asyncio.run(trigger(None).on_kill())
+    assert emu.requests == []
+
+
+def test_on_kill_does_not_raise_when_hevo_refuses(
+    emu: HevoEmulator, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    emu.faults.status(403, {"message": "not yours"}, on="cancel_job", times=None)
+    asyncio.run(trigger(job_id).on_kill())
+    assert "could not be cancelled" in caplog.text
+    assert "not yours" in caplog.text
+
+
+def test_on_kill_does_not_raise_when_the_connection_is_gone(
+    emu: HevoEmulator, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(trigger(job_id, connection_id="nowhere").on_kill())
+    assert "could not be cancelled" in caplog.text
+    assert "nowhere" in caplog.text
+
+
+async def cancelled(one: HevoTrigger) -> None:
+    """Cancel a trigger in the midst of its wait, as a triggerer does."""
+    waiting = asyncio.ensure_future(first_event(one))
+    await asyncio.sleep(0.2)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@only_airflow_2
+@pytest.mark.parametrize(
+    ("by_user", "cancel_on_kill", "expected"),
+    [(True, True, 1), (False, True, 0), (None, True, 0), (True, False, 0)],
+)
+def test_on_airflow_2_a_cancellation_asks_who_it_was(
+    emu: HevoEmulator,
+    job_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    by_user: bool | None,
+    cancel_on_kill: bool,
+    expected: int,
+) -> None:
+    asked: list[Any] = []
+
+    def was_ended_by_user(ti: Any) -> bool | None:
+        asked.append(ti)
+        return by_user
+
+    monkeypatch.setattr(compat, "was_ended_by_user", was_ended_by_user)
+    one = trigger(job_id, cancel_on_kill=cancel_on_kill)
+    one.task_instance = FakeTaskInstance()  # type: ignore[assignment]
+    asyncio.run(cancelled(one))
+    assert len(emu.requests.of("cancel_job")) == expected
+    assert asked == ([one.task_instance] if cancel_on_kill else [])
+
+
+@only_airflow_3
+def test_on_airflow_3_a_cancellation_alone_cancels_nothing(emu: HevoEmulator, job_id: str) -> None:
+    # A restart of the triggerer cancels as well; Airflow calls on_kill when it was a user.
+    asyncio.run(cancelled(trigger(job_id)))
+    assert emu.requests.of("cancel_job") == []
+
+
+@only_airflow_3
+def test_airflow_3_calls_on_kill_after_the_cancellation(emu: HevoEmulator, job_id: str) -> None:
+    async def killed() -> None:
+        one = trigger(job_id)
+        await cancelled(one)
+        await one.on_kill()
+
+    asyncio.run(killed())
+    assert [call.took_effect for call in emu.requests.of("cancel_job")] == [True]
+
+
+def test_a_restarted_triggerer_goes_on(emu: HevoEmulator, job_id: str) -> None:
+    one = trigger(job_id, cancel_on_kill=False)
+    asyncio.run(cancelled(one))
+    last_job(emu).end(emu.now, "COMPLETED")
+    assert asyncio.run(first_event(one))["status"] == "success"
