@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
@@ -46,13 +47,15 @@ def _states(ti: Any) -> list[Any]:
     return [state for of_run in answer.values() for state in of_run.values()]
 
 
-def first_reschedule(ti: Any, context: Any, retries: int) -> datetime | None:
+def first_reschedule(ti: Any, context: Any, retries: int | None) -> datetime | None:
     """Return when a sensor that is rescheduled began to wait; None when it begins now."""
     if AIRFLOW_V_3_0_PLUS:
-        found: datetime | None = ti.get_first_reschedule_date(context)
-        return found
-    from airflow.sensors.base import _orig_start_date  # noqa: PLC0415, PLC2701 -- Airflow 2's own way
-
+        return _date(ti.get_first_reschedule_date(context))
+    # As Airflow 2's sensors do it themselves; later ones have no such module.
     first_try = (ti.max_tries or 0) - (retries or 0) + 1
-    found = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
-    return found
+    ask = import_module("airflow.sensors.base")._orig_start_date  # noqa: SLF001
+    return _date(ask(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try))
+
+
+def _date(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None

@@ -46,6 +46,7 @@ class Account:
             AirflowFailException: naming the connection, for what is wrong with it.
         """
         extras = json.loads(self.extras)
+        limits = (timeout, extras.get("timeout"), TIMEOUT)
         try:
             return HevoClient(
                 self.api_key,
@@ -53,7 +54,7 @@ class Account:
                 region=self.region,
                 base_url=self.base_url,
                 rate_limit=_rate_limit(extras.get("rate_limit", 100)),
-                timeout=timeout or extras.get("timeout") or TIMEOUT,
+                timeout=next(limit for limit in limits if limit is not None),
                 headers=_headers(extras.get("headers")),
                 proxy=extras.get("proxy") or None,
                 ssl=_tls(extras.get("verify", True)),

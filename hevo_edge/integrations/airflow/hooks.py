@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 
-from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode
+from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api, checks
 from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
@@ -59,7 +59,8 @@ class HevoHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return how the connection's form looks."""
-        return FORM
+        # In Airflow's other spelling: the provider's description has hyphens.
+        return {key.replace("-", "_"): value for key, value in FORM.items()}
 
     # -- the client -------------------------------------------------------------------------------
 
@@ -181,6 +182,14 @@ class HevoHook(BaseHook):
         async with await self.aclient() as hevo:
             return await hevo.pipeline(pipeline_id).update(**payload)
 
+    async def update_pipeline_sources_async(
+        self, pipeline_id: int, payload: dict[str, Any]
+    ) -> Pipeline:
+        """Change fields of a Pipeline's source."""
+        async with await self.aclient() as hevo:
+            await hevo.send(api.update_sources(checks.pipeline_id(pipeline_id), payload))
+            return await hevo.get_pipeline(pipeline_id)
+
     async def enable_pipeline_async(self, pipeline_id: int) -> None:
         """Enable a Pipeline."""
         async with await self.aclient() as hevo:
@@ -224,6 +233,9 @@ class HevoHook(BaseHook):
         """Return an object of a Pipeline."""
         async with await self.aclient() as hevo:
             return await hevo.pipeline(pipeline_id).get_object(object_id)
+
+    list_pipeline_objects_async = list_objects_async
+    get_pipeline_object_async = get_object_async
 
     async def refresh_schema_async(self, pipeline_id: int) -> None:
         """Let Hevo read the source's schema anew."""

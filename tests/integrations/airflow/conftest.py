@@ -135,12 +135,13 @@ def row(database: None) -> Iterator[Any]:
     from tests.integrations.airflow.support import operator  # noqa: PLC0415
 
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    with DAG("compat", start_date=start, schedule=None) as dag:
+    dag: Any = DAG("compat", start_date=start, schedule=None)
+    with dag:
         operator()
     assert settings.Session is not None
     session = settings.Session()
     dag.sync_to_db(session=session)
-    run = dag.create_dagrun(  # type: ignore[attr-defined]
+    run = dag.create_dagrun(
         run_id="manual__1",
         run_type=DagRunType.MANUAL,
         execution_date=start,

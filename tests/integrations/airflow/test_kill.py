@@ -35,7 +35,7 @@ def ended_by(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
     return answers
 
 
-def started(context: dict[str, Any], **options: Any) -> HevoPipelineOperator:
+def started(context: Any, **options: Any) -> HevoPipelineOperator:
     """Return an operator whose Job runs; ``on_kill`` can come at any moment now."""
     task = operator(**options)
     deferral_of(task, context)
@@ -60,7 +60,7 @@ def cancels(emu: HevoEmulator) -> int:
 )
 def test_a_kill_cancels_the_job_if_the_right_one_has_asked(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ended_by: list[bool | None],
     cancel_on_kill: str,
     by_user: bool | None,
@@ -75,7 +75,7 @@ def test_a_kill_cancels_the_job_if_the_right_one_has_asked(
 
 def test_a_job_that_was_joined_is_left_running(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ended_by: list[bool | None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_job_that_was_joined_is_left_running(
 
 
 def test_a_job_that_is_only_possibly_its_own_is_left_running(
-    emu: HevoEmulator, context: dict[str, Any], ended_by: list[bool | None]
+    emu: HevoEmulator, context: Any, ended_by: list[bool | None]
 ) -> None:
     emu.faults.drop(on="sync_now", effect="after")  # whether the POST arrived is not known
     task = started(context, cancel_on_kill="always")
@@ -104,7 +104,7 @@ def test_a_kill_before_anything_was_started_does_nothing(emu: HevoEmulator) -> N
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
 def test_trouble_with_the_cancel_is_logged_and_not_raised(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ended_by: list[bool | None],
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -120,7 +120,7 @@ def test_trouble_with_the_cancel_is_logged_and_not_raised(
 
 def test_a_kill_takes_no_longer_than_airflow_allows(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ended_by: list[bool | None],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +136,7 @@ def test_a_kill_takes_no_longer_than_airflow_allows(
 
 
 def test_an_answer_of_airflow_that_never_comes_is_not_waited_for(
-    emu: HevoEmulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    emu: HevoEmulator, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = started(context)
     monkeypatch.setattr(task_module, "_KILL", 0.2)
@@ -167,7 +167,7 @@ def airflows_handler() -> Iterator[list[HevoPipelineOperator]]:
 
 def test_a_kill_from_a_signal_handler_while_the_worker_waits(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ended_by: list[bool | None],
     airflows_handler: list[HevoPipelineOperator],
 ) -> None:

@@ -26,7 +26,7 @@ def message_of(task: Any, context: Any, kind: type[Exception] = AirflowException
     "rendered", ["", "None", "orders", "-5", "1e3", "12 34", "[123]", None, 0, 1.5, [123], True]
 )
 def test_a_template_that_renders_to_nonsense(
-    emu: HevoEmulator, context: dict[str, Any], rendered: Any
+    emu: HevoEmulator, context: Any, rendered: Any
 ) -> None:
     task = operator(pipeline_id="{{ whatever }}")
     task.pipeline_id = rendered
@@ -37,9 +37,7 @@ def test_a_template_that_renders_to_nonsense(
 
 
 @pytest.mark.parametrize("rendered", ["7", " 7\n", 7])
-def test_a_template_that_renders_to_an_id(
-    emu: HevoEmulator, context: dict[str, Any], rendered: Any
-) -> None:
+def test_a_template_that_renders_to_an_id(emu: HevoEmulator, context: Any, rendered: Any) -> None:
     task = operator(pipeline_id="{{ whatever }}", wait_for_completion=False)
     task.pipeline_id = rendered
     task.execute(context)
@@ -47,7 +45,7 @@ def test_a_template_that_renders_to_an_id(
     assert post.pipeline_id == 7
 
 
-def test_a_missing_connection_is_named(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_missing_connection_is_named(emu: HevoEmulator, context: Any) -> None:
     message = message_of(operator(connection_id="nowhere"), context)
     assert "nowhere" in message
     assert emu.requests == []
@@ -73,7 +71,7 @@ def test_a_missing_connection_is_named(emu: HevoEmulator, context: dict[str, Any
 )
 def test_a_connection_that_lacks_something_is_named_with_what_it_lacks(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     monkeypatch: pytest.MonkeyPatch,
     fields: dict[str, Any],
     words: str,
@@ -87,7 +85,7 @@ def test_a_connection_that_lacks_something_is_named_with_what_it_lacks(
 
 
 def test_a_host_that_nobody_answers_at_may_be_retried(
-    emu: HevoEmulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    emu: HevoEmulator, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CONNECTION, connection_json(emu, host="http://127.0.0.1:9"))
     monkeypatch.setattr(Clock, "sleep", no_sleep)
@@ -104,7 +102,7 @@ async def no_sleep(_: Clock, __: float) -> None:
     ("status", "code"), [(401, "AUTHENTICATION_FAILED"), (403, "FORBIDDEN"), (404, "NO_PIPELINE")]
 )
 def test_what_hevo_says_is_in_the_message(
-    emu: HevoEmulator, context: dict[str, Any], status: int, code: str
+    emu: HevoEmulator, context: Any, status: int, code: str
 ) -> None:
     body = {"error": code, "message": "words of Hevo"}
     emu.faults.status(status, body, on="*", times=None)
@@ -113,13 +111,13 @@ def test_what_hevo_says_is_in_the_message(
     assert starts(emu) == 0
 
 
-def test_a_pipeline_that_cannot_run_says_why(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_pipeline_that_cannot_run_says_why(emu: HevoEmulator, context: Any) -> None:
     emu.add_pipeline(9, status="DISABLED")
     assert "DISABLED" in message_of(operator(pipeline_id=9), context)
     assert emu.requests.of("sync_now") == []
 
 
-def test_a_pipeline_that_is_not_there_is_named(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_pipeline_that_is_not_there_is_named(emu: HevoEmulator, context: Any) -> None:
     # With an id that an outage of the vendor's operator would have mistaken for a 404.
     assert "404" in message_of(operator(pipeline_id=1404), context)
     assert starts(emu) == 0

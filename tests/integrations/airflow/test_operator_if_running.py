@@ -33,7 +33,7 @@ def busy(emu: HevoEmulator) -> str:
 
 @pytest.mark.parametrize("options", [{}, {"ensure_new_job": True}, {"if_running": "fail"}])
 def test_fail_names_the_running_job_and_posts_nothing(
-    emu: HevoEmulator, context: dict[str, Any], busy: str, options: Any
+    emu: HevoEmulator, context: Any, busy: str, options: Any
 ) -> None:
     with pytest.raises(AirflowException, match=busy):
         operator(**options).execute(context)
@@ -41,7 +41,7 @@ def test_fail_names_the_running_job_and_posts_nothing(
 
 
 def test_a_task_that_was_refused_runs_when_it_is_retried(
-    emu: HevoEmulator, context: dict[str, Any], busy: str
+    emu: HevoEmulator, context: Any, busy: str
 ) -> None:
     with pytest.raises(AirflowException, match=busy):
         operator().execute(context)
@@ -51,7 +51,7 @@ def test_a_task_that_was_refused_runs_when_it_is_retried(
 
 
 def test_a_task_that_hevo_itself_refused_runs_when_it_is_retried(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     # It shows up only after the read, so the POST is what gets the refusal.
     unseen = start_by_schedule(emu)
@@ -64,7 +64,7 @@ def test_a_task_that_hevo_itself_refused_runs_when_it_is_retried(
     assert starts(emu) == 1
 
 
-def test_join_takes_the_running_job(emu: HevoEmulator, context: dict[str, Any], busy: str) -> None:
+def test_join_takes_the_running_job(emu: HevoEmulator, context: Any, busy: str) -> None:
     deferred = deferral_of(operator(if_running="join"), context)
     assert isinstance(deferred.trigger, HevoTrigger)
     assert deferred.trigger.job_id == busy
@@ -75,7 +75,7 @@ def test_join_takes_the_running_job(emu: HevoEmulator, context: dict[str, Any], 
 
 
 def test_replace_cancels_the_running_job_and_starts_another(
-    emu: HevoEmulator, context: dict[str, Any], busy: str
+    emu: HevoEmulator, context: Any, busy: str
 ) -> None:
     task = operator(if_running="replace", wait_for_completion=False)
     job_id = task.execute(context)
@@ -86,7 +86,7 @@ def test_replace_cancels_the_running_job_and_starts_another(
 
 @pytest.mark.parametrize("options", [{"ensure_new_job": False}, {"if_running": "wait"}])
 def test_wait_defers_until_the_other_job_is_over_and_then_starts_another(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, busy: str, options: Any
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, busy: str, options: Any
 ) -> None:
     first = deferral_of(operator(**options), context)
     assert first.method_name == "execute_again"
@@ -110,7 +110,7 @@ def test_wait_defers_until_the_other_job_is_over_and_then_starts_another(
 
 
 def test_waiting_for_the_other_job_keeps_the_deadline_of_the_task(
-    emu: HevoEmulator, context: dict[str, Any], busy: str
+    emu: HevoEmulator, context: Any, busy: str
 ) -> None:
     first = deferral_of(operator(if_running="wait", timeout=60), context)
     assert isinstance(first.trigger, HevoTrigger)
@@ -122,9 +122,7 @@ def test_waiting_for_the_other_job_keeps_the_deadline_of_the_task(
     assert first.kwargs == {"deadline": first.trigger.deadline}
 
 
-def test_wait_gives_up_at_the_deadline(
-    emu: HevoEmulator, context: dict[str, Any], busy: str
-) -> None:
+def test_wait_gives_up_at_the_deadline(emu: HevoEmulator, context: Any, busy: str) -> None:
     first = deferral_of(operator(if_running="wait", timeout=0.5), context)
     event = event_of(first.trigger)
     with pytest.raises(AirflowException, match=busy):
@@ -140,7 +138,7 @@ def test_wait_without_a_triggerer_waits_in_the_worker(emu: HevoEmulator, context
 
 
 def test_wait_for_a_job_that_cannot_be_seen_waits_in_the_worker(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     emu.pipeline(7).plan(duration=20, appears_after=60)  # over before it shows up
     start_by_schedule(emu, 7)
@@ -150,7 +148,7 @@ def test_wait_for_a_job_that_cannot_be_seen_waits_in_the_worker(
 
 
 def test_a_second_job_in_the_way_is_waited_for_as_well(
-    emu: HevoEmulator, context: dict[str, Any], busy: str
+    emu: HevoEmulator, context: Any, busy: str
 ) -> None:
     first = deferral_of(operator(if_running="wait"), context)
     end_last_job(emu)

@@ -24,7 +24,7 @@ from tests.integrations.airflow.support import (
 
 
 def test_asynchronous_wait_defers_and_returns_the_job_id(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     deferred = deferral_of(operator(), context)
     job_id = last_job(emu).job_id
@@ -47,9 +47,7 @@ def test_asynchronous_wait_defers_and_returns_the_job_id(
     assert starts(emu) == 1
 
 
-def test_the_deferral_carries_what_the_wait_needs(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_the_deferral_carries_what_the_wait_needs(emu: HevoEmulator, context: Any) -> None:
     task = operator(
         poll_interval=7, accept_completed_with_failures=True, on_timeout="cancel", timeout=600
     )
@@ -65,16 +63,14 @@ def test_the_deferral_carries_what_the_wait_needs(
     assert not trigger.any_end
 
 
-def test_cancel_on_kill_never_reaches_the_trigger(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_cancel_on_kill_never_reaches_the_trigger(emu: HevoEmulator, context: Any) -> None:
     trigger = deferral_of(operator(cancel_on_kill="never"), context).trigger
     assert isinstance(trigger, HevoTrigger)
     assert not trigger.cancel_on_kill
 
 
 def test_a_job_that_is_over_when_it_is_found_needs_no_deferral(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     emu.pipeline(7).plan(duration=0)
     job_id = operator(pipeline_id=7).execute(context)
@@ -83,7 +79,7 @@ def test_a_job_that_is_over_when_it_is_found_needs_no_deferral(
 
 
 def test_synchronous_wait_returns_the_job_id(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     job_id = operator(pipeline_id=7, deferrable=False).execute(context)
     assert job_id == last_job(emu, 7).job_id
@@ -93,7 +89,7 @@ def test_synchronous_wait_returns_the_job_id(
 
 
 def test_wait_synchronously_can_be_called_with_a_job_of_ones_own(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     job_id = last_job(emu).job_id
     assert operator()._wait_synchronously(context, job_id) == job_id
@@ -103,7 +99,7 @@ def test_wait_synchronously_can_be_called_with_a_job_of_ones_own(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_trigger_and_continue_returns_the_job_id_while_the_job_runs(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, deferrable: bool
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, deferrable: bool
 ) -> None:
     task = operator(wait_for_completion=False, deferrable=deferrable)
     job_id = task.execute(context)
@@ -131,7 +127,7 @@ def test_trigger_and_continue_returns_the_job_id_while_the_job_runs(
     ],
 )
 def test_the_action_is_what_hevo_is_asked_for(
-    emu: HevoEmulator, context: dict[str, Any], options: Any, job_type: str, body: Any
+    emu: HevoEmulator, context: Any, options: Any, job_type: str, body: Any
 ) -> None:
     run_to_end(lambda: operator(pipeline_id=7, **options), context)
     (post,) = emu.requests.of("sync_now", "resync_pipeline")
@@ -141,7 +137,7 @@ def test_the_action_is_what_hevo_is_asked_for(
 
 @pytest.mark.parametrize("job_type", [None, JobType.INCREMENTAL, "INCREMENTAL"])
 def test_the_default_job_type_means_whatever_comes_of_the_sync(
-    emu: HevoEmulator, context: dict[str, Any], job_type: Any
+    emu: HevoEmulator, context: Any, job_type: Any
 ) -> None:
     emu.pipeline(7).include_object("invoices")
     job_id = operator(pipeline_id=7, job_type=job_type, deferrable=False).execute(context)
@@ -152,7 +148,7 @@ def test_the_default_job_type_means_whatever_comes_of_the_sync(
 @pytest.mark.parametrize("job_type", [JobType.HISTORICAL, "HISTORICAL"])
 def test_another_job_type_is_insisted_on(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     monkeypatch: pytest.MonkeyPatch,
     job_type: Any,
 ) -> None:
@@ -163,21 +159,19 @@ def test_another_job_type_is_insisted_on(
 
 
 def test_the_job_of_a_sync_that_hevo_finished_at_once_is_found(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     emu.pipeline(7).plan(duration=0, appears_after=20)
     assert operator(pipeline_id=7).execute(context) == last_job(emu, 7).job_id
 
 
-def test_an_unknown_status_or_type_is_no_obstacle(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_an_unknown_status_or_type_is_no_obstacle(emu: HevoEmulator, context: Any) -> None:
     emu.pipeline(7).plan(duration=30, extra={"type": "SOMETHING_NEW", "mean_latency": None})
     emu.faults.unknown_value("status", "WARMING_UP", on="get_job", times=2)
     assert run_to_end(lambda: operator(pipeline_id=7), context) == last_job(emu, 7).job_id
 
 
-def test_a_deferral_is_no_failure_to_airflow(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_deferral_is_no_failure_to_airflow(emu: HevoEmulator, context: Any) -> None:
     with pytest.raises(TaskDeferred) as caught:
         operator().execute(context)
     assert caught.value.timeout is None, "the deadline is the trigger's own: it looks once more"

@@ -27,7 +27,7 @@ WAYS = pytest.mark.parametrize("deferrable", [True, False])
 
 @WAYS
 def test_a_failed_job_fails_the_task_with_status_counts_and_the_failed_objects(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, deferrable: bool
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, deferrable: bool
 ) -> None:
     emu.pipeline(7).plan(outcome="FAILED", events=900)
     with pytest.raises(AirflowException) as caught:
@@ -43,9 +43,7 @@ def test_a_failed_job_fails_the_task_with_status_counts_and_the_failed_objects(
 
 
 @WAYS
-def test_a_failed_job_may_be_retried(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
-) -> None:
+def test_a_failed_job_may_be_retried(emu: HevoEmulator, context: Any, deferrable: bool) -> None:
     emu.pipeline(7).plan(outcome="FAILED")
     with pytest.raises(AirflowException) as caught:
         run_to_end(lambda: operator(pipeline_id=7, deferrable=deferrable), context)
@@ -53,7 +51,7 @@ def test_a_failed_job_may_be_retried(
 
 
 def test_the_failed_objects_are_no_reason_for_other_trouble(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     emu.pipeline(7).plan(outcome="FAILED")
     emu.faults.status(403, {"message": "no"}, on="list_job_objects", times=None)
@@ -62,7 +60,7 @@ def test_the_failed_objects_are_no_reason_for_other_trouble(
     assert "failed objects" not in str(caught.value)
 
 
-def test_many_failed_objects_are_counted(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_many_failed_objects_are_counted(emu: HevoEmulator, context: Any) -> None:
     rows = [{"object_name": f"t{n}", "status": "FAILED", "rows_failed": 1} for n in range(8)]
     emu.pipeline(7).plan(outcome="FAILED")
     emu.faults.body({"data": rows, "has_more": False}, on="list_job_objects")
@@ -72,7 +70,7 @@ def test_many_failed_objects_are_counted(emu: HevoEmulator, context: dict[str, A
 
 @WAYS
 def test_completed_with_failures_is_a_failure_unless_accepted(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     emu.pipeline(7).plan(outcome="COMPLETED_WITH_FAILURES")
     with pytest.raises(AirflowException, match="COMPLETED_WITH_FAILURES.*failed objects: items"):
@@ -81,7 +79,7 @@ def test_completed_with_failures_is_a_failure_unless_accepted(
 
 @WAYS
 def test_completed_with_failures_is_success_when_accepted(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, deferrable: bool
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, deferrable: bool
 ) -> None:
     emu.pipeline(7).plan(outcome="COMPLETED_WITH_FAILURES")
     options = {"deferrable": deferrable, "accept_completed_with_failures": True}
@@ -92,7 +90,7 @@ def test_completed_with_failures_is_success_when_accepted(
 
 @pytest.mark.parametrize("status", ["CANCELLED", "SKIPPED", "DEFERRED"])
 def test_other_ends_fail_the_task_by_their_name(
-    emu: HevoEmulator, context: dict[str, Any], status: str
+    emu: HevoEmulator, context: Any, status: str
 ) -> None:
     deferred = deferral_of(operator(), context)
     end_last_job(emu, status)
@@ -118,7 +116,7 @@ def test_other_ends_fail_the_task_by_their_name(
 )
 @pytest.mark.parametrize("method", ["execute_complete", "execute_again"])
 def test_an_event_that_says_nothing_fails_loudly(
-    emu: HevoEmulator, context: dict[str, Any], event: Any, method: str
+    emu: HevoEmulator, context: Any, event: Any, method: str
 ) -> None:
     with pytest.raises(AirflowException, match="no outcome"):
         getattr(operator(), method)(context, event=event)
@@ -126,7 +124,7 @@ def test_an_event_that_says_nothing_fails_loudly(
 
 
 def test_an_event_of_a_vanished_job_in_the_way_fails_the_task(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     event = {"status": "error", "message": "Hevo says 404"}
     with pytest.raises(AirflowException, match="Hevo says 404"):
@@ -146,7 +144,7 @@ def test_an_event_of_a_vanished_job_in_the_way_fails_the_task(
     ],
 )
 def test_the_deadline_of_the_deferral_counts_from_the_start_of_the_task(
-    emu: HevoEmulator, context: dict[str, Any], limit: Any
+    emu: HevoEmulator, context: Any, limit: Any
 ) -> None:
     before = time.time()
     trigger = deferral_of(operator(**limit), context).trigger
@@ -155,7 +153,7 @@ def test_the_deadline_of_the_deferral_counts_from_the_start_of_the_task(
     assert before + 1 <= trigger.deadline <= time.time() + 1
 
 
-def test_without_a_limit_there_is_no_deadline(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_without_a_limit_there_is_no_deadline(emu: HevoEmulator, context: Any) -> None:
     trigger = deferral_of(operator(), context).trigger
     assert isinstance(trigger, HevoTrigger)
     assert trigger.deadline is None
@@ -163,7 +161,7 @@ def test_without_a_limit_there_is_no_deadline(emu: HevoEmulator, context: dict[s
 
 @WAYS
 def test_a_timeout_fails_the_task_and_leaves_the_job_running(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, deferrable: bool
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, deferrable: bool
 ) -> None:
     with pytest.raises(AirflowException, match=r"IN_PROGRESS|unfinished|still"):
         run_to_end(lambda: operator(timeout=0.8, deferrable=deferrable), context)
@@ -173,7 +171,7 @@ def test_a_timeout_fails_the_task_and_leaves_the_job_running(
 
 @WAYS
 def test_a_timeout_cancels_the_job_when_that_is_asked_for(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     options = {"timeout": 0.8, "on_timeout": "cancel", "deferrable": deferrable}
     with pytest.raises(AirflowException):
@@ -182,7 +180,7 @@ def test_a_timeout_cancels_the_job_when_that_is_asked_for(
 
 
 def test_a_job_that_ends_just_before_the_deadline_is_success(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     deferred = deferral_of(operator(poll_interval=3600, timeout=1), context)
     job_id = end_last_job(emu)
@@ -190,7 +188,7 @@ def test_a_job_that_ends_just_before_the_deadline_is_success(
     assert resume(operator(), context, deferred, event_of(deferred.trigger)) == job_id
 
 
-def test_a_start_that_takes_too_long_says_so(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_start_that_takes_too_long_says_so(emu: HevoEmulator, context: Any) -> None:
     emu.faults.delay(10_000, on="list_jobs", times=None)
     with pytest.raises(AirflowException, match="within the time-out"):
         operator(timeout=0.3).execute(context)

@@ -74,7 +74,7 @@ def test_the_parameters_have_the_defaults_of_the_vendors_provider() -> None:
 @pytest.mark.parametrize("as_ref", [False, True])
 def test_by_job_id_or_ref(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     ti: FakeTaskInstance,
     running: str,
     deferrable: bool,
@@ -87,7 +87,7 @@ def test_by_job_id_or_ref(
 
 @WAYS
 def test_a_ref_of_another_pipeline_is_refused(
-    emu: HevoEmulator, context: dict[str, Any], running: str, deferrable: bool
+    emu: HevoEmulator, context: Any, running: str, deferrable: bool
 ) -> None:
     with pytest.raises(AirflowException, match=r"7"):
         senses(
@@ -97,7 +97,7 @@ def test_a_ref_of_another_pipeline_is_refused(
 
 @WAYS
 def test_a_failed_job_fails_the_sensor(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance, deferrable: bool
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance, deferrable: bool
 ) -> None:
     start_by_schedule(emu)
     last_job(emu).visible_from = emu.now
@@ -110,7 +110,7 @@ def test_a_failed_job_fails_the_sensor(
 @WAYS
 @pytest.mark.parametrize("accepted", [True, False])
 def test_completed_with_failures_is_as_it_is_accepted(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool, accepted: bool
+    emu: HevoEmulator, context: Any, deferrable: bool, accepted: bool
 ) -> None:
     job = emu.pipeline(123).add_history(created=emu.now - 60, status="COMPLETED_WITH_FAILURES")
     options = {"deferrable": deferrable, "accept_completed_with_failures": accepted}
@@ -128,7 +128,7 @@ def test_completed_with_failures_is_as_it_is_accepted(
 @WAYS
 @pytest.mark.parametrize("rendered", [None, "", "None", " null "])
 def test_a_job_id_that_rendered_to_nothing_fails_and_does_not_await_any_job(
-    emu: HevoEmulator, context: dict[str, Any], running: str, deferrable: bool, rendered: Any
+    emu: HevoEmulator, context: Any, running: str, deferrable: bool, rendered: Any
 ) -> None:
     task = sensor(job_id="{{ ti.xcom_pull('gone') }}", deferrable=deferrable)
     task.job_id = rendered
@@ -139,7 +139,7 @@ def test_a_job_id_that_rendered_to_nothing_fails_and_does_not_await_any_job(
 
 @WAYS
 def test_a_job_id_that_is_none_is_refused(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     with pytest.raises(AirflowException, match="slash"):
         senses(lambda: sensor(job_id="../../destinations", deferrable=deferrable), context)
@@ -148,7 +148,7 @@ def test_a_job_id_that_is_none_is_refused(
 
 @WAYS
 def test_a_job_that_is_not_there_fails_the_sensor(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     with pytest.raises(AirflowException, match="404"):
         senses(lambda: sensor(job_id="00000000-0000", deferrable=deferrable), context)
@@ -159,14 +159,14 @@ def test_a_job_that_is_not_there_fails_the_sensor(
 
 @WAYS
 def test_the_job_that_runs_is_awaited(
-    emu: HevoEmulator, context: dict[str, Any], running: str, deferrable: bool
+    emu: HevoEmulator, context: Any, running: str, deferrable: bool
 ) -> None:
     assert senses(lambda: sensor(deferrable=deferrable), context) == running
 
 
 @WAYS
 def test_a_job_that_was_over_before_is_not_taken(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     with pytest.raises(AirflowSensorTimeout):
         senses(lambda: sensor(deferrable=deferrable, timeout=0.4), context)
@@ -174,7 +174,7 @@ def test_a_job_that_was_over_before_is_not_taken(
 
 @WAYS
 def test_a_job_that_ends_between_two_looks_is_not_missed(
-    emu: HevoEmulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    emu: HevoEmulator, context: Any, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     task = sensor(deferrable=deferrable, poke_interval=0.4)
     began = datetime.fromtimestamp(emu.now, timezone.utc)
@@ -186,7 +186,7 @@ def test_a_job_that_ends_between_two_looks_is_not_missed(
 @WAYS
 @pytest.mark.parametrize("form", ["datetime", "text", "zulu"])
 def test_a_job_that_ended_since_a_moment_is_taken(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool, form: str
+    emu: HevoEmulator, context: Any, deferrable: bool, form: str
 ) -> None:
     moment = ago(emu, hours=2)
     since: Any = {
@@ -200,7 +200,7 @@ def test_a_job_that_ended_since_a_moment_is_taken(
 
 @WAYS
 def test_only_a_job_that_starts_after_the_sensor_is_next(
-    emu: HevoEmulator, context: dict[str, Any], running: str, deferrable: bool
+    emu: HevoEmulator, context: Any, running: str, deferrable: bool
 ) -> None:
     def at(moment: float, **options: Any) -> HevoSensor:
         task = sensor(wait_for="next", deferrable=deferrable, **options)
@@ -216,7 +216,7 @@ def test_only_a_job_that_starts_after_the_sensor_is_next(
 
 @WAYS
 def test_only_a_job_of_the_type_will_do(
-    emu: HevoEmulator, context: dict[str, Any], running: str, deferrable: bool
+    emu: HevoEmulator, context: Any, running: str, deferrable: bool
 ) -> None:
     def of_type(job_type: Any) -> Any:
         return senses(
@@ -237,7 +237,7 @@ def test_only_a_job_of_the_type_will_do(
 @WAYS
 def test_the_timeout_is_airflows(
     emu: HevoEmulator,
-    context: dict[str, Any],
+    context: Any,
     deferrable: bool,
     soft_fail: bool,
     error: type[Exception],
@@ -247,9 +247,7 @@ def test_the_timeout_is_airflows(
         senses(lambda: sensor(deferrable=deferrable, soft_fail=soft_fail, timeout=0.4), context)
 
 
-def test_the_deadline_of_the_deferral_is_the_timeout(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_the_deadline_of_the_deferral_is_the_timeout(emu: HevoEmulator, context: Any) -> None:
     before = time.time()
     trigger = deferral_of(sensor(timeout=timedelta(minutes=1)), context).trigger
     assert isinstance(trigger, HevoTrigger)
@@ -259,13 +257,13 @@ def test_the_deadline_of_the_deferral_is_the_timeout(
 
 
 def test_the_link_is_there_while_the_sensor_is_deferred(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     deferral_of(sensor(), context)
     assert ti.xcoms["hevo_url"] == f"{emu.base_url}/pipeline/123/overview"
 
 
-def test_a_poke_during_an_outage_is_no_outcome(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_poke_during_an_outage_is_no_outcome(emu: HevoEmulator, context: Any) -> None:
     job = start_by_schedule(emu)
     job.visible_from = emu.now
     emu.faults.drop(times=None)
@@ -279,7 +277,7 @@ def test_a_poke_during_an_outage_is_no_outcome(emu: HevoEmulator, context: dict[
     "event", [None, {}, "success", {"status": "running"}, {"status": "success"}]
 )
 def test_an_event_that_says_nothing_fails_loudly(
-    emu: HevoEmulator, context: dict[str, Any], event: Any
+    emu: HevoEmulator, context: Any, event: Any
 ) -> None:
     with pytest.raises(AirflowException, match="no outcome"):
         sensor().execute_complete(context, event=event)
@@ -320,7 +318,7 @@ def test_ended_since_goes_with_the_running_job_of_a_pipeline_only(options: Any) 
 
 @WAYS
 def test_a_template_of_a_moment_that_renders_to_nonsense(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
+    emu: HevoEmulator, context: Any, deferrable: bool
 ) -> None:
     task = sensor(ended_since="{{ whatever }}", deferrable=deferrable)
     task.ended_since = "tomorrow"
@@ -330,9 +328,7 @@ def test_a_template_of_a_moment_that_renders_to_nonsense(
 
 
 @WAYS
-def test_a_missing_connection_is_named(
-    emu: HevoEmulator, context: dict[str, Any], deferrable: bool
-) -> None:
+def test_a_missing_connection_is_named(emu: HevoEmulator, context: Any, deferrable: bool) -> None:
     with pytest.raises(AirflowException, match="nowhere"):
         sensor(connection_id="nowhere", deferrable=deferrable).execute(context)
 

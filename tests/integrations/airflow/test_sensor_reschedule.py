@@ -25,7 +25,7 @@ def poked(**options: Any) -> Any:
 
 
 def test_a_job_that_runs_reschedules_and_one_that_is_over_does_not(
-    emu: HevoEmulator, context: dict[str, Any], database: None
+    emu: HevoEmulator, context: Any, database: None
 ) -> None:
     job = start_by_schedule(emu)
     job.visible_from = emu.now
@@ -37,7 +37,7 @@ def test_a_job_that_runs_reschedules_and_one_that_is_over_does_not(
 
 
 def test_the_running_job_of_a_pipeline_reschedules(
-    emu: HevoEmulator, context: dict[str, Any], database: None
+    emu: HevoEmulator, context: Any, database: None
 ) -> None:
     start_by_schedule(emu).visible_from = emu.now
     with pytest.raises(AirflowRescheduleException):
@@ -46,7 +46,7 @@ def test_the_running_job_of_a_pipeline_reschedules(
 
 @only_airflow_3
 def test_a_job_that_ended_between_two_pokes_counts_from_the_first_poke_on(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     first = datetime.fromtimestamp(emu.now, timezone.utc) - timedelta(minutes=2)
     job = emu.pipeline(123).add_history(created=emu.now - 100, duration=60)
@@ -68,9 +68,10 @@ def test_a_job_that_ended_between_two_pokes_counts_from_the_first_reschedule_on(
         poked().execute({"ti": row})
     start = datetime.fromtimestamp(emu.now, timezone.utc) - timedelta(minutes=2)
     with create_session() as session:
-        moments: Any = {"start_date": start, "end_date": start, "reschedule_date": start}
+        moments = {"start_date": start, "end_date": start, "reschedule_date": start}
         ids = {"task_id": row.task_id, "dag_id": row.dag_id, "run_id": row.run_id}
-        session.add(TaskReschedule(**ids, try_number=1, map_index=-1, **moments))
+        of_row: Any = {**ids, "try_number": 1, "map_index": -1, **moments}
+        session.add(TaskReschedule(**of_row))
     assert poked(timeout=3600).execute({"ti": row}) == job.job_id
     with pytest.raises(AirflowSensorTimeout):
         poked(pipeline_id=7, timeout=60).execute({"ti": row})

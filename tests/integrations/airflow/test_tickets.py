@@ -28,7 +28,7 @@ class CutOff(BaseException):
     """The worker dies."""
 
 
-def kept(context: dict[str, Any]) -> Any:
+def kept(context: Any) -> Any:
     return tickets.tickets_of(context, durable=True).load()
 
 
@@ -48,16 +48,14 @@ def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
     monkeypatch.setattr(kind, "save", save)
 
 
-def try_that_is_cut_off(context: dict[str, Any], saves: int) -> None:
+def try_that_is_cut_off(context: Any, saves: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         cut_off_after_saves(patch, saves)
         with pytest.raises(CutOff):
             operator().execute(context)
 
 
-def test_cut_off_right_before_the_post_starts_one_run(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_cut_off_right_before_the_post_starts_one_run(emu: HevoEmulator, context: Any) -> None:
     try_that_is_cut_off(context, saves=1)
     assert starts(emu) == 0
     task = operator(wait_for_completion=False)
@@ -70,9 +68,7 @@ def test_cut_off_right_before_the_post_starts_one_run(
     assert starts(emu) == 1
 
 
-def test_cut_off_right_after_the_post_goes_on_with_its_run(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_cut_off_right_after_the_post_goes_on_with_its_run(emu: HevoEmulator, context: Any) -> None:
     try_that_is_cut_off(context, saves=2)
     assert starts(emu) == 1
     deferred = deferral_of(operator(), context)
@@ -82,7 +78,7 @@ def test_cut_off_right_after_the_post_goes_on_with_its_run(
 
 
 def test_cut_off_after_a_post_whose_reply_was_lost_goes_on_with_its_run(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     emu.faults.drop(on="sync_now", effect="after")
     try_that_is_cut_off(context, saves=2)
@@ -91,9 +87,7 @@ def test_cut_off_after_a_post_whose_reply_was_lost_goes_on_with_its_run(
     assert starts(emu) == 1
 
 
-def test_cut_off_after_the_job_was_found_goes_on_with_it(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_cut_off_after_the_job_was_found_goes_on_with_it(emu: HevoEmulator, context: Any) -> None:
     try_that_is_cut_off(context, saves=3)
     job_id = last_job(emu).job_id
     assert kept(context).job_id == job_id
@@ -103,7 +97,7 @@ def test_cut_off_after_the_job_was_found_goes_on_with_it(
     assert kept(context) is None
 
 
-def test_a_deferral_that_failed_is_gone_on_with(emu: HevoEmulator, context: dict[str, Any]) -> None:
+def test_a_deferral_that_failed_is_gone_on_with(emu: HevoEmulator, context: Any) -> None:
     deferred = deferral_of(operator(timeout=0.3), context)
     event = event_of(deferred.trigger)
     with pytest.raises(AirflowException):
@@ -111,12 +105,12 @@ def test_a_deferral_that_failed_is_gone_on_with(emu: HevoEmulator, context: dict
     again = deferral_of(operator(), context)
     assert isinstance(again.trigger, HevoTrigger)
     assert again.trigger.job_id == last_job(emu).job_id
-    assert again.trigger.certainty == deferred.trigger.certainty  # type: ignore[attr-defined]
+    assert again.trigger.certainty == deferred.trigger.certainty
     assert starts(emu) == 1
 
 
 def test_an_earlier_run_that_completed_is_taken(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     deferral_of(operator(), context)
     job_id = end_last_job(emu)
@@ -137,7 +131,7 @@ def test_an_earlier_run_that_completed_is_taken(
     ],
 )
 def test_an_earlier_run_that_ended_otherwise_is_run_again(
-    emu: HevoEmulator, context: dict[str, Any], status: str, options: Any, runs: int
+    emu: HevoEmulator, context: Any, status: str, options: Any, runs: int
 ) -> None:
     deferral_of(operator(**options), context)
     job_id = end_last_job(emu, status)
@@ -147,7 +141,7 @@ def test_an_earlier_run_that_ended_otherwise_is_run_again(
 
 
 def test_an_earlier_run_that_is_being_cancelled_is_outwaited_and_run_again(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     deferral_of(operator(), context)
     job = last_job(emu)
@@ -157,9 +151,7 @@ def test_an_earlier_run_that_is_being_cancelled_is_outwaited_and_run_again(
     assert starts(emu) == 2
 
 
-def test_a_task_that_was_changed_starts_a_run_of_its_own(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_a_task_that_was_changed_starts_a_run_of_its_own(emu: HevoEmulator, context: Any) -> None:
     emu.pipeline(7).plan(duration=None)
     deferral_of(operator(pipeline_id=7), context)
     deferral_of(operator(pipeline_id=123), context)
@@ -167,7 +159,7 @@ def test_a_task_that_was_changed_starts_a_run_of_its_own(
 
 
 def test_a_sync_that_became_a_resync_starts_a_run_of_its_own(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     deferral_of(operator(), context)
     end_last_job(emu)
@@ -176,7 +168,7 @@ def test_a_sync_that_became_a_resync_starts_a_run_of_its_own(
 
 
 def test_a_run_that_ended_badly_before_the_tasks_eyes_is_forgotten(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     deferred = deferral_of(operator(), context)
     end_last_job(emu, "FAILED")
@@ -186,7 +178,7 @@ def test_a_run_that_ended_badly_before_the_tasks_eyes_is_forgotten(
 
 
 def test_a_task_that_is_done_forgets_its_ticket_so_a_cleared_one_runs_again(
-    emu: HevoEmulator, context: dict[str, Any]
+    emu: HevoEmulator, context: Any
 ) -> None:
     first = operator(pipeline_id=7, deferrable=False).execute(context)
     assert kept(context) is None
@@ -194,9 +186,7 @@ def test_a_task_that_is_done_forgets_its_ticket_so_a_cleared_one_runs_again(
     assert starts(emu) == 2
 
 
-def test_without_durability_a_cut_off_try_is_not_known(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_without_durability_a_cut_off_try_is_not_known(emu: HevoEmulator, context: Any) -> None:
     deferral_of(operator(durable=False), context)
     assert kept(context) is None
     with pytest.raises(AirflowException, match=last_job(emu).job_id):
@@ -215,9 +205,7 @@ def test_another_task_run_or_map_index_has_a_ticket_of_its_own(database: None) -
     assert len(keys) == 4
 
 
-def test_what_is_kept_but_cannot_be_read_is_no_obstacle(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_what_is_kept_but_cannot_be_read_is_no_obstacle(emu: HevoEmulator, context: Any) -> None:
     deferral_of(operator(), context)
     end_last_job(emu)
     if AIRFLOW_3:
@@ -230,7 +218,7 @@ def test_what_is_kept_but_cannot_be_read_is_no_obstacle(
 
 @only_airflow_2
 def test_on_airflow_2_the_ticket_is_a_variable_that_is_deleted_at_the_end(
-    emu: HevoEmulator, context: dict[str, Any], ti: FakeTaskInstance
+    emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     ti.task_id = "t" * 250
     key = tickets._InVariable(ti)._key
@@ -262,18 +250,14 @@ def test_the_stand_in_for_the_state_store_has_airflows_signatures() -> None:
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_post_that_gets_429_is_sent_again(
-    emu: HevoEmulator, context: dict[str, Any], durable: bool
-) -> None:
+def test_a_post_that_gets_429_is_sent_again(emu: HevoEmulator, context: Any, durable: bool) -> None:
     emu.faults.status(429, {"message": "slow down"}, headers={"Retry-After": "0"}, on="sync_now")
     task = operator(durable=durable, wait_for_completion=False)
     assert task.execute(context) == last_job(emu).job_id
     assert [call.status for call in emu.requests.of("sync_now")] == [429, 200]
 
 
-def test_a_post_that_always_gets_429_fails_in_the_end(
-    emu: HevoEmulator, context: dict[str, Any]
-) -> None:
+def test_a_post_that_always_gets_429_fails_in_the_end(emu: HevoEmulator, context: Any) -> None:
     emu.faults.status(429, {"message": "slow down"}, headers={"Retry-After": "0"}, times=None)
     task = operator()
     task.discovery_timeout = 0.5

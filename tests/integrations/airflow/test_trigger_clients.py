@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from hevo_edge import HevoClient
@@ -140,7 +141,7 @@ def test_an_unchanged_connection_that_is_read_again_keeps_its_client(
 def test_a_thousand_triggers_read_the_connection_once(
     emu: HevoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, reads = clients.get_async_connection, 0
+    real, reads = get_async_connection, 0
 
     async def counted(connection_id: str) -> Any:
         nonlocal reads
@@ -156,7 +157,7 @@ def test_a_thousand_triggers_read_the_connection_once(
 def test_a_connection_that_cannot_be_read_at_first_is_read_again(
     emu: HevoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, reads = clients.get_async_connection, 0
+    real, reads = get_async_connection, 0
 
     async def at_second_try(connection_id: str) -> Any:
         nonlocal reads

@@ -1,0 +1,294 @@
+"""The hook: a client of a connection, and the vendor's method names."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException
+
+from hevo_edge import HevoClient, Job, JobType, Pipeline
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.errors import JobInProgress
+from hevo_edge.integrations.airflow import HevoHook, hooks
+from tests.integrations.airflow.conftest import CONNECTION, connection_json
+from tests.integrations.airflow.support import end_last_job, last_job, start_by_schedule, starts
+
+
+class Both:
+    """Calls a method of the hook by its ``_async`` or its ``_sync`` name."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.hook = HevoHook()
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if self.how == "async":
+            return asyncio.run(getattr(self.hook, f"{name}_async")(*args, **kwargs))
+        method = getattr(self.hook, f"{name}_sync")
+        if self.how == "sync":
+            return method(*args, **kwargs)
+
+        async def in_a_loop() -> Any:
+            return method(*args, **kwargs)
+
+        return asyncio.run(in_a_loop())
+
+
+@pytest.fixture(params=["async", "sync", "sync in a running loop"])
+def call(emu: HevoEmulator, request: pytest.FixtureRequest) -> Both:
+    return Both(request.param)
+
+
+def test_get_pipeline(call: Both) -> None:
+    pipeline = call("get_pipeline", 123)
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.status == "INITIALIZED"
+
+
+def test_validate_pipeline(emu: HevoEmulator, call: Both) -> None:
+    assert call("validate_pipeline", 123).id == 123
+    emu.add_pipeline(9, status="DISABLED")
+    with pytest.raises(Exception, match="DISABLED"):
+        call("validate_pipeline", 9)
+    with pytest.raises(AirflowException, match="Pipeline 10 does not exist"):
+        call("validate_pipeline", 10)
+
+
+def test_trigger_pipeline_sync(emu: HevoEmulator, call: Both) -> None:
+    job = call("trigger_pipeline_sync", 123)
+    assert isinstance(job, Job)
+    assert job.id == last_job(emu).job_id
+    with pytest.raises((AirflowException, JobInProgress), match=job.id):
+        call("trigger_pipeline_sync", 123, ensure_new_job=True)
+    assert starts(emu) == 1
+
+
+def test_trigger_pipeline_sync_beside_a_running_job_waits_for_its_end(
+    emu: HevoEmulator, call: Both
+) -> None:
+    first = start_by_schedule(emu, 7)
+    job = call("trigger_pipeline_sync", 7, ensure_new_job=False)
+    assert job.id == last_job(emu, 7).job_id != first.job_id
+
+
+@pytest.mark.parametrize(
+    ("options", "mode"),
+    [
+        ({}, "EVOLVE_AND_MERGE"),
+        ({"drop_and_load": True}, "DROP_AND_LOAD"),
+        ({"resync_mode": "DROP_AND_LOAD"}, "DROP_AND_LOAD"),
+    ],
+)
+def test_resync_pipeline(emu: HevoEmulator, call: Both, options: Any, mode: str) -> None:
+    job = call("resync_pipeline", 7, **options)
+    assert job.id == last_job(emu, 7).job_id
+    assert emu.requests.of("resync_pipeline")[0].body == {"resync_mode": mode}
+
+
+@pytest.mark.parametrize("job_type", [JobType.INCREMENTAL, "INCREMENTAL", None])
+def test_find_active_job_by_type(emu: HevoEmulator, call: Both, job_type: Any) -> None:
+    assert call("find_active_job_by_type", 123, job_type, page_limit=5) is None
+    job = start_by_schedule(emu)
+    job.visible_from = emu.now
+    assert call("find_active_job_by_type", 123, job_type).id == job.job_id
+    assert call("find_active_job_by_type", 123, "HISTORICAL") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "accepts", "word"),
+    [
+        ("COMPLETED", False, "completed"),
+        ("FAILED", True, "failed"),
+        ("CANCELLED", False, "failed"),
+        ("COMPLETED_WITH_FAILURES", True, "completed_with_failures"),
+        ("COMPLETED_WITH_FAILURES", False, "failed"),
+    ],
+)
+def test_get_job_completion_status(
+    emu: HevoEmulator, call: Both, status: str, accepts: bool, word: str
+) -> None:
+    start_by_schedule(emu).visible_from = emu.now
+    job_id = last_job(emu).job_id
+    assert call("get_job_completion_status", 123, job_id) == "pending"
+    end_last_job(emu, status)
+    options = {"accept_completed_with_failures": accepts}
+    assert call("get_job_completion_status", 123, job_id, **options) == word
+
+
+def test_update_enable_and_disable_pipeline(emu: HevoEmulator, call: Both) -> None:
+    assert call("update_pipeline", 123, {"name": "Orders"}).data.name == "Orders"
+    call("disable_pipeline", 123)
+    assert emu.pipeline(123).status == "DISABLED"
+    call("enable_pipeline", 123)
+    assert emu.pipeline(123).status == "INITIALIZED"
+
+
+def test_disable_pipeline_may_cancel_what_runs(emu: HevoEmulator, call: Both) -> None:
+    job = start_by_schedule(emu)
+    call("disable_pipeline", 123, cancel_active_jobs=True)
+    assert job.status == "CANCELLING"
+
+
+def test_cancel_job(emu: HevoEmulator, call: Both) -> None:
+    job = start_by_schedule(emu)
+    job.visible_from = emu.now
+    assert call("cancel_job", 123, job.job_id).id == job.job_id
+    assert job.status == "CANCELLING"
+
+
+def test_get_job_objects(emu: HevoEmulator, call: Both) -> None:
+    job_id = last_job(emu).job_id
+    names = [row.object_name for row in call("get_job_objects", 123, job_id)]
+    assert names == ["users", "orders", "items"]
+    assert len(call("get_job_objects", 123, job_id, limit=2)) == 2
+
+
+def test_objects(emu: HevoEmulator, call: Both) -> None:
+    rows = call("list_objects", 123)
+    assert len(rows) == 3
+    assert call("get_object", 123, rows[0].object_id).object_id == rows[0].object_id
+    call("refresh_schema", 123)
+    job = call("resync_objects", 123, [rows[0].object_id])
+    assert job.id == last_job(emu).job_id
+    assert last_job(emu).type == "HISTORICAL"
+
+
+def test_update_pipeline_sources(emu: HevoEmulator, call: Both) -> None:
+    assert call("update_pipeline_sources", 123, {"load_historical_data": False}).id == 123
+    (patch,) = emu.requests.of("update_sources")
+    assert patch.body == {"load_historical_data": False}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cancel_job",
+        "disable_pipeline",
+        "enable_pipeline",
+        "find_active_job_by_type",
+        "get_job_completion_status",
+        "get_job_objects",
+        "get_object",
+        "get_pipeline",
+        "get_pipeline_object",
+        "list_objects",
+        "list_pipeline_objects",
+        "refresh_schema",
+        "resync_objects",
+        "resync_pipeline",
+        "trigger_pipeline_sync",
+        "update_pipeline",
+        "update_pipeline_sources",
+        "validate_pipeline",
+    ],
+)
+def test_every_method_of_the_vendors_hooks_is_there_in_both_forms(name: str) -> None:
+    hook = HevoHook()
+    assert inspect.iscoroutinefunction(getattr(hook, f"{name}_async"))
+    assert callable(getattr(hook, f"{name}_sync"))
+
+
+@pytest.mark.parametrize("name", ["no_such_sync", "_private_sync", "__deepcopy__", "nothing"])
+def test_other_names_are_not_there(name: str) -> None:
+    hook = HevoHook()
+    with pytest.raises(AttributeError, match=name):
+        getattr(hook, name)
+
+
+def test_the_vendors_class_names_are_the_same_hook() -> None:
+    assert hooks.HevoPipelineHook is HevoHook
+    assert hooks.HevoObjectHook is HevoHook
+
+
+def test_errors_of_hevo_are_airflows_in_the_sync_form(emu: HevoEmulator) -> None:
+    with pytest.raises(AirflowException, match="404"):
+        HevoHook().get_pipeline_sync(404)
+
+
+def test_a_client_for_code_of_ones_own(emu: HevoEmulator) -> None:
+    async def work() -> Any:
+        async with HevoHook().client() as hevo:
+            assert isinstance(hevo, HevoClient)
+            return (await hevo.get_pipeline(123)).status
+
+    assert asyncio.run(work()) == "INITIALIZED"
+
+
+def test_a_client_read_without_blocking_the_loop(emu: HevoEmulator) -> None:
+    async def work() -> Any:
+        async with await HevoHook().aclient() as hevo:
+            return (await hevo.get_pipeline(123)).status
+
+    assert asyncio.run(work()) == "INITIALIZED"
+
+
+def test_the_hooks_timeout_is_for_each_request(emu: HevoEmulator) -> None:
+    emu.faults.delay(1000, times=None)
+    with pytest.raises(AirflowException, match="timed out"):
+        HevoHook(timeout=0.05).trigger_pipeline_sync_sync(123)
+
+
+def test_the_vendors_arguments_are_accepted() -> None:
+    hook = HevoHook("other", 5, 1, 60, [429])
+    assert hook.connection_id == "other"
+    assert hook.timeout == 60
+    assert HevoHook(None).connection_id == "hevo_airflow_conn_id"  # type: ignore[arg-type]
+
+
+# -- the connection's form ------------------------------------------------------------------------
+
+
+def test_a_working_connection_is_told_by_what_was_seen(emu: HevoEmulator) -> None:
+    ok, message = HevoHook().test_connection()
+    assert ok
+    assert emu.base_url in message
+    assert "Pipeline 7 is INITIALIZED" in message or "Pipeline 123 is INITIALIZED" in message
+
+
+def test_an_account_without_pipelines_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HevoEmulator(rate_limit=None) as empty:
+        monkeypatch.setenv(CONNECTION, connection_json(empty))
+        ok, message = HevoHook().test_connection()
+    assert ok
+    assert "no Pipelines" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"password": "another-secret"}, "401"),
+        ({"password": ""}, "API secret"),
+        ({"host": "ftp://us"}, "ftp"),
+    ],
+)
+def test_a_connection_that_does_not_work_is_told_why(
+    emu: HevoEmulator, monkeypatch: pytest.MonkeyPatch, fields: Any, words: str
+) -> None:
+    monkeypatch.setenv(CONNECTION, connection_json(emu, **fields))
+    ok, message = HevoHook().test_connection()
+    assert not ok
+    assert words in message
+    assert "another-secret" not in message
+
+
+def test_a_missing_connection_is_told(emu: HevoEmulator) -> None:
+    ok, message = HevoHook("nowhere").test_connection()
+    assert not ok
+    assert "nowhere" in message
+
+
+def test_the_form_names_hevos_words_and_hides_what_means_nothing() -> None:
+    form = HevoHook.get_ui_field_behaviour()
+    path = Path(str(airflow.__file__)).with_name("customized_form_field_behaviours.schema.json")
+    jsonschema.validate(form, json.loads(path.read_text(encoding="utf-8")))
+    assert form["hidden_fields"] == ["schema"]
+    assert form["relabeling"]["login"] == "API key"
+    assert form["relabeling"]["password"] == "API secret"
+    assert "secret" not in form["placeholders"]["extra"]
