@@ -33,7 +33,9 @@ def names(datasets: Any) -> list[tuple[str, str]]:
 
 def describe(emu: HevoEmulator, **fields: Any) -> None:
     """Let Hevo say these fields of Pipeline 123."""
-    emu.faults.body({"id": 123, "name": "Orders", "status": "INITIALIZED", **fields}, on="get_pipeline")
+    emu.faults.body(
+        {"id": 123, "name": "Orders", "status": "INITIALIZED", **fields}, on="get_pipeline"
+    )
 
 
 def test_the_tables_of_source_and_destination_are_named(

@@ -1,0 +1,101 @@
+"""Whole DAGs in the real Airflow: the examples, and that of the vendor's documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hevo_edge.emulator import HevoEmulator
+from tests.integrations.airflow.conftest import CONNECTION, connection_json
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[2] / "examples" / "airflow"
+DAGS = [*EXAMPLES.glob("*.py"), HERE / "vendor_example.py", HERE / "rendering.py"]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[HevoEmulator]:
+    with HevoEmulator(speed=100.0, rate_limit=None, seed=1) as emu:
+        for pipeline_id in (123, 456, 789, 1, 2, 3):
+            emu.add_pipeline(pipeline_id, duration=100, history=2)
+        yield emu
+
+
+@pytest.fixture(scope="module")
+def results(
+    world: HevoEmulator, database: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """How each DAG's run ended, by its id."""
+    folder = tmp_path_factory.mktemp("dags")
+    for path in DAGS:
+        shutil.copy(path, folder)
+    connection = connection_json(world)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "run_dags.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={
+            **os.environ,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+            CONNECTION: connection,
+            "AIRFLOW_CONN_HEVO_PRODUCTION": connection,
+            "AIRFLOW_VAR_HEVO_PIPELINE_ID": "123",
+            "AIRFLOW_VAR_HEVO_PIPELINE_IDS": "[1, 2, 3]",
+            "AIRFLOW_VAR_DBT_COMMAND": 'test "$HEVO_EVENTS_LOADED" = 1000',
+            "PYTHONWARNINGS": "ignore",
+        },
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = [line.removeprefix("RESULT ") for line in done.stdout.splitlines()]
+    rows = [json.loads(line) for line in said if line.startswith("{")]
+    assert rows[0] == {"errors": {}}
+    return {row["dag"]: row for row in rows[1:]}
+
+
+@pytest.mark.parametrize("dag_id", sorted(path.stem for path in DAGS))
+def test_every_task_of_the_dag_succeeds(results: dict[str, Any], dag_id: str) -> None:
+    result = results[dag_id]
+    assert result["state"] == "success"
+    assert {state for states in result["tasks"].values() for state in states} == {"success"}
+
+
+def test_nothing_else_was_run(results: dict[str, Any]) -> None:
+    assert set(results) == {path.stem for path in DAGS}
+
+
+def test_the_vendors_example_started_what_it_says(
+    results: dict[str, Any], world: HevoEmulator
+) -> None:
+    assert set(results["vendor_example"]["tasks"]) == {
+        "trigger_pipeline_sync",
+        "resync_pipeline",
+        "trigger_only",
+    }
+    assert [job.origin for job in world.pipeline(456).jobs] == ["history", "history", "sync_now"]
+
+
+def test_mapped_tasks_start_a_run_each(results: dict[str, Any], world: HevoEmulator) -> None:
+    assert results["hevo_many_pipelines"]["tasks"]["sync"] == ["success"] * 3
+    posts = [call.pipeline_id for call in world.requests.of("sync_now") if call.took_effect]
+    assert sorted(one for one in posts if one in {1, 2, 3}) == [1, 2, 3]
+
+
+def test_parameters_are_rendered(results: dict[str, Any], world: HevoEmulator) -> None:
+    posts = [call for call in world.requests.of("sync_now") if call.pipeline_id == 789]
+    assert [call.took_effect for call in posts] == [True, True]
+
+
+def test_no_run_was_started_twice(results: dict[str, Any], world: HevoEmulator) -> None:
+    started = [call for call in world.requests.of("sync_now") if call.took_effect]
+    assert len(started) == 3 + 2 + 1 + 2 + 2  # many, modes, then_dbt, vendor's, rendering
+    assert len(world.requests.of("resync_pipeline")) == 2
