@@ -1,0 +1,35 @@
+"""Tasks to be killed: by a user, or with their worker."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pipelines
+from airflow import DAG
+
+from hevo_edge.integrations.airflow import HevoPipelineOperator
+
+with DAG("kills", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None):
+    HevoPipelineOperator(task_id="marked", pipeline_id=pipelines.MARKED, poll_interval=1)
+    HevoPipelineOperator(task_id="cleared", pipeline_id=pipelines.CLEARED, poll_interval=1)
+    HevoPipelineOperator(
+        task_id="marked_in_worker",
+        pipeline_id=pipelines.MARKED_IN_WORKER,
+        poll_interval=1,
+        deferrable=False,
+    )
+    HevoPipelineOperator(
+        task_id="dies_after_post",
+        pipeline_id=pipelines.DIES_AFTER_POST,
+        poll_interval=1,
+        retries=1,
+        retry_delay=timedelta(0),
+    )
+    HevoPipelineOperator(
+        task_id="dies_in_post",
+        pipeline_id=pipelines.DIES_IN_POST,
+        connection_id="hevo_held",
+        poll_interval=1,
+        retries=1,
+        retry_delay=timedelta(0),
+    )

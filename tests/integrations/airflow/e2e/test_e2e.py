@@ -1,0 +1,242 @@
+"""Real processes of Airflow, a real wire, and the journal of the emulator to judge by."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from hevo_edge.emulator import HevoEmulator
+from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.journal import RecordedCall
+from tests.integrations.airflow.e2e.api import Api, Run
+from tests.integrations.airflow.e2e.dags import pipelines
+
+# -- what happens in Hevo -------------------------------------------------------------------------
+
+
+def end(emulator: HevoEmulator, pipeline_id: int, outcome: str = "COMPLETED") -> EmulatedJob:
+    """Let the running Job end now."""
+    job = emulator.pipeline(pipeline_id).running
+    assert job is not None
+    job.outcome, job.ends = outcome, emulator.now
+    return job
+
+
+def calls(emulator: HevoEmulator, pipeline_id: int, *endpoints: str) -> list[RecordedCall]:
+    return [call for call in emulator.requests.of(*endpoints) if call.pipeline_id == pipeline_id]
+
+
+def took_effect(emulator: HevoEmulator, pipeline_id: int, *endpoints: str) -> list[RecordedCall]:
+    return [call for call in calls(emulator, pipeline_id, *endpoints) if call.took_effect]
+
+
+def await_look(airflow: Api, emulator: HevoEmulator, pipeline_id: int) -> None:
+    """Wait for a look that begins after this moment."""
+    now = emulator.now
+    airflow.stack.until(
+        f"a look at Pipeline {pipeline_id}",
+        lambda: [c for c in calls(emulator, pipeline_id, "get_job", "list_jobs") if c.at > now],
+    )
+
+
+# -- the modes ------------------------------------------------------------------------------------
+
+
+def test_deferred_success(runs: dict[str, Run], emulator: HevoEmulator) -> None:
+    run = runs["modes"]
+    run.until("success", "deferred")
+    job = end(emulator, pipelines.SUCCESS)
+    run.until("success", "success")
+    assert run.xcom("success") == run.xcom("success", "job_id") == job.job_id
+    seen = run.xcom("success", "job")
+    assert (seen["status"], seen["events_loaded"], seen["objects_success"]) == (
+        "COMPLETED",
+        1000,
+        3,
+    )
+
+
+def test_deferred_failure(runs: dict[str, Run], emulator: HevoEmulator) -> None:
+    run = runs["modes"]
+    run.until("failure", "deferred")
+    job = end(emulator, pipelines.FAILURE, "FAILED")
+    run.until("failure", "failed")
+    seen = run.xcom("failure", "job")
+    assert (seen["job_id"], seen["status"], seen["events_failed"]) == (job.job_id, "FAILED", 50)
+    log = run.log("failure")
+    assert "FAILED" in log
+    assert "failed objects: items (FAILED)" in log
+
+
+@pytest.mark.parametrize(("task_id", "state"), [("strict", "failed"), ("lenient", "success")])
+def test_completed_with_failures(
+    runs: dict[str, Run], emulator: HevoEmulator, task_id: str, state: str
+) -> None:
+    run = runs["modes"]
+    run.until(task_id, "deferred")
+    end(emulator, getattr(pipelines, task_id.upper()), "COMPLETED_WITH_FAILURES")
+    run.until(task_id, state)
+    assert run.xcom(task_id, "job")["status"] == "COMPLETED_WITH_FAILURES"
+
+
+def test_resync_that_drops_the_tables(runs: dict[str, Run], emulator: HevoEmulator) -> None:
+    run = runs["modes"]
+    run.until("resync", "deferred")
+    job = end(emulator, pipelines.RESYNC)
+    run.until("resync", "success")
+    (posted,) = calls(emulator, pipelines.RESYNC, "resync_pipeline")
+    assert posted.body == {"resync_mode": "DROP_AND_LOAD"}
+    assert run.xcom("resync") == job.job_id
+    assert run.xcom("resync", "job")["type"] == "RESYNC_WITH_DROP_AND_LOAD"
+
+
+def test_trigger_and_continue_then_sensor(runs: dict[str, Run], emulator: HevoEmulator) -> None:
+    run = runs["modes"]
+    run.until("sensed", "deferred")
+    assert run.task("start")["state"] == "success"
+    job = end(emulator, pipelines.HANDED_OVER)
+    run.until("sensed", "success")
+    assert run.xcom("start") == run.xcom("sensed") == job.job_id
+
+
+# -- kills ----------------------------------------------------------------------------------------
+
+
+def test_deferred_task_marked_by_a_user(
+    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
+) -> None:
+    run = runs["kills"]
+    run.until("marked", "deferred")
+    await_look(airflow, emulator, pipelines.MARKED)
+    run.mark_failed("marked")
+    airflow.stack.until(
+        "the Job is cancelled", lambda: took_effect(emulator, pipelines.MARKED, "cancel_job")
+    )
+    assert run.task("marked")["state"] == "failed"
+    assert len(calls(emulator, pipelines.MARKED, "sync_now", "cancel_job")) == 2
+
+
+def test_deferred_task_cleared_by_a_user(
+    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
+) -> None:
+    run = runs["kills"]
+    run.until("cleared", "deferred")
+    await_look(airflow, emulator, pipelines.CLEARED)
+    run.clear("cleared")
+    airflow.stack.until(
+        "a second run", lambda: len(took_effect(emulator, pipelines.CLEARED, "sync_now")) == 2
+    )
+    run.until("cleared", "deferred")
+    job = end(emulator, pipelines.CLEARED)
+    run.until("cleared", "success")
+    assert run.xcom("cleared") == job.job_id
+    first, second = emulator.pipeline(pipelines.CLEARED).jobs
+    assert (first.status, second.job_id) == ("CANCELLED", job.job_id)
+
+
+def test_task_in_the_worker_marked_by_a_user(
+    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
+) -> None:
+    run = runs["kills"]
+    airflow.stack.until(
+        "the wait has begun", lambda: calls(emulator, pipelines.MARKED_IN_WORKER, "get_job")
+    )
+    run.mark_failed("marked_in_worker")
+    airflow.stack.until(
+        "the Job is cancelled",
+        lambda: took_effect(emulator, pipelines.MARKED_IN_WORKER, "cancel_job"),
+    )
+    assert run.task("marked_in_worker")["state"] == "failed"
+    (job,) = emulator.pipeline(pipelines.MARKED_IN_WORKER).jobs
+    assert job.outcome == "CANCELLED"
+
+
+def test_worker_that_dies_between_the_post_and_the_deferral(
+    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
+) -> None:
+    pipeline_id = pipelines.DIES_AFTER_POST
+
+    def looks_for_its_job() -> bool:
+        posted = took_effect(emulator, pipeline_id, "sync_now")
+        looks = calls(emulator, pipeline_id, "list_jobs")
+        return bool(posted) and looks[-1].at > posted[0].at
+
+    airflow.stack.until("the run is looked for", looks_for_its_job)
+    _dies_and_is_gone_on_with(runs["kills"], "dies_after_post", emulator, pipeline_id)
+
+
+def test_worker_that_dies_while_the_post_is_answered(
+    airflow: Api, runs: dict[str, Run], held: HevoEmulator
+) -> None:
+    pipeline_id = pipelines.DIES_IN_POST
+    airflow.stack.until("the POST", lambda: took_effect(held, pipeline_id, "sync_now"))
+    _dies_and_is_gone_on_with(runs["kills"], "dies_in_post", held, pipeline_id)
+
+
+def _dies_and_is_gone_on_with(
+    run: Run, task_id: str, emulator: HevoEmulator, pipeline_id: int
+) -> None:
+    os.kill(run.until(task_id, "running")["pid"], signal.SIGKILL)
+    assert run.until(task_id, "deferred")["try_number"] == 2
+    job = end(emulator, pipeline_id)
+    run.until(task_id, "success")
+    assert run.xcom(task_id) == job.job_id
+    assert len(calls(emulator, pipeline_id, "sync_now")) == 1
+    assert not calls(emulator, pipeline_id, "cancel_job")
+
+
+# -- outages --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outages(airflow: Api, runs: dict[str, Run]) -> Run:
+    return airflow.run("outages")
+
+
+@pytest.mark.parametrize(
+    ("task_id", "how"), [("restart", signal.SIGTERM), ("crash", signal.SIGKILL)]
+)
+def test_triggerer_that_goes_away(
+    airflow: Api, outages: Run, emulator: HevoEmulator, task_id: str, how: signal.Signals
+) -> None:
+    pipeline_id = getattr(pipelines, task_id.upper())
+    outages.until(task_id, "deferred")
+    await_look(airflow, emulator, pipeline_id)
+    airflow.stack.end("triggerer", how)
+    looks = len(calls(emulator, pipeline_id, "get_job", "list_jobs"))
+    job = end(emulator, pipeline_id)
+    assert outages.task(task_id)["state"] == "deferred"
+    assert len(calls(emulator, pipeline_id, "get_job", "list_jobs")) == looks
+    airflow.stack.launch("triggerer")
+    outages.until(task_id, "success", seconds=90)
+    assert outages.xcom(task_id) == job.job_id
+    assert len(calls(emulator, pipeline_id, "sync_now")) == 1
+    assert not calls(emulator, pipeline_id, "cancel_job")
+
+
+# -- the call limit -------------------------------------------------------------------------------
+
+
+def test_many_tasks_under_the_limit(airflow: Api, limited: HevoEmulator) -> None:
+    for pipeline_id in pipelines.MANY:
+        limited.add_pipeline(pipeline_id, duration=30)
+    run = airflow.run("many")
+
+    def over() -> list[dict[str, Any]]:
+        tasks = run.tasks()
+        states = Counter(task["state"] for task in tasks)
+        going_on = len(tasks) < len(pipelines.MANY) or set(states) - {"success", "failed"}
+        return [] if going_on else tasks
+
+    tasks = airflow.stack.until("all mapped tasks are over", over, 420)
+    refused = [call for call in limited.requests if call.status == 429]
+    failed = [task["map_index"] for task in tasks if task["state"] == "failed"]
+    runs = Counter(call.pipeline_id for call in limited.requests.of("sync_now") if call.took_effect)
+    assert set(runs.values()) == {1}
+    assert len(runs) == len(pipelines.MANY)
+    assert not failed
+    assert not refused
