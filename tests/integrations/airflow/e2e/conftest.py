@@ -97,7 +97,7 @@ def runs(airflow: Api, emulator: HevoEmulator, held: HevoEmulator) -> dict[str, 
     for pipeline_id in range(pipelines.SUCCESS, pipelines.CRASH + 1):
         for hevo in (emulator, held):
             pipeline = hevo.add_pipeline(pipeline_id, appears_after=1, restart_duration=3)
-            if pipeline_id == pipelines.DIES_AFTER_POST:
+            if pipeline_id == pipelines.AFTER_POST:
                 pipeline.appears_after = 10
             # The tests say when a Job ends.
             for _ in range(3):

@@ -155,36 +155,39 @@ def test_task_in_the_worker_marked_by_a_user(
     assert job.outcome == "CANCELLED"
 
 
-def test_worker_that_dies_between_the_post_and_the_deferral(
-    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
-) -> None:
-    pipeline_id = pipelines.DIES_AFTER_POST
+# -- deaths ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deaths(airflow: Api, runs: dict[str, Run], emulator: HevoEmulator, held: HevoEmulator) -> Run:
+    """A run with two tasks whose processes were killed, one and the other before its deferral."""
+    run = airflow.run("deaths")
+
+    def kill(task_id: str) -> None:
+        os.kill(run.until(task_id, "running")["pid"], signal.SIGKILL)
 
     def looks_for_its_job() -> bool:
-        posted = took_effect(emulator, pipeline_id, "sync_now")
-        looks = calls(emulator, pipeline_id, "list_jobs")
+        posted = took_effect(emulator, pipelines.AFTER_POST, "sync_now")
+        looks = calls(emulator, pipelines.AFTER_POST, "list_jobs")
         return bool(posted) and looks[-1].at > posted[0].at
 
+    airflow.stack.until("the POST", lambda: took_effect(held, pipelines.IN_POST, "sync_now"))
+    kill("in_post")
     airflow.stack.until("the run is looked for", looks_for_its_job)
-    _dies_and_is_gone_on_with(runs["kills"], "dies_after_post", emulator, pipeline_id)
+    kill("after_post")
+    return run
 
 
-def test_worker_that_dies_while_the_post_is_answered(
-    airflow: Api, runs: dict[str, Run], held: HevoEmulator
+@pytest.mark.parametrize(("task_id", "hevo"), [("in_post", "held"), ("after_post", "emulator")])
+def test_worker_that_dies_before_the_deferral(
+    deaths: Run, request: pytest.FixtureRequest, task_id: str, hevo: str
 ) -> None:
-    pipeline_id = pipelines.DIES_IN_POST
-    airflow.stack.until("the POST", lambda: took_effect(held, pipeline_id, "sync_now"))
-    _dies_and_is_gone_on_with(runs["kills"], "dies_in_post", held, pipeline_id)
-
-
-def _dies_and_is_gone_on_with(
-    run: Run, task_id: str, emulator: HevoEmulator, pipeline_id: int
-) -> None:
-    os.kill(run.until(task_id, "running")["pid"], signal.SIGKILL)
-    assert run.until(task_id, "deferred")["try_number"] == 2
+    emulator: HevoEmulator = request.getfixturevalue(hevo)
+    pipeline_id = getattr(pipelines, task_id.upper())
+    assert deaths.until(task_id, "deferred", seconds=90)["try_number"] == 2
     job = end(emulator, pipeline_id)
-    run.until(task_id, "success")
-    assert run.xcom(task_id) == job.job_id
+    deaths.until(task_id, "success")
+    assert deaths.xcom(task_id) == job.job_id
     assert len(calls(emulator, pipeline_id, "sync_now")) == 1
     assert not calls(emulator, pipeline_id, "cancel_job")
 
@@ -233,10 +236,10 @@ def test_many_tasks_under_the_limit(airflow: Api, limited: HevoEmulator) -> None
         return [] if going_on else tasks
 
     tasks = airflow.stack.until("all mapped tasks are over", over, 420)
-    refused = [call for call in limited.requests if call.status == 429]
     failed = [task["map_index"] for task in tasks if task["state"] == "failed"]
     runs = Counter(call.pipeline_id for call in limited.requests.of("sync_now") if call.took_effect)
-    assert set(runs.values()) == {1}
-    assert len(runs) == len(pipelines.MANY)
-    assert not failed
-    assert not refused
+    refused = Counter(call.endpoint for call in limited.requests if call.status == 429)
+    said = f"{len(limited.requests)} calls; refused: {dict(refused)}; failed tasks: {failed}"
+    assert runs == dict.fromkeys(pipelines.MANY, 1), said
+    assert not failed, said
+    assert not refused, said

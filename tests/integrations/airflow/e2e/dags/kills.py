@@ -1,8 +1,8 @@
-"""Tasks to be killed: by a user, or with their worker."""
+"""Tasks that a user ends."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pipelines
 from airflow import DAG
@@ -17,19 +17,4 @@ with DAG("kills", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule
         pipeline_id=pipelines.MARKED_IN_WORKER,
         poll_interval=1,
         deferrable=False,
-    )
-    HevoPipelineOperator(
-        task_id="dies_after_post",
-        pipeline_id=pipelines.DIES_AFTER_POST,
-        poll_interval=1,
-        retries=1,
-        retry_delay=timedelta(0),
-    )
-    HevoPipelineOperator(
-        task_id="dies_in_post",
-        pipeline_id=pipelines.DIES_IN_POST,
-        connection_id="hevo_held",
-        poll_interval=1,
-        retries=1,
-        retry_delay=timedelta(0),
     )
