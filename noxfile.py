@@ -88,3 +88,12 @@ def campaign(session: nox.Session) -> None:
     """Trigger under drawn faults, judged by the emulator; `-- --trials 10000` takes its time."""
     install(session)
     session.run("python", "-m", "tests.campaign", *session.posargs)
+
+
+@nox.session(python="3.12")
+@nox.parametrize("airflow", ["3.3.2", "2.11.2"])
+def airflow_e2e(session: nox.Session, airflow: str) -> None:
+    """The adapter in a whole Airflow, with users, workers and triggerers that end its waits."""
+    session.install("-e", ".[airflow]", f"apache-airflow=={airflow}", "pytest", "pytest-asyncio")
+    home = "tests/integrations/airflow/e2e"
+    session.run("pytest", "--confcutdir", home, "-W", "default", home, *session.posargs)

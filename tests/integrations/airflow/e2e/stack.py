@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,7 +19,7 @@ import psutil
 
 T = TypeVar("T")
 
-DAGS = Path(__file__).parent / "dags"
+HERE = Path(__file__).parent
 IS_2: bool = version("apache-airflow").startswith("2.")
 _AIRFLOW = [sys.executable, "-m", "airflow"]
 _TAIL = 40
@@ -85,38 +85,22 @@ class Stack:
         SIGKILL goes to its children as well: a machine that is lost takes all of them.
         """
         process = self._processes.pop(name)
-        family = _family(process.pid)
-        if with_signal == signal.SIGKILL:
-            _kill(family)
-        else:
+        if with_signal != signal.SIGKILL:
             process.send_signal(with_signal)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        _kill(family)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+        _kill_session(process.pid)
+        process.wait()
 
     def close(self) -> None:
         """End everything."""
-        # What stands first in the list starts work for the others.
-        for name in ["scheduler", *(other for other in self._processes if other != "scheduler")]:
-            if name in self._processes:
-                self.end(name, signal.SIGKILL if name == "scheduler" else signal.SIGTERM)
-        _kill(self._strays())
+        # The scheduler would wait for the tasks at work, and start more of them.
+        if "scheduler" in self._processes:
+            self.end("scheduler", signal.SIGKILL)
+        for name in list(self._processes):
+            self.end(name)
         for log in self._logs:
             log.close()
-
-    def _strays(self) -> list[psutil.Process]:
-        """Find whatever was orphaned: nothing else has this home in its environment."""
-        strays = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("AIRFLOW_HOME") == str(self.home):
-                    strays.append(process)
-            except psutil.Error:
-                continue
-        return strays
 
     # -- waiting ----------------------------------------------------------------------------------
 
@@ -162,7 +146,7 @@ class Stack:
     def _settings(self) -> dict[str, str]:
         secret = secrets.token_hex(32)
         settings: dict[str, Any] = {
-            "core.dags_folder": DAGS,
+            "core.dags_folder": HERE / "dags",
             "core.load_examples": False,
             "core.executor": "LocalExecutor",
             "core.parallelism": 8,
@@ -188,6 +172,7 @@ class Stack:
         }
         return {
             "AIRFLOW_HOME": str(self.home),
+            "PYTHONPATH": str(HERE.parents[3]),
             # Airflow 2 wants another database for this executor; for a few tasks SQLite will do.
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
             **{
@@ -197,21 +182,22 @@ class Stack:
         }
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _kill_session(leader: int) -> None:
+    """Kill all processes of a session; Airflow gives its tasks groups of their own, but no more."""
+    for _ in range(5):
+        members = [each for each in psutil.process_iter() if _session(each.pid) == leader]
+        for member in members:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        if not psutil.wait_procs(members, 5)[1]:
+            break
+
+
+def _session(pid: int) -> int | None:
     try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(processes, 10)
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
 
 
 @contextmanager

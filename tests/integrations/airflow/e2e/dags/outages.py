@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-import pipelines
 from airflow import DAG
 
 from hevo_edge.integrations.airflow import HevoPipelineOperator
+from tests.integrations.airflow.e2e.dags import pipelines
 
 with DAG("outages", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None):
     HevoPipelineOperator(task_id="restart", pipeline_id=pipelines.RESTART, poll_interval=1)
