@@ -52,6 +52,7 @@ class Stack:
 
     def start(self) -> None:
         """Make the database and start all processes."""
+        (self.home / "tmp").mkdir()
         if IS_2:
             (self.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")
         with (self.home / "migrate.log").open("wb") as log:
@@ -173,6 +174,8 @@ class Stack:
         return {
             "AIRFLOW_HOME": str(self.home),
             "PYTHONPATH": str(HERE.parents[3]),
+            # The call budget that the tasks share is a file in there.
+            "TMPDIR": str(self.home / "tmp"),
             # Airflow 2 wants another database for this executor; for a few tasks SQLite will do.
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
             **{
