@@ -84,6 +84,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def airflow_benchmarks(session: nox.Session) -> None:
+    """Print what the Airflow adapter costs."""
+    session.install("-e", ".[airflow]")
+    session.run("python", "-m", "tests.benchmarks.airflow_adapter", *session.posargs)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """Trigger under drawn faults, judged by the emulator; `-- --trials 10000` takes its time."""
     install(session)
