@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from weakref import WeakKeyDictionary
 
 import backoff
@@ -69,21 +68,31 @@ class _Shared:
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def shared_client(connection_id: str) -> AsyncGenerator[HevoClient, None]:
+def shared_client(connection_id: str) -> AbstractAsyncContextManager[HevoClient, None]:
     """Lend this event loop's client of a connection.
 
     Raises:
-        AirflowNotFoundException: when there is no such connection.
-        AirflowFailException: when it lacks something.
+        AirflowNotFoundException: on entering, when there is no such connection.
+        AirflowFailException: on entering, when it lacks something.
     """
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
-    shared = of_loop.setdefault(connection_id, _Shared(connection_id))
-    lease = await shared.current()
-    try:
-        yield lease.hevo
-    finally:
-        await shared.give_back(lease)
+    return _Loan(of_loop.setdefault(connection_id, _Shared(connection_id)))
+
+
+class _Loan:
+    """A client, lent to one user; a wait holds it, so it weighs as little as can be."""
+
+    __slots__ = ("_lease", "_shared")
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
+
+    async def __aenter__(self) -> HevoClient:
+        self._lease = await self._shared.current()
+        return self._lease.hevo
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._shared.give_back(self._lease)
 
 
 def _is_final(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -45,10 +45,10 @@ def summary(job: Job) -> dict[str, Any]:
     return known
 
 
-async def outcome(wait: Awaitable[Job], pipeline_id: int) -> dict[str, Any]:
+async def outcome(wait: Callable[[], Awaitable[Job]], pipeline_id: int) -> dict[str, Any]:
     """Await a Job, and return how that ended; Hevo's errors become part of the answer."""
     try:
-        job = await wait
+        job = await wait()
     except JobDidNotSucceed as error:
         failed = await _failed_objects(error.job)
         message = f"{error.message}; {failed}" if failed else str(error)

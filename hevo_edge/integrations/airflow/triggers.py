@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -137,11 +138,14 @@ class HevoTrigger(BaseTrigger):
         else:
             log.info("Hevo was asked to cancel Job %s", self.job_id)
 
-    async def outcome(self, hevo: HevoClient) -> dict[str, Any]:
-        """Wait with a client, and return what the event says; see ``events.outcome``."""
-        return await events.outcome(self._wait(hevo), self.pipeline_id)
+    # These two are no coroutine functions: a triggerer has a thousand waits, and what each frame
+    # of each holds on to adds up.
 
-    async def _wait(self, hevo: HevoClient) -> Job:
+    def outcome(self, hevo: HevoClient) -> Coroutine[Any, Any, dict[str, Any]]:
+        """Return what waits with a client for what the event says; see ``events.outcome``."""
+        return events.outcome(partial(self._wait, hevo), self.pipeline_id)
+
+    def _wait(self, hevo: HevoClient) -> Coroutine[Any, Any, Job]:
         options: dict[str, Any] = {
             "poll_interval": self.poke_interval,
             "timeout": None if self.deadline is None else max(self.deadline - time.time(), _SOON),
@@ -152,8 +156,8 @@ class HevoTrigger(BaseTrigger):
             options["accept"] = TERMINAL_STATUSES
         pipeline = hevo.pipeline(self.pipeline_id)
         if self.job_id is not None:
-            return await pipeline.job(self.job_id).await_completion(**options)
-        return await pipeline.await_completion(
+            return pipeline.job(self.job_id).await_completion(**options)
+        return pipeline.await_completion(
             job_type=self.job_type,
             ended_since=_moment(self.ended_since),
             started_since=_moment(self.started_since),
