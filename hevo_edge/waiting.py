@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypedDict
 
 from hevo_edge import checks
@@ -33,7 +34,13 @@ class WaitKeywords(TypedDict, total=False):
     progress: bool
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=64)
+def _one_of_equals(statuses: frozenset[str]) -> frozenset[str]:
+    """Return the first of all equal ones, so that a thousand waits share it."""
+    return statuses
+
+
+@dataclass(frozen=True, slots=True)
 class WaitOptions:
     """How to await a Job; see ``Job.await_completion`` for the meaning of each."""
 
@@ -90,7 +97,7 @@ class WaitOptions:
         return cls(
             schedule=as_schedule(poll_interval),
             timeout=checks.optional_seconds(timeout, "timeout"),
-            accept=frozenset(statuses),
+            accept=_one_of_equals(frozenset(statuses)),
             on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
             cancel_on_interrupt=checks.flag(cancel_on_interrupt, "cancel_on_interrupt"),
             on_update=on_update,

@@ -12,7 +12,6 @@ import contextvars
 import inspect
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,19 @@ class Waits:
         deadline: The loop time (seconds) at which ``options.timeout`` ends.
     """
 
+    __slots__ = (
+        "_busy",
+        "_callbacks",
+        "_context",
+        "_loop",
+        "_news",
+        "_results",
+        "_tally",
+        "_waits",
+        "_watcher",
+        "options",
+    )
+
     def __init__(
         self, watcher: Watcher, jobs: Sequence[Job], options: WaitOptions, deadline: float | None
     ) -> None:
@@ -49,10 +61,11 @@ class Waits:
         self._loop = asyncio.get_running_loop()
         # Callbacks run as if the one who waits had called them.
         self._context = contextvars.copy_context()
-        self._results: deque[tuple[int, Job | BaseException]] = deque()
+        # A wait for one Job has these too, so each is what weighs least while it is empty.
+        self._results: list[tuple[int, Job | BaseException]] = []
         self._news: asyncio.Future[None] | None = None
         self._waits: dict[_Wait, None] = {}
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: dict[asyncio.Task[None], None] = {}
         self._callbacks = [] if options.on_update is None else [options.on_update]
         self._tally: progress.Tally | None = None
         if options.progress and len(jobs) > progress.FEW:
@@ -74,7 +87,7 @@ class Waits:
                 return None
             self._news = self._loop.create_future()
             await self._news
-        return self._results.popleft()
+        return self._results.pop(0)
 
     async def __aenter__(self) -> Waits:
         return self
@@ -218,11 +231,11 @@ class Waits:
         """Let a wait do something that takes time; what it hears meanwhile comes afterwards."""
         wait.is_busy = True
         task = self._loop.create_task(work)
-        self._busy.add(task)
+        self._busy[task] = None
 
         def is_done(task: asyncio.Task[None]) -> None:
             wait.is_busy = False
-            self._busy.discard(task)
+            self._busy.pop(task, None)
             if not task.cancelled() and task.exception() is not None:
                 self._end(wait, task.exception() or asyncio.CancelledError())
             self.wake(wait)
