@@ -26,7 +26,7 @@ class Agenda(Generic[T]):
     """Things and when they are due; each change costs O(log n)."""
 
     def __init__(self) -> None:
-        self._entries: dict[T, tuple[float, int]] = {}
+        self._entries: dict[T, tuple[float, int, T]] = {}
         self._heap: list[tuple[float, int, T]] = []
         self._count = 0
 
@@ -36,8 +36,8 @@ class Agenda(Generic[T]):
     def set(self, item: T, at: float) -> None:
         """Note when something is due; what was noted of it before is forgotten."""
         self._count += 1
-        self._entries[item] = (at, self._count)
-        heappush(self._heap, (at, self._count, item))
+        self._entries[item] = entry = (at, self._count, item)
+        heappush(self._heap, entry)
         self._tidy()
 
     def discard(self, item: T) -> None:
@@ -61,12 +61,12 @@ class Agenda(Generic[T]):
             at = self.next_at()
 
     def _is_current(self, entry: tuple[float, int, T]) -> bool:
-        return self._entries.get(entry[2]) == entry[:2]
+        return self._entries.get(entry[2]) is entry
 
     def _tidy(self) -> None:
         """Throw away what is out of date before it outgrows the rest."""
         if len(self._heap) > 2 * len(self._entries) + _SLACK:
-            self._heap = [(at, count, item) for item, (at, count) in self._entries.items()]
+            self._heap = list(self._entries.values())
             heapify(self._heap)
 
 
