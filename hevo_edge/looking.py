@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from hevo_edge import api
@@ -38,7 +37,7 @@ class Eyes:
         Raises:
             RequestError: when it could not be read.
         """
-        data: JobData = await self._send(_get_job(*key), last=last, sending=sending)
+        data: JobData = await self._send(api.get_job(*key), last=last, sending=sending)
         return data
 
     async def jobs(
@@ -71,12 +70,6 @@ class Eyes:
             patience=LAST_LOOK if last else None,
             before_sending=sending,
         )
-
-
-@lru_cache(maxsize=1024)
-def _get_job(pipeline_id: int, job_id: str) -> api.Request[JobData]:
-    """Make the request once for a Job that is looked at often."""
-    return api.get_job(pipeline_id, job_id)
 
 
 def priority_of(*, last: bool) -> Priority:

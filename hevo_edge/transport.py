@@ -12,7 +12,6 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiohttp
@@ -241,7 +240,7 @@ class Transport:
         request = call.request
         async with session.request(
             request.method,
-            _url(self._config.base_url, request.path),
+            URL(self._config.base_url + request.path, encoded=True),
             data=None if request.body is None else bodies.encode(request.body),
             headers=self._headers if request.body is None else self._headers_with_body,
             timeout=self._time_left(call),
@@ -359,12 +358,6 @@ class Transport:
 
     def _log_retry(self, details: Any) -> None:
         log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)
-
-
-@lru_cache(maxsize=1024)
-def _url(base_url: str, path: str) -> URL:
-    """Make the URL of a request, once for what is looked at often."""
-    return URL(base_url + path, encoded=True)
 
 
 def _is_cancelled() -> bool:
