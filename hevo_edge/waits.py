@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Coroutine, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hevo_edge import progress
 from hevo_edge.awaiting import Watcher
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from hevo_edge.job import Job
 
 log: logging.Logger = logging.getLogger("hevo_edge.job")
+
+_End: TypeAlias = "tuple[int, Job | BaseException]"
+"""A Job's place among those that are awaited, and its outcome."""
 
 
 class Waits:
@@ -62,16 +65,16 @@ class Waits:
         # Callbacks run as if the one who waits had called them.
         self._context = contextvars.copy_context()
         # A wait for one Job has these too, so each is what weighs least while it is empty.
-        self._results: list[tuple[int, Job | BaseException]] = []
-        self._news: asyncio.Future[None] | None = None
+        self._results: list[_End] = []
+        self._news: asyncio.Future[_End | None] | None = None
         self._waits: dict[_Wait, None] = {}
         self._busy: dict[asyncio.Task[None], None] = {}
-        self._callbacks = [] if options.on_update is None else [options.on_update]
+        self._callbacks = () if options.on_update is None else (options.on_update,)
         self._tally: progress.Tally | None = None
         if options.progress and len(jobs) > progress.FEW:
             self._tally = progress.Tally(len(jobs), self._loop.time())
         elif options.progress:
-            self._callbacks.insert(0, progress.show)
+            self._callbacks = (progress.show, *self._callbacks)
         for place, job in enumerate(jobs):
             if job.data is not None and options.ended_by(job.data):
                 self._report(place, self._outcome(job, job.data))
@@ -80,14 +83,20 @@ class Waits:
             self._waits[wait] = None
             watcher.follow(wait, job.key, job.seen, deadline)
 
-    async def next(self) -> tuple[int, Job | BaseException] | None:
-        """Return the place and the outcome of the next Job to end; None after the last."""
-        while not self._results:
-            if not self._waits:
-                return None
-            self._news = self._loop.create_future()
-            await self._news
-        return self._results.pop(0)
+    def next(self) -> asyncio.Future[_End | None]:
+        """Return the place and the outcome of the next Job to end; None after the last.
+
+        Await it before the next call.
+        """
+        # A future and no coroutine: of a thousand waits for one Job each, each sits here.
+        news: asyncio.Future[_End | None] = self._loop.create_future()
+        if self._results:
+            news.set_result(self._results.pop(0))
+        elif self._waits:
+            self._news = news
+        else:
+            news.set_result(None)
+        return news
 
     async def __aenter__(self) -> Waits:
         return self
@@ -251,9 +260,10 @@ class Waits:
         self._report(wait.place, result)
 
     def _report(self, place: int, result: Job | BaseException) -> None:
-        self._results.append((place, result))
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._news is None or self._news.done():
+            self._results.append((place, result))
+        else:
+            self._news.set_result((place, result))
         if self._tally is not None:
             failed = isinstance(result, BaseException)
             self._tally.count(failed=failed, now=self._loop.time())

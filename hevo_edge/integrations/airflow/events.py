@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -45,22 +44,12 @@ def summary(job: Job) -> dict[str, Any]:
     return known
 
 
-async def outcome(wait: Callable[[], Awaitable[Job]], pipeline_id: int) -> dict[str, Any]:
-    """Await a Job, and return how that ended; Hevo's errors become part of the answer."""
-    try:
-        job = await wait()
-    except JobDidNotSucceed as error:
-        failed = await _failed_objects(error.job)
-        message = f"{error.message}; {failed}" if failed else str(error)
-        return {**failure(error, message, pipeline_id, error.job), "ended": True}
-    except JobTimeout as error:
-        return failure(error, str(error), pipeline_id, error.job)
-    except HevoError as error:
-        return failure(error, str(error), pipeline_id)
+def ended(job: Job) -> dict[str, Any]:
+    """Return what says that a Job has ended as it was to end."""
     payload = {
         "status": SUCCESS,
-        "message": f"Job {job.id} of Pipeline {pipeline_id} ended {job.status}",
-        "pipeline_id": pipeline_id,
+        "message": f"Job {job.id} of Pipeline {job.pipeline_id} ended {job.status}",
+        "pipeline_id": job.pipeline_id,
         "job_id": job.id,
         "job": summary(job),
         "ended": True,
@@ -68,6 +57,16 @@ async def outcome(wait: Callable[[], Awaitable[Job]], pipeline_id: int) -> dict[
     if job.status == JobStatus.COMPLETED_WITH_FAILURES:
         payload["completed_with_failures"] = True
     return payload
+
+
+async def failed(error: HevoError, pipeline_id: int) -> dict[str, Any]:
+    """Return what says why a wait has ended without that."""
+    if isinstance(error, JobDidNotSucceed):
+        objects = await _failed_objects(error.job)
+        message = f"{error.message}; {objects}" if objects else str(error)
+        return {**failure(error, message, pipeline_id, error.job), "ended": True}
+    job = error.job if isinstance(error, JobTimeout) else None
+    return failure(error, str(error), pipeline_id, job)
 
 
 def failure(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import backoff
@@ -157,15 +156,20 @@ class Task:
         hevo = self._client()
         job = hevo.pipeline(self.pipeline_id).job(job_id) if self.job is None else self.job
 
-        def waited() -> Coroutine[Any, Any, Job]:
-            return job.await_completion(
-                poll_interval=self.of.poll_interval,
-                timeout=None if deadline is None else max(deadline - time.time(), _SOON),
-                accept_completed_with_failures=self.of.accept_completed_with_failures,
-                on_timeout=self.of.on_timeout,
-            )
+        async def waited() -> dict[str, Any]:
+            left = None if deadline is None else max(deadline - time.time(), _SOON)
+            try:
+                await job.await_completion(
+                    poll_interval=self.of.poll_interval,
+                    timeout=left,
+                    accept_completed_with_failures=self.of.accept_completed_with_failures,
+                    on_timeout=self.of.on_timeout,
+                )
+            except HevoError as error:
+                return await events.failed(error, self.pipeline_id)
+            return events.ended(job)
 
-        return self.finish(run(events.outcome(waited, self.pipeline_id)))
+        return self.finish(run(waited()))
 
     # -- finish -----------------------------------------------------------------------------------
 

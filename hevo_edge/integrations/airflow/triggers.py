@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -20,6 +19,7 @@ from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import compat, events
 from hevo_edge.integrations.airflow.clients import shared_client
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+from hevo_edge.waiting import WaitOptions
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
@@ -111,7 +111,7 @@ class HevoTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event; see ``events.outcome``."""
+        """Wait, and yield one event; see ``events``."""
         try:
             async with shared_client(self.connection_id) as hevo:
                 payload = await self.outcome(hevo)
@@ -138,13 +138,15 @@ class HevoTrigger(BaseTrigger):
         else:
             log.info("Hevo was asked to cancel Job %s", self.job_id)
 
-    # These two are no coroutine functions: a triggerer has a thousand waits, and what each frame
-    # of each holds on to adds up.
+    async def outcome(self, hevo: HevoClient) -> dict[str, Any]:
+        """Wait with a client, and return what the event says."""
+        try:
+            return events.ended(await self._wait(hevo))
+        except HevoError as error:
+            return await events.failed(error, self.pipeline_id)
 
-    def outcome(self, hevo: HevoClient) -> Coroutine[Any, Any, dict[str, Any]]:
-        """Return what waits with a client for what the event says; see ``events.outcome``."""
-        return events.outcome(partial(self._wait, hevo), self.pipeline_id)
-
+    # No coroutine function, and no more frames than needed: a triggerer has a thousand waits, and
+    # what each frame of each holds on to adds up.
     def _wait(self, hevo: HevoClient) -> Coroutine[Any, Any, Job]:
         options: dict[str, Any] = {
             "poll_interval": self.poke_interval,
@@ -156,7 +158,7 @@ class HevoTrigger(BaseTrigger):
             options["accept"] = TERMINAL_STATUSES
         pipeline = hevo.pipeline(self.pipeline_id)
         if self.job_id is not None:
-            return pipeline.job(self.job_id).await_completion(**options)
+            return pipeline.job(self.job_id).wait(WaitOptions.check(**options))
         return pipeline.await_completion(
             job_type=self.job_type,
             ended_since=_moment(self.ended_since),
