@@ -417,7 +417,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--waits", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=9, help="of the imports; a third of the rest")
-    parser.add_argument("--seconds", type=float, default=35.0, help="of waiting, for its blocks")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of waiting, for its blocks")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
