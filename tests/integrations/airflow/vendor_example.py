@@ -1,7 +1,5 @@
 """The example of the vendor's documentation, where only the lines of import are changed."""
 
-
-
 from __future__ import annotations
 
 from datetime import datetime, timezone
