@@ -145,13 +145,29 @@ class HevoPipelineOperator(BaseOperator):
             raise AirflowException(str(event["message"]))
         return self._go(context, deadline)
 
-    def execute_complete(self, context: Context, event: Any) -> str:
+    def execute_complete(
+        self,
+        context: Context,
+        event: Any,
+        resumed: bool = False,
+        deadline: float | None = None,
+    ) -> str:
         """Finish the task with what the triggerer has seen. Returns the Job's id.
+
+        Args:
+            context: The task's context.
+            event: What the trigger said.
+            resumed: Whether an earlier try had started the Job.
+            deadline: When to give up, in seconds since 1970, should the run begin anew.
 
         Raises:
             AirflowException: when the Job did not end well, or the event says nothing.
         """
-        return self._task_of(context).finish(event)
+        task = self._task_of(context)
+        if resumed and task.was_cancelled(event):
+            # Whoever clears a task has its Job cancelled, and this try found it still running.
+            return self._go(context, deadline)
+        return task.finish(event)
 
     def on_kill(self) -> None:
         """Cancel the Job in Hevo, if ``cancel_on_kill`` says so; raises nothing."""
@@ -174,7 +190,11 @@ class HevoPipelineOperator(BaseOperator):
             return task.hand_over(job)
         if not self.deferrable or job.is_terminal:
             return self._wait_synchronously(context, job.id, deadline)
-        self.defer(trigger=task.trigger(deadline), method_name="execute_complete")
+        self.defer(
+            trigger=task.trigger(deadline),
+            method_name="execute_complete",
+            kwargs={"resumed": task.resumed, "deadline": deadline},
+        )
         raise AssertionError  # defer never returns
 
     def _wait_synchronously(
@@ -187,7 +207,9 @@ class HevoPipelineOperator(BaseOperator):
             job_id: The Job.
             deadline: When to give up, in seconds since 1970.
         """
-        return self._task_of(context).wait(job_id, deadline)
+        task = self._task_of(context)
+        event = task.wait(job_id, deadline)
+        return self.execute_complete(context, event, task.resumed, deadline)
 
     def _deadline(self) -> float | None:
         limits = [self.timeout]

@@ -11,7 +11,7 @@ import backoff
 from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import HevoClient, IfRunning, Job, checks
-from hevo_edge.errors import HevoError, JobInProgress, RateLimited
+from hevo_edge.errors import HevoError, JobCancelled, JobInProgress, RateLimited
 from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
 from hevo_edge.integrations.airflow.running import run, run_aside
 from hevo_edge.integrations.airflow.tickets import resume, tickets_of
@@ -45,6 +45,7 @@ class Task:
             self.pipeline_id = checks.pipeline_id(operator.pipeline_id)
         self.tickets = tickets_of(context, durable=operator.durable)
         self.job: Job | None = None
+        self.resumed: bool = False
         self._in_the_way: Job | None = None
         self._account: connections.Account | None = None
 
@@ -100,6 +101,7 @@ class Task:
         async def started() -> Job:
             accepts = self.of.accept_completed_with_failures
             job = await resume(hevo, self.tickets, wish, accepts_failures=accepts)
+            self.resumed = job is not None
             if job is not None:
                 return job
             return await hevo.pipeline(self.pipeline_id).trigger(
@@ -151,8 +153,8 @@ class Task:
             any_end=True,
         )
 
-    def wait(self, job_id: str, deadline: float | None) -> str:
-        """Wait here for the Job, and finish."""
+    def wait(self, job_id: str, deadline: float | None) -> dict[str, Any]:
+        """Wait here for the Job; return how that ended, as the trigger would."""
         hevo = self._client()
         job = hevo.pipeline(self.pipeline_id).job(job_id) if self.job is None else self.job
 
@@ -169,7 +171,7 @@ class Task:
                 return await events.failed(error, self.pipeline_id)
             return events.ended(job)
 
-        return self.finish(run(waited()))
+        return run(waited())
 
     # -- finish -----------------------------------------------------------------------------------
 
@@ -177,6 +179,14 @@ class Task:
         """Finish without waiting."""
         self.tickets.forget()
         return job.id
+
+    def was_cancelled(self, event: Any) -> bool:
+        """Say whether the Job was cancelled in Hevo; if so, its ticket is forgotten."""
+        cancelled = events.checked(event).get("error") == JobCancelled.__name__
+        if cancelled:
+            log.info("the Job of an earlier try was cancelled: a new run starts")
+            self.tickets.forget()
+        return cancelled
 
     def finish(self, event: Any) -> str:
         """Finish with how the Job ended. Returns the Job's id.

@@ -120,10 +120,6 @@ def test_deferred_task_marked_by_a_user(
     assert len(calls(emulator, pipelines.MARKED, "sync_now", "cancel_job")) == 2
 
 
-@pytest.mark.xfail(
-    reason="the new try finds the Job before the trigger of the old one has cancelled it",
-    strict=False,
-)
 def test_deferred_task_cleared_by_a_user(
     airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
 ) -> None:
