@@ -80,8 +80,8 @@ class Stack:
             start_new_session=True,
         )
 
-    def end(self, name: str, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        """End one of the processes, and see that all it had started is gone too.
+    def end(self, name: str, with_signal: signal.Signals = signal.SIGTERM) -> bool:
+        """End one of the processes, and all that it has started; say whether it went by itself.
 
         SIGKILL goes to its children as well: a machine that is lost takes all of them.
         """
@@ -90,15 +90,18 @@ class Stack:
             process.send_signal(with_signal)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
+        went = process.returncode is not None
         _kill_session(process.pid)
         process.wait()
+        return went
 
     def close(self) -> None:
         """End everything."""
         # The scheduler would wait for the tasks at work, and start more of them.
         if "scheduler" in self._processes:
             self.end("scheduler", signal.SIGKILL)
-        for name in list(self._processes):
+        # What stands last in the list are clients of the first, which would wait for them.
+        for name in reversed(list(self._processes)):
             self.end(name)
         for log in self._logs:
             log.close()

@@ -211,7 +211,7 @@ def test_triggerer_that_goes_away(
     pipeline_id = getattr(pipelines, task_id.upper())
     outages.until(task_id, "deferred")
     await_look(airflow, emulator, pipeline_id)
-    airflow.stack.end("triggerer", how)
+    assert airflow.stack.end("triggerer", how) == (how == signal.SIGTERM)
     looks = len(calls(emulator, pipeline_id, "get_job", "list_jobs"))
     job = end(emulator, pipeline_id)
     assert outages.task(task_id)["state"] == "deferred"
