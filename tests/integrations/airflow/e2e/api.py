@@ -71,7 +71,7 @@ class Run:
         answer = self.api.call("GET", f"{self._path}?limit=100")
         return list(answer["task_instances"])
 
-    def until(self, task_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+    def until(self, task_id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
         """Wait until a task is in one of these states."""
 
         def look() -> dict[str, Any] | None:

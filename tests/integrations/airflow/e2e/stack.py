@@ -108,7 +108,7 @@ class Stack:
 
     # -- waiting ----------------------------------------------------------------------------------
 
-    def until(self, what: str, look: Callable[[], T], seconds: float = 60) -> T:
+    def until(self, what: str, look: Callable[[], T], seconds: float = 120) -> T:
         """Look until there is something, and return it; else fail, with the ends of all logs."""
         deadline = time.monotonic() + seconds
         while True:

@@ -186,7 +186,7 @@ def test_worker_that_dies_before_the_deferral(
 ) -> None:
     emulator: HevoEmulator = request.getfixturevalue(hevo)
     pipeline_id = getattr(pipelines, task_id.upper())
-    assert deaths.until(task_id, "deferred", seconds=90)["try_number"] == 2
+    assert deaths.until(task_id, "deferred")["try_number"] == 2
     job = end(emulator, pipeline_id)
     deaths.until(task_id, "success")
     assert deaths.xcom(task_id) == job.job_id
@@ -217,7 +217,7 @@ def test_triggerer_that_goes_away(
     assert outages.task(task_id)["state"] == "deferred"
     assert len(calls(emulator, pipeline_id, "get_job", "list_jobs")) == looks
     airflow.stack.launch("triggerer")
-    outages.until(task_id, "success", seconds=90)
+    outages.until(task_id, "success")
     assert outages.xcom(task_id) == job.job_id
     assert len(calls(emulator, pipeline_id, "sync_now")) == 1
     assert not calls(emulator, pipeline_id, "cancel_job")
