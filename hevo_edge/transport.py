@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import aiohttp
@@ -240,7 +241,7 @@ class Transport:
         request = call.request
         async with session.request(
             request.method,
-            URL(self._config.base_url + request.path, encoded=True),
+            _url(self._config.base_url, request.path),
             data=None if request.body is None else bodies.encode(request.body),
             headers=self._headers if request.body is None else self._headers_with_body,
             timeout=self._time_left(call),
@@ -358,6 +359,13 @@ class Transport:
 
     def _log_retry(self, details: Any) -> None:
         log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)
+
+
+# A hundred, for those who wait for a few Jobs: each URL that is kept weighs a kilobyte.
+@lru_cache(maxsize=128)
+def _url(base_url: str, path: str) -> URL:
+    """Make the URL of a request, once for what is looked at often."""
+    return URL(base_url + path, encoded=True)
 
 
 def _is_cancelled() -> bool:
