@@ -11,8 +11,8 @@ from typing import Any
 
 from airflow import settings
 
-from hevo_edge import discovering
-from hevo_edge.schedules import Auto, Fixed, geometric
+from hevo_edge import discovering, job, waiting
+from hevo_edge.schedules import geometric
 
 
 def bag_of_dags() -> Any:
@@ -32,8 +32,8 @@ def main() -> None:
     # The SDK's time is real, and the emulator's runs a hundred times faster.
     soon = geometric(share=0.1, shortest=0.05, longest=0.5)
     vars(discovering).update(FIRST_LOOK=0.05, GAPS=soon)
-    for kind in (Fixed, Auto):
-        kind.gap = lambda self, age: 0.05  # type: ignore[method-assign]
+    for module in (job, waiting):
+        vars(module).update(as_schedule=lambda poll_interval: soon)
     bag = bag_of_dags()
     print("\nRESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.items()}}))
     for dag_id, dag in sorted(bag.dags.items()):
