@@ -64,6 +64,28 @@ def matrix(session: nox.Session) -> None:
     run_tests(session)
 
 
+def run_airflow_tests(session: nox.Session, airflow: str) -> None:
+    here = "tests/integrations/airflow"
+    rules = f"--rcfile={here}/coverage.ini"
+    session.install(airflow, *nox.project.dependency_groups(PROJECT, "airflow-test"), "-e", ".")
+    # Elsewhere than the other tests' coverage, which is combined from all that lies about.
+    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "run", rules, "-m", "pytest", here, *session.posargs, env=env)
+    session.run("coverage", "report", rules, env=env)
+
+
+@nox.session(python="3.11")
+def airflow_2(session: nox.Session) -> None:
+    """The Airflow adapter in the last Airflow 2, with branch coverage of its own."""
+    run_airflow_tests(session, "apache-airflow==2.11.*")
+
+
+@nox.session(python="3.11")
+def airflow_3(session: nox.Session) -> None:
+    """The Airflow adapter in Airflow 3, with branch coverage of its own."""
+    run_airflow_tests(session, "apache-airflow>=3.3,<4")
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken link or anchor fails it."""

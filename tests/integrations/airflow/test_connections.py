@@ -29,11 +29,10 @@ def read(**fields: Any) -> Account:
 def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The options with which the last client was made."""
     options: dict[str, Any] = {}
-    real = HevoClient
 
     def client(*args: Any, **given: Any) -> HevoClient:
         options.update(given)
-        return real(*args, **given)
+        return HevoClient(*args, **given)
 
     monkeypatch.setattr(connections, "HevoClient", client)
     return options

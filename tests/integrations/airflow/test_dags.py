@@ -25,7 +25,7 @@ DAGS = [*EXAMPLES.glob("*.py"), HERE / "vendor_example.py", HERE / "rendering.py
 def world() -> Iterator[HevoEmulator]:
     with HevoEmulator(speed=100.0, rate_limit=None, seed=1) as emu:
         for pipeline_id in (123, 456, 789, 1, 2, 3):
-            emu.add_pipeline(pipeline_id, duration=100, history=2)
+            emu.add_pipeline(pipeline_id, duration=50, history=2)
         yield emu
 
 

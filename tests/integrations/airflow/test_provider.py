@@ -22,6 +22,8 @@ from hevo_edge.integrations.airflow.links import HevoPipelineLink
 from hevo_edge.integrations.airflow.provider import get_provider_info
 from tests.integrations.airflow.support import AIRFLOW_3, operator, sensor
 
+MANAGER: Any = ProvidersManager()  # type: ignore[no-untyped-call]
+
 
 def test_the_description_fits_airflows_schema() -> None:
     path = Path(str(airflow.__file__)).with_name("provider_info.schema.json")
@@ -64,12 +66,12 @@ def test_airflow_lists_the_provider() -> None:
 
 
 def test_the_connection_type_is_registered() -> None:
-    hook = ProvidersManager().hooks["hevo"]
+    hook = MANAGER.hooks["hevo"]
     assert hook is not None
     assert hook.hook_name == "Hevo Edge"
     assert hook.connection_id_attribute_name == HevoHook.conn_name_attr == "connection_id"
     assert hook.connection_testable
-    assert "hevo" in ProvidersManager().field_behaviours
+    assert "hevo" in MANAGER.field_behaviours
 
 
 def test_a_connection_finds_its_hook(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +85,7 @@ def test_a_connection_finds_its_hook(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_link_is_registered() -> None:
     path = "hevo_edge.integrations.airflow.links.HevoPipelineLink"
-    assert path in ProvidersManager().extra_links_class_names
+    assert path in MANAGER.extra_links_class_names
 
 
 @pytest.mark.parametrize("make", [operator, sensor])
