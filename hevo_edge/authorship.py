@@ -13,10 +13,14 @@ from enum import IntEnum
 
 from hevo_edge.enums import RESYNC_TYPES, Certainty, JobStatus
 from hevo_edge.models import JobData
-from hevo_edge.ticket import Post, TriggerTicket
+from hevo_edge.ticket import UNKNOWN, Post, TriggerTicket
 
 CLOCK_SLACK = 5.0
 """Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
+LATEST = 900.0
+"""Seconds after its POST in which a sync's Job must have been created. It is there in seconds; a
+process that resumes a day later must not take what somebody else has started meanwhile.
+"""
 DATE_STEP = 1.0
 """Seconds; a Date header has no fractions."""
 
@@ -78,7 +82,7 @@ def choose(
 
 
 def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
-    """Say how well a new Job fits; None when it is too old."""
+    """Say how well a new Job fits; None when it is too old, or too new."""
     span = _span(ticket, post)
     if job.created_ts is None or span is None:
         return Fit.SINCE
@@ -90,8 +94,10 @@ def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
     # whatever its clock says. A resync is accepted while Jobs run.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Fit.SINCE
-    if created < sent - CLOCK_SLACK:
-        return Fit.OLD if post.accepted else None
+    too_old = created < sent - CLOCK_SLACK
+    too_new = post != UNKNOWN and not ticket.restarts and created > answered + LATEST
+    if too_old or too_new:
+        return Fit.OLD if too_old and post.accepted else None
     by_hand = _is_resync(ticket, job)
     if post.accepted and not before and (by_hand or created <= answered):
         return Fit.ON_TIME

@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 import tempfile
+import time
 from array import array
 from collections import deque
 from collections.abc import Generator
@@ -28,9 +29,12 @@ log: logging.Logger = logging.getLogger("hevo_edge.ledger")
 
 IN_FLIGHT = 60.0
 """Seconds for which a call counts as in flight where its process did not live to say otherwise."""
+_FOLDER = "hevo_edge-"
 BUSY = 0.005
 """Seconds after which a file that another process is writing is tried again."""
 _PRIVATE = 0o600
+_ATTEMPTS, _PAUSE = 20, 0.001
+"""How often, and with which pause in seconds, a lock is asked for when a slot is given back."""
 
 
 class Ledger:
@@ -53,8 +57,11 @@ class Ledger:
         self._longest = occupied + IN_FLIGHT
         self._occupied = occupied
         self._mine: deque[float] = deque()
+        self._own: list[float] = []
         self._file: int | None = None
         self._complained = False
+        # A folder that somebody has named is theirs to make.
+        self._made_folder = path.parent.name.startswith(_FOLDER)
         try:
             os.close(self._open())
         except OSError as error:
@@ -85,49 +92,42 @@ class Ledger:
 
     def taken(self, now: float) -> list[float]:
         """Return the loop times (seconds) at which the slots that are taken come free, sorted."""
-        with suppress(OSError):
+        times = array("d")
+        try:
             file = self._open() if self._file is None else self._file
             try:
-                times = array("d")
                 times.frombytes(_whole(os.pread(file, 1 << 20, 0)))
             finally:
                 if self._file is None:
                     os.close(file)
-            # A time far ahead was written before the machine was started anew. One a little ahead
-            # is of a process that read the clock a moment later.
-            return sorted(at for at in times if now < at <= now + 2 * self._longest)
-        return []
+        except OSError as error:
+            # Without the file, at least this process's own calls count.
+            self._complain(error)
+            times.extend(self._own)
+        # A time far ahead was written before the machine was started anew. One a little ahead is
+        # of a process that read the clock a moment later.
+        return sorted(at for at in times if now < at <= now + 2 * self._longest)
 
     def take(self, now: float) -> None:
         """Note a call that is about to be sent. Only while ``locked``."""
         until = now + self._longest
         self._mine.append(until)
+        self._own = [*(at for at in self._own if at > now), until]
         self._write([*self.taken(now), until])
 
     def give_back(self, now: float, *, sent: bool) -> None:
         """Note that a call is over: its slot is taken for a period more, or free."""
-        with self._waited_for():
-            times = self.taken(now)
-            if self._mine:
-                with suppress(ValueError):  # expired, or tidied up
-                    times.remove(self._mine.popleft())
-            self._write([*times, now + self._occupied] if sent else times)
-
-    @contextmanager
-    def _waited_for(self) -> Generator[None, None, None]:
-        """Lock, also where another process must be waited for: it holds it for microseconds."""
-        try:
-            self._file = self._open()
-        except OSError as error:
-            self._complain(error)
-            yield
+        if not self._mine:
             return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(self._file)
-            self._file = None
+        until, over = self._mine.popleft(), now + self._occupied
+        self._own = _moved(self._own, until, over if sent else None)
+        for _ in range(_ATTEMPTS):
+            with self.locked() as is_alone:
+                if is_alone:
+                    self._write(_moved(self.taken(now), until, over if sent else None))
+                    return
+            time.sleep(_PAUSE)
+        # Somebody was stopped while writing. The slot stays taken for longer, which does no harm.
 
     def _write(self, times: list[float]) -> None:
         if self._file is None:
@@ -140,12 +140,28 @@ class Ledger:
             self._complain(error)
 
     def _open(self) -> int:
-        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        try:
+            return os.open(self.path, flags, _PRIVATE)
+        except FileNotFoundError:
+            # Folders for temporary files are tidied up.
+            if not self._made_folder:
+                raise
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            return os.open(self.path, flags, _PRIVATE)
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
             self._complained = True
             log.warning("the call budget is not shared with other processes any more: %s", error)
+
+
+def _moved(times: list[float], until: float, over: float | None) -> list[float]:
+    """Return the times with one replaced, or without it."""
+    left = list(times)
+    with suppress(ValueError):  # expired, or tidied up
+        left.remove(until)
+    return left if over is None else [*left, over]
 
 
 def default_path(account: str) -> Path:
@@ -158,7 +174,7 @@ def default_path(account: str) -> Path:
         ConfigurationError: when the folder is somebody else's.
     """
     # Not the user's home: what the clock says holds until the machine is started anew.
-    folder = Path(tempfile.gettempdir()) / f"hevo_edge-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

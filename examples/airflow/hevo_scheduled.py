@@ -24,7 +24,7 @@ with DAG(
     fresh = HevoSensor(
         task_id="fresh",
         pipeline_id="{{ var.value.hevo_pipeline_id }}",
-        ended_since="{{ data_interval_end - macros.timedelta(hours=6) }}",
+        ended_since="{{ dag_run.start_date - macros.timedelta(hours=6) }}",
         timeout=3 * 3600,
         soft_fail=True,  # no fresh data is no failure here: what follows is skipped
     )

@@ -49,6 +49,9 @@ def on_complete(operator: HevoPipelineOperator, task_instance: Any) -> Any:
     try:
         hevo = connections.read(operator.connection_id).client()
         pipeline, objects = run(_read(hevo, checks.pipeline_id(operator.pipeline_id)))
+        job_id = task_instance.xcom_pull(
+            task_ids=task_instance.task_id, map_indexes=task_instance.map_index, key="job_id"
+        )
     except Exception as error:  # noqa: BLE001 -- lineage must never fail a task that is done
         log.warning("no lineage of Pipeline %s: %s", operator.pipeline_id, error)
         return OperatorLineage()
@@ -58,7 +61,6 @@ def on_complete(operator: HevoPipelineOperator, task_instance: Any) -> Any:
     )
     prefix = pipeline.destination_prefix or ""
     facets: dict[str, Any] = {}
-    job_id = task_instance.xcom_pull(task_ids=task_instance.task_id, key="job_id")
     if job_id:
         facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
             externalQueryId=str(job_id), source=hevo.base_url

@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 
 from hevo_edge import checks
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
-from hevo_edge.integrations.airflow import parameters
+from hevo_edge.errors import NotFound
+from hevo_edge.integrations.airflow import compat, parameters
 from hevo_edge.integrations.airflow.links import HevoPipelineLink
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
 from hevo_edge.options import trigger_options
@@ -135,13 +136,15 @@ class HevoPipelineOperator(BaseOperator):
             AirflowFailException: for what a retry cannot mend, before any request.
             AirflowException: when the run could not be started, or did not end well.
         """
-        return self._go(context, self._deadline())
+        return self._go(context, self._deadline(context))
 
     def execute_again(self, context: Context, event: Any, deadline: float | None = None) -> str:
         """Go on when the Job that was in the way is over."""
         from hevo_edge.integrations.airflow import events  # noqa: PLC0415 -- see the module
 
-        if events.checked(event)["status"] == events.ERROR:
+        # One that is not there any more is not in the way.
+        failed = events.checked(event)["status"] == events.ERROR
+        if failed and event.get("error") != NotFound.__name__:
             raise AirflowException(str(event["message"]))
         return self._go(context, deadline)
 
@@ -211,12 +214,13 @@ class HevoPipelineOperator(BaseOperator):
         event = task.wait(job_id, deadline)
         return self.execute_complete(context, event, task.resumed, deadline)
 
-    def _deadline(self) -> float | None:
-        limits = [self.timeout]
+    def _deadline(self, context: Context) -> float | None:
+        now = time.time()
+        limits = [] if self.timeout is None else [now + self.timeout]
         if self.execution_timeout is not None:
-            limits.append(self.execution_timeout.total_seconds())
-        known = [limit for limit in limits if limit is not None]
-        return time.time() + min(known) if known else None
+            seconds = self.execution_timeout.total_seconds()
+            limits.append(compat.execution_deadline(_ti(context), now, seconds))
+        return min(limits, default=None)
 
     def _task_of(self, context: Context) -> Task:
         # What runs a task needs aiohttp and pydantic, which a DAG file must not load.
@@ -234,6 +238,10 @@ class HevoPipelineOperator(BaseOperator):
         from hevo_edge.integrations.airflow import lineage  # noqa: PLC0415
 
         return lineage.on_complete(self, task_instance)
+
+
+def _ti(context: Any) -> Any:
+    return context["ti"]
 
 
 HevoOperator = HevoPipelineOperator

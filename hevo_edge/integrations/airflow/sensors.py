@@ -106,6 +106,7 @@ class HevoSensor(BaseSensorOperator):
         self.wait_for_job_interval = wait_for_job_interval
         self.wait_for_job_initial_delay = wait_for_job_initial_delay
         self._has_job_id = job_id is not None
+        self._has_ended_since = ended_since is not None
         self._began: datetime | None = None
 
     # -- Airflow's entries ------------------------------------------------------------------------
@@ -162,10 +163,13 @@ class HevoSensor(BaseSensorOperator):
         from hevo_edge.integrations.airflow.triggers import HevoTrigger  # noqa: PLC0415
 
         job_id = self.job_id
-        if self._has_job_id and (job_id is None or str(job_id).strip() in _NOTHING):
+        is_id = isinstance(job_id, (str, int)) and not isinstance(job_id, bool)
+        if self._has_job_id and (not is_id or str(job_id).strip() in _NOTHING):
             raise ConfigurationError(
-                "job_id rendered to nothing; did the task that was to give it run, and push it?"
+                f"job_id rendered to {job_id!r}; did the task that was to give it run, and push it?"
             )
+        if self._has_ended_since and self.ended_since is None:
+            raise ConfigurationError("ended_since rendered to nothing; has this run such a date?")
         by_pipeline = job_id is None
         began = self._began_at(context)
         ended = parameters.moment(self.ended_since, "ended_since") or began
@@ -187,7 +191,7 @@ class HevoSensor(BaseSensorOperator):
         if self._began is None:
             first: datetime | None = None
             if self.mode == "reschedule":
-                first = compat.first_reschedule(_ti(context), context, self.retries)
+                first = compat.first_reschedule(_ti(context), context)
             self._began = first or datetime.now(timezone.utc)
         return self._began
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import backoff
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import HevoClient, IfRunning, Job, checks
+from hevo_edge import HevoClient, IfRunning, Job, TriggerTicket, checks
 from hevo_edge.errors import HevoError, JobCancelled, JobInProgress, RateLimited
 from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
 from hevo_edge.integrations.airflow.running import run, run_aside
 from hevo_edge.integrations.airflow.tickets import resume, tickets_of
-from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours
+from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours, on_timeout
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
@@ -58,6 +59,8 @@ class Task:
     def start(self, deadline: float | None) -> Job | None:
         """Return the Job that this task is about; None when another one is in the way."""
         hevo = self._client()
+        owner = f"{hevo.base_url} {self._account.api_key if self._account else ''}"
+        self.tickets.account = hashlib.sha256(owner.encode()).hexdigest()[:16]
         self.ti.xcom_push(
             key=links.URL_KEY, value=links.pipeline_url(hevo.base_url, self.pipeline_id)
         )
@@ -165,7 +168,7 @@ class Task:
                     poll_interval=self.of.poll_interval,
                     timeout=left,
                     accept_completed_with_failures=self.of.accept_completed_with_failures,
-                    on_timeout=self.of.on_timeout,
+                    on_timeout=on_timeout(self.of.on_timeout, job.certainty),
                 )
             except HevoError as error:
                 return await events.failed(error, self.pipeline_id)
@@ -177,7 +180,7 @@ class Task:
 
     def hand_over(self, job: Job) -> str:
         """Finish without waiting."""
-        self.tickets.forget()
+        self.tickets.done()
         return job.id
 
     def was_cancelled(self, event: Any) -> bool:
@@ -203,7 +206,7 @@ class Task:
                 # The retry is to run again.
                 self.tickets.forget()
             raise AirflowException(str(checked.get("message")))
-        self.tickets.forget()
+        self.tickets.done()
         log.info("%s", checked.get("message"))
         return str(job_id)
 
@@ -211,29 +214,23 @@ class Task:
 
     def kill(self) -> None:
         """Cancel the Job in Hevo, if that is asked for; within seconds, and nothing raised."""
-        job, account = self.job, self._account
+        account, ticket = self._account, self.tickets.last
         if account is None or self.of.cancel_on_kill == "never":
             return
-        if job is None:
-            log.warning("killed before the Job was known; if one was started, a retry finds it")
-            return
-        if not is_ours(job.certainty):
-            log.warning("%s is not surely of this task, so it is left running", job.label)
+        if self.job is None and (ticket is None or ticket.post is None):
             return
 
         def work() -> None:
             if self.of.cancel_on_kill == "user" and not compat.was_ended_by_user(self.ti):
-                log.info("no user has ended the task, so %s is left running", job.label)
+                log.info("no user has ended the task, so its Job is left running")
                 return
             try:
-                asyncio.run(_cancel(account, job.ref))
+                log.info("%s", asyncio.run(_cancel(account, self.job, ticket)))
             except (HevoError, AirflowException) as error:
-                log.warning("%s could not be cancelled: %s", job.label, error)
-            else:
-                log.info("Hevo was asked to cancel %s", job.label)
+                log.warning("the Job could not be cancelled: %s", error)
 
         if not run_aside(work, _KILL):
-            log.warning("cancelling %s takes too long; see whether it is", job.label)
+            log.warning("cancelling the Job takes too long; see in Hevo whether it is")
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -243,6 +240,17 @@ class Task:
         return self._account.client()
 
 
-async def _cancel(account: connections.Account, ref: str) -> None:
+async def _cancel(
+    account: connections.Account, job: Job | None, ticket: TriggerTicket | None
+) -> str:
+    """Cancel the Job if it is surely the task's own; say what was done."""
     async with account.client(timeout=_KILL) as hevo:
-        await hevo.job(ref).cancel()
+        if job is None and ticket is not None:
+            # The task was killed while it was looking for its Job. It may be listed by now.
+            job = await hevo.reconcile(ticket.model_copy(update={"discovery_timeout": _KILL / 2}))
+        if job is None:
+            return "no Job of this task is listed; if one was started, it is left running"
+        if not is_ours(job.certainty):
+            return f"{job.label} is not surely of this task, so it is left running"
+        await hevo.job(job.ref).cancel()
+        return f"Hevo was asked to cancel {job.label}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timezone
@@ -32,6 +33,11 @@ _OURS = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
 def is_ours(certainty: Certainty | str | None) -> bool:
     """Say whether a kill of the task may cancel a Job of this certainty."""
     return certainty in _OURS
+
+
+def on_timeout(asked: str, certainty: Certainty | str | None) -> str:
+    """Return what to do at a deadline; a Job that is not surely the task's own is let be."""
+    return asked if is_ours(certainty) else "raise"
 
 
 class HevoTrigger(BaseTrigger):
@@ -113,7 +119,8 @@ class HevoTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event; see ``events``."""
         try:
-            async with shared_client(self.connection_id) as hevo:
+            patience = math.inf if self.deadline is None else self._left(self.deadline)
+            async with shared_client(self.connection_id, patience=patience) as hevo:
                 payload = await self.outcome(hevo)
         except AirflowException as error:
             # What is wrong with the connection: the task says it better than a traceback.
@@ -124,14 +131,20 @@ class HevoTrigger(BaseTrigger):
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Cancel the Job in Hevo: Airflow (3.3 and later) says that a user has ended the task."""
+        """Cancel the Job in Hevo if a user has ended the task; Airflow 3.3 and later ask for it.
+
+        It asks also when another triggerer has taken over, so the task's state is looked at.
+        """
         if not self.cancel_on_kill or self.job_id is None:
+            return
+        if not await sync_to_async(compat.was_ended_by_user)(self.task_instance):
+            log.info("no user has ended the task, so Job %s is left running", self.job_id)
             return
         if not is_ours(self.certainty):
             log.warning("Job %s is not surely of this task, so it is left running", self.job_id)
             return
         try:
-            async with shared_client(self.connection_id) as hevo:
+            async with shared_client(self.connection_id, fresh=False) as hevo:
                 await hevo.job(self.pipeline_id, self.job_id).cancel()
         except (HevoError, AirflowException) as error:
             log.warning("Job %s could not be cancelled: %s", self.job_id, error)
@@ -150,9 +163,9 @@ class HevoTrigger(BaseTrigger):
     def _wait(self, hevo: HevoClient) -> Coroutine[Any, Any, Job]:
         options: dict[str, Any] = {
             "poll_interval": self.poke_interval,
-            "timeout": None if self.deadline is None else max(self.deadline - time.time(), _SOON),
+            "timeout": None if self.deadline is None else self._left(self.deadline),
             "accept_completed_with_failures": self.accept_completed_with_failures,
-            "on_timeout": self.on_timeout,
+            "on_timeout": on_timeout(self.on_timeout, self.certainty),
         }
         if self.any_end:
             options["accept"] = TERMINAL_STATUSES
@@ -166,12 +179,15 @@ class HevoTrigger(BaseTrigger):
             **options,
         )
 
+    @staticmethod
+    def _left(deadline: float) -> float:
+        return max(deadline - time.time(), _SOON)
+
     async def _kill_where_airflow_does_not(self) -> None:
         """On Airflow 2, find out whether a user has ended the task, and cancel the Job if so."""
         if compat.CALLS_TRIGGERS_ON_KILL or not self.cancel_on_kill:
             return
-        if await sync_to_async(compat.was_ended_by_user)(self.task_instance):
-            await self.on_kill()
+        await self.on_kill()
 
 
 def _moment(text: str | None) -> datetime | None:
