@@ -333,6 +333,8 @@ def test_a_missing_connection_is_named(emu: HevoEmulator, context: Any, deferrab
         sensor(connection_id="nowhere", deferrable=deferrable).execute(context)
 
 
-def test_a_poke_is_a_request_or_two_for_a_job(emu: HevoEmulator) -> None:
+def test_a_poke_takes_hardly_a_request(emu: HevoEmulator) -> None:
     looking.look_once(HevoTrigger(123, job_id=last_job(emu).job_id, deadline=time.time()))
+    # Where the first look is still under way at the deadline, a last one comes.
+    assert {call.endpoint for call in emu.requests} == {"get_job"}
     assert len(emu.requests) <= 2
