@@ -70,6 +70,7 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     soon = fixed(0.05)
     monkeypatch.setattr(discovering, "FIRST_LOOK", 0.05)
     monkeypatch.setattr(discovering, "GAPS", geometric(share=0.1, shortest=0.05, longest=0.5))
+    monkeypatch.setattr(discovering, "UNSURE", 0.5)
     monkeypatch.setattr(discovering, "LISTED", 0.3)
     monkeypatch.setattr(triggering, "LISTED", 0.3)
     monkeypatch.setattr(triggering, "PAUSES", geometric(share=0.1, shortest=0.05, longest=0.5))
