@@ -121,6 +121,40 @@ async def test_when_the_folder_goes_away_calls_go_on_and_it_is_said_once(
     assert caplog.text.count("not shared with other processes any more") == 1
 
 
+async def test_without_the_file_a_process_counts_its_own_calls(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shared = limiter(folder / "calls", 2)
+    (folder / "calls").unlink()
+    folder.rmdir()
+    began = Clock().now()
+    times = [await call(shared) - began for _ in range(3)]
+    assert times[1] == pytest.approx(0)
+    assert times[2] == pytest.approx(WINDOW, abs=1.1)
+
+
+async def test_a_default_folder_that_was_tidied_up_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    shared = limiter(default_path("account"), 2)
+    default_path("account").unlink()
+    default_path("account").parent.rmdir()
+    await call(shared)
+    assert default_path("account").stat().st_size == 8
+
+
+async def test_a_slot_is_given_back_though_somebody_holds_the_lock(path: Path) -> None:
+    ledger, other = Ledger(path, WINDOW), Ledger(path, WINDOW)
+    now = Clock().now()
+    with ledger.locked():
+        ledger.take(now)
+    with other.locked():
+        ledger.give_back(now, sent=True)
+    # Taken for longer than it need be, and the loop was not held up.
+    assert ledger.taken(now) == [now + WINDOW + IN_FLIGHT]
+
+
 async def test_a_lock_that_is_held_is_tried_again_and_blocks_nobody(path: Path) -> None:
     shared, other = limiter(path), Ledger(path, WINDOW)
     with other.locked() as is_alone:

@@ -225,7 +225,7 @@ class Task:
                 log.info("no user has ended the task, so its Job is left running")
                 return
             try:
-                log.info("%s", asyncio.run(_cancel(account, self.job, ticket)))
+                asyncio.run(_cancel(account, self.job, ticket))
             except (HevoError, AirflowException) as error:
                 log.warning("the Job could not be cancelled: %s", error)
 
@@ -242,15 +242,15 @@ class Task:
 
 async def _cancel(
     account: connections.Account, job: Job | None, ticket: TriggerTicket | None
-) -> str:
-    """Cancel the Job if it is surely the task's own; say what was done."""
+) -> None:
     async with account.client(timeout=_KILL) as hevo:
         if job is None and ticket is not None:
             # The task was killed while it was looking for its Job. It may be listed by now.
             job = await hevo.reconcile(ticket.model_copy(update={"discovery_timeout": _KILL / 2}))
         if job is None:
-            return "no Job of this task is listed; if one was started, it is left running"
-        if not is_ours(job.certainty):
-            return f"{job.label} is not surely of this task, so it is left running"
-        await hevo.job(job.ref).cancel()
-        return f"Hevo was asked to cancel {job.label}"
+            log.warning("no Job of this task is listed yet; if one was started, it is left running")
+        elif not is_ours(job.certainty):
+            log.warning("%s is not surely of this task, so it is left running", job.label)
+        else:
+            await hevo.job(job.ref).cancel()
+            log.info("Hevo was asked to cancel %s", job.label)

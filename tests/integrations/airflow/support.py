@@ -70,13 +70,14 @@ class FakeTaskInstance:
         self.run_id = f"manual__{uuid.uuid4()}"
         self.map_index = -1
         self.max_tries = 0
+        self.try_number = 1
         self.first_reschedule_date: datetime | None = None
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
 
-    def xcom_pull(self, task_ids: str, key: str) -> Any:
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int = -1) -> Any:
         return self.xcoms.get(key) if task_ids == self.task_id else None
 
     if AIRFLOW_3:

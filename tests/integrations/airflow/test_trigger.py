@@ -185,10 +185,21 @@ def test_a_job_that_ended_while_no_triggerer_ran_is_success_past_the_deadline(
 
 
 def test_a_deadline_may_cancel_the_job(emu: HevoEmulator) -> None:
+    late: Any = {"deadline": time.time() - 1, "on_timeout": "cancel"}
     job_id = job_of(emu, duration=None)
-    event = event_of(trigger(job_id, deadline=time.time() - 1, on_timeout="cancel"))
+    event = event_of(trigger(job_id, certainty="certain", **late))
     assert event["status"] == "error"
     assert [call.took_effect for call in emu.requests.of("cancel_job")] == [True]
+
+
+@pytest.mark.parametrize("certainty", ["possible", "joined", None])
+def test_a_deadline_never_cancels_a_job_of_somebody_else(
+    emu: HevoEmulator, certainty: str | None
+) -> None:
+    late: Any = {"deadline": time.time() - 1, "on_timeout": "cancel"}
+    job_id = job_of(emu, duration=None)
+    assert event_of(trigger(job_id, certainty=certainty, **late))["status"] == "error"
+    assert emu.requests.of("cancel_job") == []
 
 
 # -- without a Job --------------------------------------------------------------------------------

@@ -178,7 +178,8 @@ def test_a_connection_that_can_never_be_read_fails_by_its_name(
     async def never(connection_id: str) -> Any:
         raise OSError("Airflow is gone")
 
-    monkeypatch.setattr(clients, "_connection", never)
+    monkeypatch.setattr(clients, "get_async_connection", never)
+    monkeypatch.setattr(clients, "_PATIENCE", 0.1)
     event = asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
     assert event["status"] == "error"
     assert re.match("connection 'hevo_airflow_conn_id' cannot be read: .*is gone", event["message"])

@@ -26,11 +26,18 @@ def job_id(emu: HevoEmulator) -> str:
     return start_by_schedule(emu).job_id
 
 
+@pytest.fixture
+def by_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user has marked the task."""
+    monkeypatch.setattr(compat, "was_ended_by_user", lambda _: True)
+
+
 def trigger(job_id: str | None, certainty: str | None = "certain", **options: Any) -> HevoTrigger:
     given = {"poke_interval": 0.05, "cancel_on_kill": True, **options}
     return HevoTrigger(123, job_id=job_id, certainty=certainty, **given)
 
 
+@pytest.mark.usefixtures("by_a_user")
 @pytest.mark.parametrize(
     ("certainty", "cancel_on_kill", "expected"),
     [
@@ -50,11 +57,21 @@ def test_on_kill_cancels_only_a_job_of_its_own(
     assert (last_job(emu).status == "CANCELLING") is bool(expected)
 
 
+@pytest.mark.parametrize("answer", [False, None])
+def test_on_kill_cancels_nothing_when_another_triggerer_has_taken_over(
+    emu: HevoEmulator, job_id: str, monkeypatch: pytest.MonkeyPatch, answer: bool | None
+) -> None:
+    monkeypatch.setattr(compat, "was_ended_by_user", lambda _: answer)
+    asyncio.run(trigger(job_id).on_kill())
+    assert emu.requests.of("cancel_job") == []
+
+
 def test_on_kill_without_a_job_does_nothing(emu: HevoEmulator) -> None:
     asyncio.run(trigger(None).on_kill())
     assert emu.requests == []
 
 
+@pytest.mark.usefixtures("by_a_user")
 def test_on_kill_does_not_raise_when_hevo_refuses(
     emu: HevoEmulator, job_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +81,7 @@ def test_on_kill_does_not_raise_when_hevo_refuses(
     assert "not yours" in caplog.text
 
 
+@pytest.mark.usefixtures("by_a_user")
 def test_on_kill_does_not_raise_when_the_connection_is_gone(
     emu: HevoEmulator, job_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +133,7 @@ def test_on_airflow_3_a_cancellation_alone_cancels_nothing(emu: HevoEmulator, jo
     assert emu.requests.of("cancel_job") == []
 
 
+@pytest.mark.usefixtures("by_a_user")
 @only_airflow_3
 def test_airflow_3_calls_on_kill_after_the_cancellation(emu: HevoEmulator, job_id: str) -> None:
     async def killed() -> None:
