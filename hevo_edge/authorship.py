@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from hevo_edge.enums import RESYNC_TYPES, Certainty, JobStatus
 from hevo_edge.models import JobData
-from hevo_edge.ticket import UNKNOWN, Post, TriggerTicket
+from hevo_edge.ticket import Post, TriggerTicket
 
 CLOCK_SLACK = 5.0
 """Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
@@ -58,7 +58,12 @@ _IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
 
 
 def choose(
-    ticket: TriggerTicket, post: Post, news: Iterable[JobData], *, patient: bool
+    ticket: TriggerTicket,
+    post: Post,
+    news: Iterable[JobData],
+    *,
+    patient: bool,
+    long_ago: bool = False,
 ) -> Found | None:
     """Return the Job that came of a trigger, of those that were not there before.
 
@@ -67,8 +72,9 @@ def choose(
         post: What is known of the POST.
         news: The new Jobs, oldest first.
         patient: Leave out those in doubt: a better one may yet show up.
+        long_ago: Whether the POST was sent long ago, see ``fit_of``.
     """
-    fits = [(fit_of(ticket, post, job), job) for job in news if ticket.fits(job)]
+    fits = [(fit_of(ticket, post, job, long_ago=long_ago), job) for job in news if ticket.fits(job)]
     candidates = [
         (fit, job) for fit, job in fits if fit is not None and not (patient and fit in _IN_DOUBT)
     ]
@@ -81,8 +87,14 @@ def choose(
     return Found(rivals[0].job_id, _certainty(ticket, post, best, rivals), rivals[0])
 
 
-def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
-    """Say how well a new Job fits; None when it is too old, or too new."""
+def fit_of(
+    ticket: TriggerTicket, post: Post, job: JobData, *, long_ago: bool = False
+) -> Fit | None:
+    """Say how well a new Job fits; None when it is too old, or too new.
+
+    Only where the POST was sent long ago can a Job be too new: whoever has just sent it sees its
+    Job, whatever the clocks at Hevo say.
+    """
     span = _span(ticket, post)
     if job.created_ts is None or span is None:
         return Fit.SINCE
@@ -95,7 +107,7 @@ def fit_of(ticket: TriggerTicket, post: Post, job: JobData) -> Fit | None:
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Fit.SINCE
     too_old = created < sent - CLOCK_SLACK
-    too_new = post != UNKNOWN and not ticket.restarts and created > answered + LATEST
+    too_new = long_ago and not ticket.restarts and created > answered + LATEST
     if too_old or too_new:
         return Fit.OLD if too_old and post.accepted else None
     by_hand = _is_resync(ticket, job)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from hevo_edge.authorship import Found, choose
+from hevo_edge.authorship import LATEST, Found, choose
 from hevo_edge.clock import Clock
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
@@ -103,6 +103,9 @@ class _Search:
         self._is_of_another = discovery.is_of_another
         self._started = self._clock.now()
         self._deadline = self._started + ticket.discovery_timeout
+        # Two readings of one kind of clock, perhaps of two machines: minutes do not matter.
+        sent_at = post.sent_at
+        self._long_ago = sent_at is not None and self._clock.wall() - sent_at > LATEST
         self._strangers: dict[str, JobData] = {}
         self._status: str | None = None
         self._has_failed = False
@@ -151,7 +154,7 @@ class _Search:
             return None
         patient = not late and self._clock.now() < self._patient_until
         news = [job for job in news if not self._is_of_another(ticket, job)]
-        found = choose(ticket, post, news, patient=patient)
+        found = choose(ticket, post, news, patient=patient, long_ago=self._long_ago)
         if found is not None and self._has_failed:
             # Our own restart has failed, so this may be the Job of a later one.
             found = replace(found, certainty=Certainty.POSSIBLE)

@@ -26,6 +26,7 @@ class Post(BaseModel):
         took: Seconds from its leaving to the reply, or to the end of the waiting for one; None
             while it is under way, or if who sent it did not live to see.
         answered_at: The moment of Hevo's answer by Hevo's clock, in seconds since 1970.
+        sent_at: When it was about to leave by the sender's clock, in seconds since 1970.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -33,6 +34,7 @@ class Post(BaseModel):
     doubt: str | None = None
     took: float | None = None
     answered_at: float | None = None
+    sent_at: float | None = None
 
     @property
     def accepted(self) -> bool:

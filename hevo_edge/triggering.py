@@ -278,6 +278,8 @@ class Triggers:
         ticket, read_at = memory.ticket, memory.read_at
         assert read_at is not None  # noqa: S101 -- for the type checkers
         sent_at: float | None = None
+        wall = self._clock.wall()
+        under_way = UNDER_WAY.model_copy(update={"sent_at": wall})
 
         def note() -> None:
             # It may have waited for the call budget since it was read. What was created before it
@@ -285,11 +287,11 @@ class Triggers:
             nonlocal sent_at
             sent_at = self._clock.now()
             later = ticket.later(sent_at - read_at)
-            memory.ticket = later.model_copy(update={"post": UNDER_WAY})
+            memory.ticket = later.model_copy(update={"post": under_way})
 
         try:
             # Told before anything leaves: nothing is posted that is not known to whoever resumes.
-            await memory.learn(post=UNDER_WAY)
+            await memory.learn(post=under_way)
             post = await self._send(self._request(ticket), note)
         except JobInProgress as error:
             memory.ticket, refusal = ticket, error
@@ -306,7 +308,7 @@ class Triggers:
             raise
         else:
             took = self._clock.now() - (sent_at or self._clock.now())
-            await memory.learn(post=post.model_copy(update={"took": took}))
+            await memory.learn(post=post.model_copy(update={"took": took, "sent_at": wall}))
             return
         running = await self.preparing.who_runs(ticket.pipeline_id)
         raise Hidden(refusal) if running is None else Busy(running, refusal)

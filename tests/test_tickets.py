@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.ticket import UNDER_WAY
 
 from .conftest import START, client_of
 from .test_triggering import posts, run_as_scheduled, runs
@@ -202,3 +204,18 @@ async def test_a_gateway_that_is_behind_makes_no_stranger_certain(behind: int) -
             pipeline.plan(appears_after=0, duration=600)
             job = await hevo.fire(ticket)
             assert job.id != stranger.job_id or job.certainty is not Certainty.CERTAIN
+
+
+async def test_a_run_that_began_hours_after_a_lost_post_is_of_somebody_else(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
+    yesterday = UNDER_WAY.model_copy(update={"sent_at": time.time() - 86_400})
+    kept = ticket.model_copy(update={"post": yesterday}).dumps()
+    await asyncio.sleep(6 * 3600)
+    stranger = emulator.pipeline(123).start_job(now=emulator.now)
+    await asyncio.sleep(300)
+    async with client_of(emulator) as other:
+        job = await other.fire(TriggerTicket.loads(kept))
+    assert job.id != stranger.job_id
+    assert [call.took_effect for call in emulator.requests.of("sync_now")] == [True]

@@ -11,7 +11,14 @@ from tests.integrations.airflow.support import only_airflow_2, only_airflow_3
 
 BY_USER = ["success", "failed", "skipped", "upstream_failed", "removed"]
 # A task that was cleared goes on with its run.
-AT_WORK = ["running", "deferred", "scheduled", "queued", "up_for_reschedule", "up_for_retry"]
+AT_WORK: list[str | None] = [
+    "running",
+    "deferred",
+    "scheduled",
+    "queued",
+    "up_for_reschedule",
+    "up_for_retry",
+]
 AT_WORK += ["restarting", None]
 
 
