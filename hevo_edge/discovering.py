@@ -90,6 +90,11 @@ class Discovery:
         """
         return await self._search(ticket, post).look_once()
 
+    def is_long_ago(self, post: Post) -> bool:
+        """Say whether a POST was sent so long ago that a new Job cannot be its."""
+        # By two clocks, perhaps; minutes do not matter.
+        return post.sent_at is not None and self.clock.wall() - post.sent_at > LATEST
+
     def _search(self, ticket: TriggerTicket, post: Post) -> _Search:
         return _Search(ticket, post, self)
 
@@ -103,9 +108,7 @@ class _Search:
         self._is_of_another = discovery.is_of_another
         self._started = self._clock.now()
         self._deadline = self._started + ticket.discovery_timeout
-        # Two readings of one kind of clock, perhaps of two machines: minutes do not matter.
-        sent_at = post.sent_at
-        self._long_ago = sent_at is not None and self._clock.wall() - sent_at > LATEST
+        self._long_ago = discovery.is_long_ago(post)
         self._strangers: dict[str, JobData] = {}
         self._status: str | None = None
         self._has_failed = False

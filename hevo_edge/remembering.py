@@ -43,6 +43,12 @@ class Memory:
         return self.ticket.post is not None or self.earlier is not None or self.is_foreign
 
     @property
+    def earlier_post(self) -> Post:
+        """What is known of the POST of ``earlier``: no more than when it was sent."""
+        post = None if self.earlier is None else self.earlier.post
+        return UNKNOWN if post is None else UNKNOWN.model_copy(update={"sent_at": post.sent_at})
+
+    @property
     def must_be_looked_for(self) -> bool:
         """Whether it is from elsewhere, and does not say what became of it there."""
         known = self.ticket.job_id is not None or (self.ticket.post or UNKNOWN).is_over

@@ -186,7 +186,9 @@ class Triggers:
         """Return the running Job if it is the one to return, else do what ``if_running`` says."""
         earlier = memory.earlier
         if earlier is not None and earlier.watermark.is_news(busy.running):
-            found = choose(earlier, UNKNOWN, [busy.running], patient=False)
+            post = memory.earlier_post
+            long_ago = self._discovery.is_long_ago(post)
+            found = choose(earlier, post, [busy.running], patient=False, long_ago=long_ago)
             if found is not None:
                 return await memory.found(found)
         joined = await self.preparing.make_way(memory.ticket, busy.running, busy.refusal)
@@ -221,7 +223,7 @@ class Triggers:
         ticket, post = memory.ticket, memory.ticket.post
         if ticket.job_id is not None or (post is not None and post.accepted):
             return await self._find(memory)
-        found = await self._discovery.seek(memory.earlier or ticket, post or UNKNOWN)
+        found = await self._discovery.seek(memory.earlier or ticket, post or memory.earlier_post)
         return None if found is None else await memory.found(found)
 
     # -- the POST ---------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class Triggers:
                 memory.may_be_fired()
             if memory.ticket.job_id is None and memory.ticket.post is None:
                 if memory.earlier is not None:
-                    found = await self._discovery.glance(memory.earlier, UNKNOWN)
+                    found = await self._discovery.glance(memory.earlier, memory.earlier_post)
                     if found is not None:
                         return await memory.found(found)
                 await self._read(memory)
