@@ -55,8 +55,8 @@ class HevoPipelineOperator(BaseOperator):
             comes before it fails. ``execution_timeout`` counts in the same way.
         on_timeout: ``"raise"``, or ``"cancel"`` the Job in Hevo as well.
         cancel_on_kill: Cancel the Job in Hevo when the task is killed: by a ``"user"``, who marks
-            or clears it; ``"always"``, on a shutdown of the worker or an ``execution_timeout``
-            too; ``"never"``.
+            it as failed or done; ``"always"``, on a shutdown of the worker or an
+            ``execution_timeout`` too; ``"never"``. Only a Job that is surely the task's own.
         durable: Keep the trigger's ticket, so that a retry goes on with the run of a try that was
             cut off instead of starting a second.
 

@@ -14,7 +14,6 @@ from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.journal import RecordedCall
 from tests.integrations.airflow.e2e.api import Api, Run
 from tests.integrations.airflow.e2e.dags import pipelines
-from tests.integrations.airflow.e2e.stack import IS_2
 
 # -- what happens in Hevo -------------------------------------------------------------------------
 
@@ -121,41 +120,20 @@ def test_deferred_task_marked_by_a_user(
     assert len(calls(emulator, pipelines.MARKED, "sync_now", "cancel_job")) == 2
 
 
-@pytest.mark.skipif(IS_2, reason="Airflow 2 says so too late: the new try goes on with the Job")
 def test_deferred_task_cleared_by_a_user(
     airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
 ) -> None:
-    run = clear(airflow, runs, emulator)
-    airflow.stack.until(
-        "a second run", lambda: len(took_effect(emulator, pipelines.CLEARED, "sync_now")) == 2
-    )
-    run.until("cleared", "deferred")
-    job = end(emulator, pipelines.CLEARED)
-    run.until("cleared", "success")
-    assert run.xcom("cleared") == job.job_id
-    first, second = emulator.pipeline(pipelines.CLEARED).jobs
-    assert (first.status, second.job_id) == ("CANCELLED", job.job_id)
-
-
-@pytest.mark.skipif(not IS_2, reason="on Airflow 3 the Job is cancelled")
-def test_deferred_task_cleared_by_a_user_of_airflow_2(
-    airflow: Api, runs: dict[str, Run], emulator: HevoEmulator
-) -> None:
-    run = clear(airflow, runs, emulator)
-    airflow.stack.until("a second try", lambda: run.task("cleared")["try_number"] == 2)
-    job = end(emulator, pipelines.CLEARED)
-    run.until("cleared", "success")
-    assert run.xcom("cleared") == job.job_id
-    assert len(took_effect(emulator, pipelines.CLEARED, "sync_now")) == 1
-
-
-def clear(airflow: Api, runs: dict[str, Run], emulator: HevoEmulator) -> Run:
-    """Clear a task that waits in the triggerer."""
     run = runs["kills"]
     run.until("cleared", "deferred")
     await_look(airflow, emulator, pipelines.CLEARED)
     run.clear("cleared")
-    return run
+    airflow.stack.until("a second try", lambda: run.task("cleared")["try_number"] == 2)
+    run.until("cleared", "deferred")
+    await_look(airflow, emulator, pipelines.CLEARED)
+    job = end(emulator, pipelines.CLEARED)
+    run.until("cleared", "success")
+    assert run.xcom("cleared") == job.job_id
+    assert len(calls(emulator, pipelines.CLEARED, "sync_now", "cancel_job")) == 1
 
 
 def test_task_in_the_worker_marked_by_a_user(
