@@ -168,7 +168,7 @@ class HevoPipelineOperator(BaseOperator):
         """
         task = self._task_of(context)
         if resumed and task.was_cancelled(event):
-            # Whoever clears a task has its Job cancelled, and this try found it still running.
+            # Somebody cancelled the earlier try's Job; this try is to be a run of its own.
             return self._go(context, deadline)
         return task.finish(event)
 

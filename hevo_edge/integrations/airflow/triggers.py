@@ -58,7 +58,7 @@ class HevoTrigger(BaseTrigger):
         on_timeout: At the deadline, ``"raise"`` (an error event), or ``"cancel"`` the Job as well.
         ended_since: Without ``job_id``: a Job that ended since then will do; ISO, with offset.
         started_since: Without ``job_id``: only a Job that started since then; ISO, with offset.
-        cancel_on_kill: Cancel the Job in Hevo when a user marks or clears the task.
+        cancel_on_kill: Cancel the Job in Hevo when a user marks the task as over.
         certainty: How surely the Job is the task's own; only such a one is cancelled.
         any_end: Take every way in which the Job can end for success.
     """
