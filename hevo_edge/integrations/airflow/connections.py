@@ -36,11 +36,14 @@ class Account:
     extras: str = field(default="{}", repr=False)
     """Those of the connection's extras that are known, as sorted JSON."""
 
-    def client(self, *, timeout: float | None = None) -> HevoClient:
+    def client(
+        self, *, timeout: float | None = None, headers: dict[str, str] | None = None
+    ) -> HevoClient:
         """Make a client.
 
         Args:
             timeout: Seconds for a request; by default the connection's, else the SDK's.
+            headers: More headers, beside the connection's.
 
         Raises:
             AirflowFailException: naming the connection, for what is wrong with it.
@@ -55,7 +58,7 @@ class Account:
                 base_url=self.base_url,
                 rate_limit=_rate_limit(extras.get("rate_limit", 100)),
                 timeout=next(limit for limit in limits if limit is not None),
-                headers=_headers(extras.get("headers")),
+                headers={**(_headers(extras.get("headers")) or {}), **(headers or {})},
                 proxy=extras.get("proxy") or None,
                 ssl=_tls(extras.get("verify", True)),
                 dialect=extras.get("dialect", "resync_mode"),
@@ -95,6 +98,8 @@ def account(connection_id: str, connection: Any) -> Account:
         raise wrong("the extra is no JSON") from None
     if not isinstance(given, Mapping):
         raise wrong("the extra is no JSON object")
+    if unknown := sorted(given.keys() - _EXTRAS):
+        log.warning("connection %r: extras that mean nothing here: %s", connection_id, unknown)
     known = {name: given[name] for name in sorted(_EXTRAS & given.keys())}
     region, base_url = _where(host, connection.port, connection.schema)
     return Account(connection_id, login, password, region, base_url, json.dumps(known))

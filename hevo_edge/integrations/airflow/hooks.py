@@ -33,6 +33,9 @@ class HevoHook(BaseHook):
             what may be repeated, with backoff, and nothing else.
         retry_delay: See ``retry_limit``.
         retryable_status_codes: See ``retry_limit``.
+        pipeline_id: See ``retry_limit``; an older generation of the vendor's had it.
+        extra_headers: More headers for every request, beside the connection's.
+        extra_kwargs: See ``pipeline_id``.
     """
 
     conn_name_attr = "connection_id"
@@ -47,9 +50,15 @@ class HevoHook(BaseHook):
         retry_delay: float = 2,
         timeout: float | None = None,
         retryable_status_codes: Collection[int] | None = None,
+        pipeline_id: int | None = None,
+        extra_headers: dict[str, str] | None = None,
+        extra_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.pipeline_id = pipeline_id
+        self.extra_headers = extra_headers
+        self.extra_kwargs = extra_kwargs
         self.connection_id = connection_id or CONNECTION_ID
         self.retry_limit = retry_limit
         self.retry_delay = retry_delay
@@ -71,14 +80,18 @@ class HevoHook(BaseHook):
             AirflowNotFoundException: when there is no such connection.
             AirflowFailException: when it lacks something.
         """
-        return connections.read(self.connection_id).client(timeout=self.timeout)
+        return connections.read(self.connection_id).client(
+            timeout=self.timeout, headers=self.extra_headers
+        )
 
     get_conn = client
 
     async def aclient(self) -> HevoClient:
         """Read the connection without blocking the event loop, and make a client."""
         connection = await get_async_connection(self.connection_id)
-        return connections.account(self.connection_id, connection).client(timeout=self.timeout)
+        return connections.account(self.connection_id, connection).client(
+            timeout=self.timeout, headers=self.extra_headers
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the first Pipeline; say whether that worked, and what was seen."""
@@ -105,7 +118,7 @@ class HevoHook(BaseHook):
         return partial(self._run, method)
 
     def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with parameters.at_run():
+        with parameters.at_run(self.connection_id):
             return run(method(self, *args, **kwargs))
 
     async def get_pipeline_async(self, pipeline_id: int) -> Pipeline:

@@ -93,7 +93,7 @@ class HevoPipelineOperator(BaseOperator):
         super().__init__(**kwargs)
         self.pipeline_id = pipeline_id
         self.connection_id = connection_id
-        with parameters.at_parse():
+        with parameters.at_parse(self.task_id):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.drop_and_load = parameters.drops(drop_and_load, resync_mode)
@@ -145,7 +145,10 @@ class HevoPipelineOperator(BaseOperator):
         # One that is not there any more is not in the way.
         failed = events.checked(event)["status"] == events.ERROR
         if failed and event.get("error") != NotFound.__name__:
-            raise AirflowException(str(event["message"]))
+            raise AirflowException(
+                f"Pipeline {self.pipeline_id}: {self.action} was not started, because another Job "
+                f"was running: {event.get('message')}"
+            )
         return self._go(context, deadline)
 
     def execute_complete(

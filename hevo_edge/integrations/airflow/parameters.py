@@ -11,7 +11,15 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from hevo_edge import checks
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
-from hevo_edge.errors import ConfigurationError, HevoError
+from hevo_edge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    HevoError,
+    NotFound,
+    PermissionDenied,
+    RequestError,
+    TriggerError,
+)
 from hevo_edge.schedules import LONGEST_GAP
 
 Auto = Literal["auto"]
@@ -19,6 +27,7 @@ CANCEL_ON_KILL = ("user", "always", "never")
 LEAST_DISCOVERY = 30.0
 """Seconds; Hevo's docs say that a Job is listed 5 to 15 seconds after it was started."""
 _ATTEMPT = 15.0
+_FINAL = (ConfigurationError, AuthenticationError, PermissionDenied, NotFound)
 # What comes with the action if nothing is asked for is not asked for: a sync of newly included
 # objects is HISTORICAL.
 _DEFAULT_TYPES = {
@@ -29,23 +38,31 @@ _DEFAULT_TYPES = {
 
 
 @contextmanager
-def at_parse() -> Generator[None, None, None]:
-    """Raise what is wrong with a parameter as an AirflowException."""
+def at_parse(task_id: str) -> Generator[None, None, None]:
+    """Raise what is wrong with a parameter as an AirflowException that names the task."""
     try:
         yield
     except ConfigurationError as error:
-        raise AirflowException(str(error)) from error
+        raise AirflowException(f"{error} (task_id: {task_id})") from None
 
 
 @contextmanager
-def at_run() -> Generator[None, None, None]:
+def at_run(connection_id: str) -> Generator[None, None, None]:
     """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry."""
     try:
         yield
-    except ConfigurationError as error:
-        raise AirflowFailException(str(error)) from error
     except HevoError as error:
-        raise AirflowException(str(error)) from error
+        kind = AirflowFailException if isinstance(error, _FINAL) else AirflowException
+        # One exception, for a log that is read at night; it still is the other's __context__.
+        raise kind(_said(error, connection_id)) from None
+
+
+def _said(error: HevoError, connection_id: str) -> str:
+    if isinstance(error, RequestError):
+        return f"{error} (connection {connection_id!r})"
+    if isinstance(error, TriggerError):
+        return f"{error}. In Airflow: retry or clear the task, it goes on with this run"
+    return str(error)
 
 
 def is_literal(value: Any) -> bool:

@@ -13,9 +13,7 @@ T = TypeVar("T")
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end; in a thread of its own where a loop runs in this one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_in_loop():
         return asyncio.run(coroutine)
     results: list[T] = []
     errors: list[BaseException] = []
@@ -32,6 +30,14 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def run_aside(work: Callable[[], None], seconds: float) -> bool:

@@ -81,7 +81,7 @@ class HevoSensor(BaseSensorOperator):
         wait_for_job_initial_delay: float = 10,
         **kwargs: Any,
     ) -> None:
-        with parameters.at_parse():
+        with parameters.at_parse(kwargs.get("task_id", "")):
             # Airflow 3 would raise a ValueError.
             parameters.seconds(poke_interval, "poke_interval")
         super().__init__(poke_interval=poke_interval, **kwargs)
@@ -89,7 +89,7 @@ class HevoSensor(BaseSensorOperator):
         self.connection_id = connection_id
         self.job_id = job_id
         self.ended_since = ended_since
-        with parameters.at_parse():
+        with parameters.at_parse(self.task_id):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.job_type = None if job_type is None else checks.word(job_type, "job_type")
@@ -100,6 +100,8 @@ class HevoSensor(BaseSensorOperator):
             self.wait_for = checks.one_of(wait_for, "wait_for", ("running", "next"))
             if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
                 parameters.moment(ended_since, "ended_since")
+            if job_id is not None and wait_for == "next":
+                raise ConfigurationError("wait_for='next' goes without job_id")
             if ended_since is not None and (job_id is not None or wait_for == "next"):
                 raise ConfigurationError("ended_since goes neither with job_id nor wait_for='next'")
         self.wait_for_job_max_attempts = wait_for_job_max_attempts
@@ -120,14 +122,23 @@ class HevoSensor(BaseSensorOperator):
         """
         if not self.deferrable:
             return super().execute(context)
-        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- see the task
+        from hevo_edge.integrations.airflow import (  # noqa: PLC0415 -- see the task
+            connections,
+            events,
+            looking,
+        )
 
-        with parameters.at_run():
+        with parameters.at_run(self.connection_id):
             trigger = self._trigger(context, time.time() + self.timeout)
         url = links.pipeline_url(
             connections.read(self.connection_id).client().base_url, trigger.pipeline_id
         )
         _ti(context).xcom_push(key=links.URL_KEY, value=url)
+        # What is there already needs no trip through the triggerer.
+        event = looking.look_once(self._trigger(context, time.time()))
+        if event.get("error") != "JobTimeout":
+            return self._finish(context, events.checked(event))
+        self.log.info("waiting in the triggerer, with a look every %s s", self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete")
         raise AssertionError  # defer never returns
 
@@ -139,7 +150,7 @@ class HevoSensor(BaseSensorOperator):
         """
         from hevo_edge.integrations.airflow import events, looking  # noqa: PLC0415 -- see the task
 
-        with parameters.at_run():
+        with parameters.at_run(self.connection_id):
             event = looking.look_once(self._trigger(context, time.time()))
         if event.get("error") == "JobTimeout":
             return False

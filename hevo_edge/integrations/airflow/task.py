@@ -42,7 +42,7 @@ class Task:
     def __init__(self, operator: HevoPipelineOperator, context: Any) -> None:
         self.of = operator
         self.ti = context["ti"]
-        with parameters.at_run():
+        with parameters.at_run(operator.connection_id):
             self.pipeline_id = checks.pipeline_id(operator.pipeline_id)
         self.tickets = tickets_of(context, durable=operator.durable)
         self.job: Job | None = None
@@ -64,7 +64,7 @@ class Task:
         self.ti.xcom_push(
             key=links.URL_KEY, value=links.pipeline_url(hevo.base_url, self.pipeline_id)
         )
-        with parameters.at_run():
+        with parameters.at_run(self.of.connection_id):
             aside = self.of.if_running is IfRunning.WAIT and self.of.deferrable
             try:
                 first = IfRunning.FAIL if aside else self.of.if_running
@@ -73,6 +73,11 @@ class Task:
                 if not aside:
                     raise
                 if error.job is not None:
+                    log.info(
+                        "%s is running: waiting in the triggerer for its end, before %s",
+                        error.job.label,
+                        self.of.action,
+                    )
                     self._in_the_way = error.job
                     return None
                 # Hevo says that one runs, but it cannot be seen, so the triggerer cannot await it.
@@ -124,7 +129,6 @@ class Task:
                 f"Pipeline {self.pipeline_id}: no Job was started and found within the time-out; "
                 "if one was, a retry goes on with it"
             ) from error
-        log.info("Pipeline %s: %s (%s)", self.pipeline_id, job.label, job.certainty)
         return job
 
     # -- wait -------------------------------------------------------------------------------------
@@ -132,6 +136,8 @@ class Task:
     def trigger(self, deadline: float | None) -> HevoTrigger:
         """Return what waits in the triggerer for the Job."""
         assert self.job is not None  # noqa: S101 -- it was started
+        every = self.of.poll_interval
+        log.info("waiting in the triggerer for %s, poll_interval %s", self.job.label, every)
         return HevoTrigger(
             pipeline_id=self.pipeline_id,
             connection_id=self.of.connection_id,
@@ -225,8 +231,9 @@ class Task:
                 log.info("no user has ended the task, so its Job is left running")
                 return
             try:
-                asyncio.run(_cancel(account, self.job, ticket))
-            except (HevoError, AirflowException) as error:
+                if asyncio.run(_cancel(account, self.job, ticket)):
+                    self.tickets.forget()
+            except Exception as error:  # noqa: BLE001 -- a kill must not raise, whatever fails
                 log.warning("the Job could not be cancelled: %s", error)
 
         if not run_aside(work, _KILL):
@@ -242,7 +249,8 @@ class Task:
 
 async def _cancel(
     account: connections.Account, job: Job | None, ticket: TriggerTicket | None
-) -> None:
+) -> bool:
+    """Cancel the Job if it is known, and surely the task's own; say whether it was."""
     async with account.client(timeout=_KILL) as hevo:
         if job is None and ticket is not None:
             # The task was killed while it was looking for its Job. It may be listed by now.
@@ -254,3 +262,5 @@ async def _cancel(
         else:
             await hevo.job(job.ref).cancel()
             log.info("Hevo was asked to cancel %s", job.label)
+            return True
+        return False

@@ -154,9 +154,12 @@ class HevoTrigger(BaseTrigger):
     async def outcome(self, hevo: HevoClient) -> dict[str, Any]:
         """Wait with a client, and return what the event says."""
         try:
-            return events.ended(await self._wait(hevo))
+            payload = events.ended(await self._wait(hevo))
         except HevoError as error:
-            return await events.failed(error, self.pipeline_id)
+            payload = await events.failed(error, self.pipeline_id)
+        if payload["job"] is not None and self.certainty is not None:
+            payload["job"]["certainty"] = self.certainty
+        return payload
 
     # No coroutine function, and no more frames than needed: a triggerer has a thousand waits, and
     # what each frame of each holds on to adds up.
