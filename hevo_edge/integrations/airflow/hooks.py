@@ -43,7 +43,7 @@ class HevoHook(BaseHook):
     conn_type = CONNECTION_TYPE
     hook_name = "Hevo Edge"
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
         self,
         connection_id: str = CONNECTION_ID,
         retry_limit: int = 3,
