@@ -124,7 +124,6 @@ class HevoSensor(BaseSensorOperator):
             return super().execute(context)
         from hevo_edge.integrations.airflow import (  # noqa: PLC0415 -- see the task
             connections,
-            events,
             looking,
         )
 
@@ -137,7 +136,8 @@ class HevoSensor(BaseSensorOperator):
         # What is there already needs no trip through the triggerer.
         event = looking.look_once(self._trigger(context, time.time()))
         if event.get("error") != "JobTimeout":
-            return self._finish(context, events.checked(event))
+            # As if it came from there: soft_fail and its kin are Airflow's.
+            return self.resume_execution("execute_complete", {"event": event}, context)
         self.log.info("waiting in the triggerer, with a look every %s s", self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete")
         raise AssertionError  # defer never returns

@@ -6,7 +6,11 @@ import logging
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
 
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.integrations.airflow import HevoHook
@@ -102,6 +106,17 @@ def test_a_sensor_that_has_nothing_to_wait_for_is_not_deferred(
     start_by_schedule(emu).visible_from = emu.now
     job_id = end_last_job(emu)
     assert sensor(job_id=job_id).execute(context) == job_id
+
+
+def test_a_sensor_that_finds_a_failed_job_at_once_is_skipped_if_it_may_be(
+    emu: HevoEmulator, context: Any
+) -> None:
+    start_by_schedule(emu).visible_from = emu.now
+    job_id = end_last_job(emu, "FAILED")
+    with pytest.raises(AirflowException, match="ended FAILED"):
+        sensor(job_id=job_id).execute(context)
+    with pytest.raises(AirflowSkipException):
+        sensor(job_id=job_id, soft_fail=True).execute(context)
 
 
 def test_an_older_generations_hook_takes_its_arguments(emu: HevoEmulator) -> None:
