@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api, checks
 from hevo_edge.errors import HevoError, NotFound
@@ -15,6 +15,12 @@ from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
 from hevo_edge.integrations.airflow.running import run
 from hevo_edge.models import JobObjectData, ObjectData
+
+if TYPE_CHECKING:
+    # The shim is not typed.
+    from airflow.sdk import BaseHook
+else:
+    from airflow.providers.common.compat.sdk import BaseHook
 
 
 class HevoHook(BaseHook):
@@ -59,7 +65,7 @@ class HevoHook(BaseHook):
         self.pipeline_id = pipeline_id
         self.extra_headers = extra_headers
         self.extra_kwargs = extra_kwargs
-        self.connection_id = connection_id or CONNECTION_ID
+        self.connection_id: str = connection_id or CONNECTION_ID
         self.retry_limit = retry_limit
         self.retry_delay = retry_delay
         self.timeout = timeout

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.providers.common.compat.sdk import XCom
+
+if TYPE_CHECKING:
+    # The shim is not typed.
+    from airflow.sdk import BaseOperatorLink
+else:
+    from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 URL_KEY = "hevo_url"
 """The XCom that holds the address."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import checks
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
@@ -18,9 +18,12 @@ from hevo_edge.integrations.airflow.provider import CONNECTION_ID
 from hevo_edge.options import trigger_options
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    # The shim is not typed.
+    from airflow.sdk import BaseOperator, Context, XComArg
 
     from hevo_edge.integrations.airflow.task import Task
+else:
+    from airflow.providers.common.compat.sdk import BaseOperator
 
 
 class HevoPipelineOperator(BaseOperator):
@@ -65,8 +68,8 @@ class HevoPipelineOperator(BaseOperator):
     """
 
     template_fields: Collection[str] = ("pipeline_id", "connection_id")
-    ui_color = "#e8f0ff"
-    operator_extra_links = (HevoPipelineLink(),)
+    ui_color: str = "#e8f0ff"
+    operator_extra_links: Collection[Any] = (HevoPipelineLink(),)
 
     def __init__(
         self,
@@ -96,7 +99,7 @@ class HevoPipelineOperator(BaseOperator):
         with parameters.at_parse(self.task_id):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
-            self.drop_and_load = parameters.drops(drop_and_load, resync_mode)
+            self.drop_and_load: bool = parameters.drops(drop_and_load, resync_mode)
             options = trigger_options(
                 action,
                 job_type,
@@ -106,21 +109,23 @@ class HevoPipelineOperator(BaseOperator):
             self.poll_interval: float | parameters.Auto = parameters.interval(
                 poll_interval, "poll_interval"
             )
-            self.discovery_timeout = parameters.discovery_timeout(retry_limit, self.poll_interval)
-            self.deferrable = checks.flag(deferrable, "deferrable")
-            self.wait_for_completion = checks.flag(wait_for_completion, "wait_for_completion")
-            self.accept_completed_with_failures = checks.flag(
+            self.discovery_timeout: float = parameters.discovery_timeout(
+                retry_limit, self.poll_interval
+            )
+            self.deferrable: bool = checks.flag(deferrable, "deferrable")
+            self.wait_for_completion: bool = checks.flag(wait_for_completion, "wait_for_completion")
+            self.accept_completed_with_failures: bool = checks.flag(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
-            self.timeout = parameters.optional_seconds(timeout, "timeout")
-            self.on_timeout = checks.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
-            self.cancel_on_kill = checks.one_of(
+            self.timeout: float | None = parameters.optional_seconds(timeout, "timeout")
+            self.on_timeout: str = checks.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
+            self.cancel_on_kill: str = checks.one_of(
                 cancel_on_kill, "cancel_on_kill", parameters.CANCEL_ON_KILL
             )
-            self.durable = checks.flag(durable, "durable")
-        self.action = options.action
-        self.job_type = options.job_type
-        self.if_running = options.if_running
+            self.durable: bool = checks.flag(durable, "durable")
+        self.action: PipelineAction = options.action
+        self.job_type: str | None = options.job_type
+        self.if_running: IfRunning = options.if_running
         self.retry_limit = retry_limit
         self.ensure_new_job = ensure_new_job
         self.resync_mode = resync_mode

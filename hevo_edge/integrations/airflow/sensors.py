@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
-    BaseSensorOperator,
     PokeReturnValue,
 )
 
@@ -21,9 +20,12 @@ from hevo_edge.integrations.airflow import compat, links, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    # The shim is not typed.
+    from airflow.sdk import BaseSensorOperator, Context, XComArg
 
     from hevo_edge.integrations.airflow.triggers import HevoTrigger
+else:
+    from airflow.providers.common.compat.sdk import BaseSensorOperator
 
 _NOTHING = {"", "None", "null"}
 """What a template renders to when there was nothing to pull."""
@@ -61,8 +63,8 @@ class HevoSensor(BaseSensorOperator):
     """
 
     template_fields: Collection[str] = ("pipeline_id", "connection_id", "job_id", "ended_since")
-    ui_color = "#e8f0ff"
-    operator_extra_links = (links.HevoPipelineLink(),)
+    ui_color: str = "#e8f0ff"
+    operator_extra_links: Collection[Any] = (links.HevoPipelineLink(),)
 
     def __init__(
         self,
@@ -92,12 +94,14 @@ class HevoSensor(BaseSensorOperator):
         with parameters.at_parse(self.task_id):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
-            self.job_type = None if job_type is None else checks.word(job_type, "job_type")
-            self.accept_completed_with_failures = checks.flag(
+            self.job_type: str | None = (
+                None if job_type is None else checks.word(job_type, "job_type")
+            )
+            self.accept_completed_with_failures: bool = checks.flag(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
-            self.deferrable = checks.flag(deferrable, "deferrable")
-            self.wait_for = checks.one_of(wait_for, "wait_for", ("running", "next"))
+            self.deferrable: bool = checks.flag(deferrable, "deferrable")
+            self.wait_for: str = checks.one_of(wait_for, "wait_for", ("running", "next"))
             if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
                 parameters.moment(ended_since, "ended_since")
             if job_id is not None and wait_for == "next":

@@ -15,7 +15,7 @@ from hevo_edge import HevoClient, IfRunning, Job, TriggerTicket, checks
 from hevo_edge.errors import HevoError, JobCancelled, JobInProgress, RateLimited
 from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
 from hevo_edge.integrations.airflow.running import run, run_aside
-from hevo_edge.integrations.airflow.tickets import resume, tickets_of
+from hevo_edge.integrations.airflow.tickets import Tickets, resume, tickets_of
 from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours, on_timeout
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class Task:
 
     def __init__(self, operator: HevoPipelineOperator, context: Any) -> None:
         self.of = operator
-        self.ti = context["ti"]
+        self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
-            self.pipeline_id = checks.pipeline_id(operator.pipeline_id)
-        self.tickets = tickets_of(context, durable=operator.durable)
+            self.pipeline_id: int = checks.pipeline_id(operator.pipeline_id)
+        self.tickets: Tickets = tickets_of(context, durable=operator.durable)
         self.job: Job | None = None
         self.resumed: bool = False
         self._in_the_way: Job | None = None

@@ -81,10 +81,10 @@ class HevoTrigger(BaseTrigger):
         any_end: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.pipeline_id = checks.pipeline_id(pipeline_id)
+        self.pipeline_id: int = checks.pipeline_id(pipeline_id)
         self.connection_id = connection_id
         self.job_id = job_id
-        self.job_type = None if job_type is None else str(job_type)
+        self.job_type: str | None = None if job_type is None else str(job_type)
         self.poke_interval = poke_interval
         self.accept_completed_with_failures = accept_completed_with_failures
         self.deadline = deadline
@@ -92,7 +92,7 @@ class HevoTrigger(BaseTrigger):
         self.ended_since = ended_since
         self.started_since = started_since
         self.cancel_on_kill = cancel_on_kill
-        self.certainty = None if certainty is None else str(certainty)
+        self.certainty: str | None = None if certainty is None else str(certainty)
         self.any_end = any_end
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
