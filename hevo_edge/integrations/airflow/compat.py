@@ -18,6 +18,11 @@ _RESUMING = 30.0
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 
 
+def ti_of(context: Any) -> Any:
+    """Return a context's task instance, whose type differs between the two."""
+    return context["ti"]
+
+
 def was_ended_by_user(ti: Any) -> bool | None:
     """Say whether somebody has marked the task instance as over, while its code still runs.
 

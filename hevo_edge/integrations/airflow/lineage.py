@@ -40,7 +40,7 @@ _HOSTS = ("host", "account_url", "account", "project_id", "database_host", "buck
 
 
 def on_complete(operator: HevoPipelineOperator, task_instance: Any) -> Any:
-    """Return the operator's OpenLineage facets; None when Hevo cannot be asked."""
+    """Return the operator's OpenLineage facets; empty ones when Hevo cannot be asked."""
     # OpenLineage is another extra, and whoever has it not does not call this.
     from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
     from openlineage.client.event_v2 import Dataset  # noqa: PLC0415

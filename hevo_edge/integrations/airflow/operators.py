@@ -227,7 +227,7 @@ class HevoPipelineOperator(BaseOperator):
         limits = [] if self.timeout is None else [now + self.timeout]
         if self.execution_timeout is not None:
             seconds = self.execution_timeout.total_seconds()
-            limits.append(compat.execution_deadline(_ti(context), now, seconds))
+            limits.append(compat.execution_deadline(compat.ti_of(context), now, seconds))
         return min(limits, default=None)
 
     def _task_of(self, context: Context) -> Task:
@@ -246,10 +246,6 @@ class HevoPipelineOperator(BaseOperator):
         from hevo_edge.integrations.airflow import lineage  # noqa: PLC0415
 
         return lineage.on_complete(self, task_instance)
-
-
-def _ti(context: Any) -> Any:
-    return context["ti"]
 
 
 HevoOperator = HevoPipelineOperator

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 
 from hevo_edge import checks
 from hevo_edge.enums import JobType
-from hevo_edge.errors import ConfigurationError
+from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.integrations.airflow import compat, links, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 else:
     from airflow.providers.common.compat.sdk import BaseSensorOperator
 
+_TIMED_OUT = JobTimeout.__name__
 _NOTHING = {"", "None", "null"}
 """What a template renders to when there was nothing to pull."""
 
@@ -50,7 +51,7 @@ class HevoSensor(BaseSensorOperator):
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         deferrable: Wait in the triggerer.
         ended_since: Without ``job_id``: a Job that ended well at this moment or later will do; a
-            datetime or ISO text with an offset. Templated, ``"{{ data_interval_start }}"`` say.
+            datetime or ISO text with an offset. Templated.
         wait_for: Without ``job_id``: ``"running"``, the Job that runs now, else the next; or
             ``"next"``, only one that starts after the sensor did.
         wait_for_job_max_attempts: Accepted as the vendor's provider has it, without effect: that
@@ -133,13 +134,12 @@ class HevoSensor(BaseSensorOperator):
 
         with parameters.at_run(self.connection_id):
             trigger = self._trigger(context, time.time() + self.timeout)
-        url = links.pipeline_url(
-            connections.read(self.connection_id).client().base_url, trigger.pipeline_id
-        )
-        _ti(context).xcom_push(key=links.URL_KEY, value=url)
+        hevo = connections.read(self.connection_id).client()
+        url = links.pipeline_url(hevo.base_url, trigger.pipeline_id)
+        compat.ti_of(context).xcom_push(key=links.URL_KEY, value=url)
         # What is there already needs no trip through the triggerer.
-        event = looking.look_once(self._trigger(context, time.time()))
-        if event.get("error") != "JobTimeout":
+        event = looking.look_once(self._trigger(context, time.time()), hevo)
+        if event.get("error") != _TIMED_OUT:
             # As if it came from there: soft_fail and its kin are Airflow's.
             return self.resume_execution("execute_complete", {"event": event}, context)
         self.log.info("waiting in the triggerer, with a look every %s s", self.poke_interval)
@@ -156,7 +156,7 @@ class HevoSensor(BaseSensorOperator):
 
         with parameters.at_run(self.connection_id):
             event = looking.look_once(self._trigger(context, time.time()))
-        if event.get("error") == "JobTimeout":
+        if event.get("error") == _TIMED_OUT:
             return False
         job_id = self._finish(context, events.checked(event))
         return PokeReturnValue(is_done=True, xcom_value=job_id)
@@ -206,20 +206,16 @@ class HevoSensor(BaseSensorOperator):
         if self._began is None:
             first: datetime | None = None
             if self.mode == "reschedule":
-                first = compat.first_reschedule(_ti(context), context)
+                first = compat.first_reschedule(compat.ti_of(context), context)
             self._began = first or datetime.now(timezone.utc)
         return self._began
 
     def _finish(self, context: Context, event: dict[str, Any]) -> str:
         if event.get("job") is not None:
-            _ti(context).xcom_push(key="job", value=event["job"])
+            compat.ti_of(context).xcom_push(key="job", value=event["job"])
         if event["status"] == "success":
             self.log.info("%s", event.get("message"))
             return str(event["job_id"])
-        if event.get("error") == "JobTimeout":
+        if event.get("error") == _TIMED_OUT:
             raise AirflowSensorTimeout(str(event.get("message")))
         raise AirflowException(str(event.get("message")))
-
-
-def _ti(context: Any) -> Any:
-    return context["ti"]

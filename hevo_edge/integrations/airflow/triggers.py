@@ -126,7 +126,8 @@ class HevoTrigger(BaseTrigger):
             # What is wrong with the connection: the task says it better than a traceback.
             payload = events.failure(error, str(error), self.pipeline_id)
         except asyncio.CancelledError:
-            await self._kill_where_airflow_does_not()
+            if not compat.CALLS_TRIGGERS_ON_KILL:
+                await self.on_kill()
             raise
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
@@ -185,12 +186,6 @@ class HevoTrigger(BaseTrigger):
     @staticmethod
     def _left(deadline: float) -> float:
         return max(deadline - time.time(), _SOON)
-
-    async def _kill_where_airflow_does_not(self) -> None:
-        """On Airflow 2, find out whether a user has ended the task, and cancel the Job if so."""
-        if compat.CALLS_TRIGGERS_ON_KILL or not self.cancel_on_kill:
-            return
-        await self.on_kill()
 
 
 def _moment(text: str | None) -> datetime | None:
