@@ -16,7 +16,7 @@ import tempfile
 import time
 from array import array
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,12 +45,16 @@ class Ledger:
     Args:
         path: The file; it is made if it is not there.
         occupied: The longest time, in seconds, for which a slot is taken once its call is over.
+        make_folder: Makes the file's folder anew, should somebody tidy it up; None where that is
+            not ours to make.
 
     Raises:
         ConfigurationError: when the file cannot be used.
     """
 
-    def __init__(self, path: Path, occupied: float) -> None:
+    def __init__(
+        self, path: Path, occupied: float, make_folder: Callable[[], Path] | None = None
+    ) -> None:
         if sys.platform == "win32":
             raise ConfigurationError("processes can share a RateLimit on POSIX systems only")
         self.path = path
@@ -60,8 +64,7 @@ class Ledger:
         self._own: list[float] = []
         self._file: int | None = None
         self._complained = False
-        # A folder that somebody has named is theirs to make.
-        self._made_folder = path.parent.name.startswith(_FOLDER)
+        self._make_folder = make_folder
         try:
             os.close(self._open())
         except OSError as error:
@@ -144,10 +147,9 @@ class Ledger:
         try:
             return os.open(self.path, flags, _PRIVATE)
         except FileNotFoundError:
-            # Folders for temporary files are tidied up.
-            if not self._made_folder:
+            if self._make_folder is None:
                 raise
-            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._make_folder()
             return os.open(self.path, flags, _PRIVATE)
 
     def _complain(self, error: OSError) -> None:
@@ -164,6 +166,21 @@ def _moved(times: list[float], until: float, over: float | None) -> list[float]:
     return left if over is None else [*left, over]
 
 
+def private_folder() -> Path:
+    """Make this user's folder for such files, if it is not there, and return it.
+
+    Raises:
+        OSError: when it cannot be made, or is somebody else's.
+    """
+    # Not the user's home: what the clock says holds until the machine is started anew.
+    folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{folder} is not this user's")
+    return folder
+
+
 def default_path(account: str) -> Path:
     """Return the file that the processes of this user share for an account of Hevo.
 
@@ -171,17 +188,12 @@ def default_path(account: str) -> Path:
         account: What tells accounts apart; it may hold secrets, and only its hash is used.
 
     Raises:
-        ConfigurationError: when the folder is somebody else's.
+        ConfigurationError: when the folder cannot be made, or is somebody else's.
     """
-    # Not the user's home: what the clock says holds until the machine is started anew.
-    folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        folder = private_folder()
     except OSError as error:
         raise ConfigurationError(f"the RateLimit cannot be shared: {error}") from error
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        raise ConfigurationError(f"the RateLimit cannot be shared: {folder} is not this user's")
     return folder / f"{hashlib.sha256(account.encode()).hexdigest()[:24]}.calls"
 
 

@@ -27,7 +27,7 @@ from typing import Final, Literal, TypeAlias
 from hevo_edge import checks
 from hevo_edge.clock import Clock
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.ledger import BUSY, Ledger, default_path
+from hevo_edge.ledger import BUSY, Ledger, default_path, private_folder
 from hevo_edge.loops import PerLoop
 
 log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
@@ -111,8 +111,10 @@ class RateLimit:
         """
         if self.shared is False:
             return None
-        path = default_path(account) if self.shared is True else Path(self.shared)
-        return Ledger(path, self.period + self.margin)
+        occupied = self.period + self.margin
+        if self.shared is True:
+            return Ledger(default_path(account), occupied, private_folder)
+        return Ledger(Path(self.shared), occupied)
 
     def ceiling(self, priority: Priority) -> int:
         """Return how many calls of the window may be taken when one of ``priority`` is next."""

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import backoff
 from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import HevoClient, IfRunning, Job, TriggerTicket, checks
-from hevo_edge.errors import HevoError, JobCancelled, JobInProgress, RateLimited
+from hevo_edge.errors import JobCancelled, JobInProgress, RateLimited
 from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
 from hevo_edge.integrations.airflow.running import run, run_aside
 from hevo_edge.integrations.airflow.tickets import Tickets, resume, tickets_of
-from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours, on_timeout
+from hevo_edge.integrations.airflow.triggers import HevoTrigger, is_ours, time_left
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
-_SOON = 0.001
 _KILL = 4.0
 """Seconds that a kill may take: Airflow's supervisor kills for good after five."""
 
@@ -121,7 +119,7 @@ class Task:
                 on_ticket=self.tickets.save,
             )
 
-        left = None if deadline is None else max(deadline - time.time(), _SOON)
+        left = None if deadline is None else time_left(deadline)
         try:
             job = await asyncio.wait_for(started(), left)
         except (asyncio.TimeoutError, TimeoutError) as error:
@@ -138,17 +136,7 @@ class Task:
         assert self.job is not None  # noqa: S101 -- it was started
         every = self.of.poll_interval
         log.info("waiting in the triggerer for %s, poll_interval %s", self.job.label, every)
-        return HevoTrigger(
-            pipeline_id=self.pipeline_id,
-            connection_id=self.of.connection_id,
-            job_id=self.job.id,
-            poke_interval=self.of.poll_interval,
-            accept_completed_with_failures=self.of.accept_completed_with_failures,
-            deadline=deadline,
-            on_timeout=self.of.on_timeout,
-            cancel_on_kill=self.of.cancel_on_kill != "never",
-            certainty=self.job.certainty,
-        )
+        return self._waiting(self.job, deadline)
 
     def trigger_for_other(self, deadline: float | None) -> HevoTrigger:
         """Return what waits in the triggerer for the Job that is in the way."""
@@ -166,21 +154,20 @@ class Task:
         """Wait here for the Job; return how that ended, as the trigger would."""
         hevo = self._client()
         job = hevo.pipeline(self.pipeline_id).job(job_id) if self.job is None else self.job
+        return run(self._waiting(job, deadline).outcome(hevo, job))
 
-        async def waited() -> dict[str, Any]:
-            left = None if deadline is None else max(deadline - time.time(), _SOON)
-            try:
-                await job.await_completion(
-                    poll_interval=self.of.poll_interval,
-                    timeout=left,
-                    accept_completed_with_failures=self.of.accept_completed_with_failures,
-                    on_timeout=on_timeout(self.of.on_timeout, job.certainty),
-                )
-            except HevoError as error:
-                return await events.failed(error, self.pipeline_id)
-            return events.ended(job)
-
-        return run(waited())
+    def _waiting(self, job: Job, deadline: float | None) -> HevoTrigger:
+        return HevoTrigger(
+            pipeline_id=self.pipeline_id,
+            connection_id=self.of.connection_id,
+            job_id=job.id,
+            poke_interval=self.of.poll_interval,
+            accept_completed_with_failures=self.of.accept_completed_with_failures,
+            deadline=deadline,
+            on_timeout=self.of.on_timeout,
+            cancel_on_kill=self.of.cancel_on_kill != "never",
+            certainty=job.certainty,
+        )
 
     # -- finish -----------------------------------------------------------------------------------
 

@@ -30,6 +30,11 @@ _OURS = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
 """How surely a Job must be the task's own for a kill of the task to cancel it."""
 
 
+def time_left(deadline: float) -> float:
+    """Return the seconds until a moment since 1970; hardly any, where it has passed."""
+    return max(deadline - time.time(), _SOON)
+
+
 def is_ours(certainty: Certainty | str | None) -> bool:
     """Say whether a kill of the task may cancel a Job of this certainty."""
     return certainty in _OURS
@@ -119,7 +124,7 @@ class HevoTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event; see ``events``."""
         try:
-            patience = math.inf if self.deadline is None else self._left(self.deadline)
+            patience = math.inf if self.deadline is None else time_left(self.deadline)
             async with shared_client(self.connection_id, patience=patience) as hevo:
                 payload = await self.outcome(hevo)
         except AirflowException as error:
@@ -152,10 +157,15 @@ class HevoTrigger(BaseTrigger):
         else:
             log.info("Hevo was asked to cancel Job %s", self.job_id)
 
-    async def outcome(self, hevo: HevoClient) -> dict[str, Any]:
-        """Wait with a client, and return what the event says."""
+    async def outcome(self, hevo: HevoClient, job: Job | None = None) -> dict[str, Any]:
+        """Wait with a client, and return what the event says.
+
+        Args:
+            hevo: The client.
+            job: The Job, where more is known of it than its id.
+        """
         try:
-            payload = events.ended(await self._wait(hevo))
+            payload = events.ended(await self._wait(hevo, job))
         except HevoError as error:
             payload = await events.failed(error, self.pipeline_id)
         if payload["job"] is not None and self.certainty is not None:
@@ -164,10 +174,10 @@ class HevoTrigger(BaseTrigger):
 
     # No coroutine function, and no more frames than needed: a triggerer has a thousand waits, and
     # what each frame of each holds on to adds up.
-    def _wait(self, hevo: HevoClient) -> Coroutine[Any, Any, Job]:
+    def _wait(self, hevo: HevoClient, job: Job | None) -> Coroutine[Any, Any, Job]:
         options: dict[str, Any] = {
             "poll_interval": self.poke_interval,
-            "timeout": None if self.deadline is None else self._left(self.deadline),
+            "timeout": None if self.deadline is None else time_left(self.deadline),
             "accept_completed_with_failures": self.accept_completed_with_failures,
             "on_timeout": on_timeout(self.on_timeout, self.certainty),
         }
@@ -175,17 +185,13 @@ class HevoTrigger(BaseTrigger):
             options["accept"] = TERMINAL_STATUSES
         pipeline = hevo.pipeline(self.pipeline_id)
         if self.job_id is not None:
-            return pipeline.job(self.job_id).wait(WaitOptions.check(**options))
+            return (job or pipeline.job(self.job_id)).wait(WaitOptions.check(**options))
         return pipeline.await_completion(
             job_type=self.job_type,
             ended_since=_moment(self.ended_since),
             started_since=_moment(self.started_since),
             **options,
         )
-
-    @staticmethod
-    def _left(deadline: float) -> float:
-        return max(deadline - time.time(), _SOON)
 
 
 def _moment(text: str | None) -> datetime | None:
