@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import Dialect, ResyncMode
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import (
@@ -72,16 +72,16 @@ def _acknowledged(body: bytes) -> Any:
 
 
 def _pipeline(pipeline_id: Any, rest: str = "") -> str:
-    return f"{_BASE}/pipelines/{checks.pipeline_id(pipeline_id)}{rest}"
+    return f"{_BASE}/pipelines/{validation.pipeline_id(pipeline_id)}{rest}"
 
 
 def _job(pipeline_id: Any, job_id: Any, rest: str = "") -> str:
-    segment = quote(checks.identifier(job_id, "job_id"), safe="")
+    segment = quote(validation.identifier(job_id, "job_id"), safe="")
     return _pipeline(pipeline_id, f"/jobs/{segment}{rest}")
 
 
 def _destination(destination_id: Any) -> str:
-    number = checks.count(destination_id, "destination_id")
+    number = validation.count(destination_id, "destination_id")
     return f"{_BASE}/destinations/{number}"
 
 
@@ -224,7 +224,7 @@ def list_objects(
 
 def get_object(pipeline_id: int, object_id: str) -> Request[ObjectData]:
     """19. Get an object."""
-    segment = quote(checks.identifier(object_id, "object_id"), safe="")
+    segment = quote(validation.identifier(object_id, "object_id"), safe="")
     path = _pipeline(pipeline_id, f"/objects/{segment}")
     return Request("get_object", "GET", path, _read_object)
 
@@ -262,7 +262,7 @@ def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
     given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
     if not given:
         raise ConfigurationError("object_ids must name at least one object")
-    return [checks.identifier(object_id, "object id") for object_id in given]
+    return [validation.identifier(object_id, "object id") for object_id in given]
 
 
 def update_objects(pipeline_id: int, body: Json) -> Request[Any]:

@@ -14,12 +14,12 @@ import asyncio
 import logging
 from collections import deque
 
+from hevo_edge._common.clock import Clock
+from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.agenda import Agenda, Turns
-from hevo_edge.clock import Clock
 from hevo_edge.errors import HevoError
 from hevo_edge.experience import Experience
 from hevo_edge.looks import Eyes, Look
-from hevo_edge.loops import PerLoop
 from hevo_edge.models import JobData
 from hevo_edge.watched import Follower, JobKey, OwnLook, Watched
 

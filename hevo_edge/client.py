@@ -8,9 +8,10 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-from hevo_edge import api, checks
+from hevo_edge import api
+from hevo_edge._common import validation
+from hevo_edge._common.clock import Clock
 from hevo_edge.awaiting import Watcher
-from hevo_edge.clock import Clock
 from hevo_edge.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
@@ -180,8 +181,8 @@ class HevoClient:
             ConfigurationError: when the ref or an id is none.
         """
         if job_id is None:
-            return Job(self, *checks.job_ref(ref))
-        return Job(self, checks.pipeline_id(ref), checks.identifier(job_id, "job_id"))
+            return Job(self, *validation.job_ref(ref))
+        return Job(self, validation.pipeline_id(ref), validation.identifier(job_id, "job_id"))
 
     # -- many jobs --------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class HevoClient:
             The Jobs in the order given; with ``on_failure="return"``, the HevoError of each that
             did not succeed.
         """
-        checks.one_of(on_failure, "on_failure", ("raise", "return"))
+        validation.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
         async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
             results = {place: result async for place, result in ended}
@@ -249,7 +250,7 @@ class HevoClient:
                 yield the HevoError of a Job that did not succeed (``error.job`` is the Job).
             **wait: The keywords of ``Job.await_completion``, for each.
         """
-        checks.one_of(on_failure, "on_failure", ("raise", "return"))
+        validation.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
         async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
             async for _, result in ended:
@@ -271,7 +272,7 @@ class HevoClient:
 
         Raises: as ``Pipeline.trigger``.
         """
-        checks.callback(on_ticket, "on_ticket")
+        validation.callback(on_ticket, "on_ticket")
         found = await self.triggers.fire(self._ticket(ticket), on_ticket)
         return Job(self, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty)
 

@@ -12,7 +12,7 @@ from ssl import SSLContext
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge._version import __version__
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
@@ -62,9 +62,9 @@ class Config:
         key = _credential(api_key, "api_key", ENV_KEY)
         secret = _credential(api_secret, "api_secret", ENV_SECRET)
         self.base_url: str = _base_url(region, base_url, insecure=insecure)
-        self.timeout: float = checks.seconds(timeout, "timeout")
-        self.max_retries: int = checks.count(max_retries, "max_retries", at_least=0)
-        self.dialect: Dialect = checks.choice(Dialect, dialect, "dialect")
+        self.timeout: float = validation.seconds(timeout, "timeout")
+        self.max_retries: int = validation.count(max_retries, "max_retries", at_least=0)
+        self.dialect: Dialect = validation.choice(Dialect, dialect, "dialect")
         self.proxy: str | None = None if proxy is None else _proxy(proxy)
         if not isinstance(ssl, (bool, SSLContext)):
             raise ConfigurationError(f"ssl must be an ssl.SSLContext, True or False, not {ssl!r}")

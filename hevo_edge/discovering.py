@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from hevo_edge._common.clock import Clock
 from hevo_edge.authorship import LATEST, Found, choose
-from hevo_edge.clock import Clock
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
     HevoError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, can_come_of
 from hevo_edge.errors import ConfigurationError
 
@@ -36,14 +36,14 @@ def trigger_options(
     Raises:
         ConfigurationError: when one is wrong, or they do not go together.
     """
-    checked = checks.choice(PipelineAction, action, "action")
+    checked = validation.choice(PipelineAction, action, "action")
     if drop_and_load and checked is not PipelineAction.RESYNC:
         raise ConfigurationError("drop_and_load goes with PipelineAction.RESYNC, not SYNC_NOW")
-    wanted = None if job_type is None else checks.word(job_type, "job_type")
+    wanted = None if job_type is None else validation.word(job_type, "job_type")
     if wanted is not None and not can_come_of(checked, wanted):
         raise ConfigurationError(f"job_type: a Job of type {wanted} cannot come of {checked}")
     if wanted is not None and wanted not in JobType.__members__:
         log.warning("job_type %r is none that is known; is it misspelt?", wanted)
     return TriggerOptions(
-        checked, wanted, bool(drop_and_load), checks.choice(IfRunning, if_running, "if_running")
+        checked, wanted, bool(drop_and_load), validation.choice(IfRunning, if_running, "if_running")
     )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hevo_edge import api, checks
+from hevo_edge import api
+from hevo_edge._common import validation
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
@@ -56,7 +57,7 @@ class Pipeline:
     def __init__(
         self, hevo: HevoClient, pipeline_id: int | str, data: PipelineData | None = None
     ) -> None:
-        self.id: int = checks.pipeline_id(pipeline_id)
+        self.id: int = validation.pipeline_id(pipeline_id)
         self.data = data
         self._hevo = hevo
 
@@ -212,9 +213,9 @@ class Pipeline:
         Raises:
             ConfigurationError: for wrong options, before any request.
         """
-        wanted_type = None if job_type is None else checks.word(job_type, "job_type")
-        wanted_status = None if status is None else checks.word(status, "status")
-        left = None if limit is None else checks.count(limit, "limit")
+        wanted_type = None if job_type is None else validation.word(job_type, "job_type")
+        wanted_status = None if status is None else validation.word(status, "status")
+        left = None if limit is None else validation.count(limit, "limit")
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
         async for data in jobs_newest_first(self._pages(size)):
@@ -233,7 +234,7 @@ class Pipeline:
         Args:
             job_type: Only a Job of this type.
         """
-        wanted = None if job_type is None else checks.word(job_type, "job_type")
+        wanted = None if job_type is None else validation.word(job_type, "job_type")
         reading = await read_newest(self._pages(), tells_what_runs)
         running = running_job(reading.jobs)
         if running is None or (wanted is not None and not same_job_type(wanted, running.type)):
@@ -270,7 +271,7 @@ class Pipeline:
                 ``Job.await_completion``.
         """
         options = WaitOptions.of(wait)
-        wanted = None if job_type is None else checks.word(job_type, "job_type")
+        wanted = None if job_type is None else validation.word(job_type, "job_type")
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
         clock = self._hevo.clock
@@ -280,8 +281,8 @@ class Pipeline:
             Wanted(
                 fits=lambda job: wanted is None or same_job_type(wanted, job.type),
                 is_good=lambda job: job.status in options.accept,
-                ended_since=checks.moment(ended_since, "ended_since"),
-                started_since=checks.moment(started_since, "started_since"),
+                ended_since=validation.moment(ended_since, "ended_since"),
+                started_since=validation.moment(started_since, "started_since"),
             ),
             options.schedule,
             deadline,
@@ -385,7 +386,7 @@ class Pipeline:
         return TriggerTicket(
             pipeline_id=self.id,
             **options._asdict(),
-            discovery_timeout=checks.seconds(discovery_timeout, "discovery_timeout"),
+            discovery_timeout=validation.seconds(discovery_timeout, "discovery_timeout"),
             watermark=Watermark(),
         )
 
@@ -399,7 +400,7 @@ class Pipeline:
         return Job(self._hevo, self.id, data.job_id, data)
 
     async def _trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None) -> Job:
-        checks.callback(on_ticket, "on_ticket")
+        validation.callback(on_ticket, "on_ticket")
         found = await self._hevo.triggers.trigger(wish, on_ticket)
         return Job(self._hevo, self.id, found.job_id, found.job, certainty=found.certainty)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
+from hevo_edge._common.clock import Clock
 from hevo_edge.awaiting import Watcher
 from hevo_edge.cancelling import cancel_job
-from hevo_edge.clock import Clock
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.following import until_over

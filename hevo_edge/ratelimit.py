@@ -24,11 +24,11 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from hevo_edge import checks
-from hevo_edge.clock import Clock
+from hevo_edge._common import validation
+from hevo_edge._common.clock import Clock
+from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.ledger import BUSY, Ledger, default_path, private_folder
-from hevo_edge.loops import PerLoop
 
 log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
 
@@ -91,10 +91,10 @@ class RateLimit:
     shared: bool | str | os.PathLike[str] = False
 
     def __post_init__(self) -> None:
-        checks.count(self.calls, "RateLimit.calls")
-        checks.seconds(self.period, "RateLimit.period")
+        validation.count(self.calls, "RateLimit.calls")
+        validation.seconds(self.period, "RateLimit.period")
         if self.margin != 0:
-            checks.seconds(self.margin, "RateLimit.margin")
+            validation.seconds(self.margin, "RateLimit.margin")
         if not isinstance(self.shared, (bool, str, os.PathLike)) or self.shared == "":
             raise ConfigurationError(
                 f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"

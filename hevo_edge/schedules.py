@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from hevo_edge import checks, learning
+from hevo_edge import learning
+from hevo_edge._common import validation
 from hevo_edge.errors import ConfigurationError
 
 LONGEST_GAP = 24 * 3600.0
@@ -36,7 +37,7 @@ class Fixed:
     seconds: float
 
     def __post_init__(self) -> None:
-        if checks.seconds(self.seconds, "poll_interval") > LONGEST_GAP:
+        if validation.seconds(self.seconds, "poll_interval") > LONGEST_GAP:
             raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- the same at any age
@@ -51,7 +52,7 @@ class Auto:
     seconds: float
 
     def __post_init__(self) -> None:
-        if checks.seconds(self.seconds, "auto schedule: interval") > LONGEST_GAP:
+        if validation.seconds(self.seconds, "auto schedule: interval") > LONGEST_GAP:
             raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- nothing is learnt yet
@@ -69,7 +70,7 @@ class Geometric:
 
     def __post_init__(self) -> None:
         for name in ("share", "shortest", "longest"):
-            checks.seconds(getattr(self, name), f"geometric schedule: {name}")
+            validation.seconds(getattr(self, name), f"geometric schedule: {name}")
         if self.shortest > self.longest:
             raise ConfigurationError("geometric schedule: shortest must not exceed longest")
 
@@ -126,10 +127,10 @@ def from_history(
             interval or a longest gap that is not positive, or longer than a day; for a longest gap
             below the interval.
     """
-    interval = checks.seconds(interval, "from_history: interval")
+    interval = validation.seconds(interval, "from_history: interval")
     if longest is None:
         longest = min(learning.LONGEST * interval, max(LONGEST_GAP, interval))
-    longest = checks.seconds(longest, "from_history: longest")
+    longest = validation.seconds(longest, "from_history: longest")
     if not interval <= longest <= LONGEST_GAP:
         raise ConfigurationError(
             f"from_history: interval ({interval:g} s) must not exceed longest ({longest:g} s), "
@@ -191,7 +192,7 @@ def as_schedule(poll_interval: Any) -> Schedule:
     if poll_interval == "auto":
         return AUTO
     return _fixed(
-        checks.seconds(poll_interval, 'poll_interval, unless it is "auto" or a schedule,')
+        validation.seconds(poll_interval, 'poll_interval, unless it is "auto" or a schedule,')
     )
 
 
@@ -209,7 +210,9 @@ def next_gap(schedule: Schedule, age: float) -> float:
     """
     if type(schedule) is Fixed:
         return schedule.seconds  # checked when it was made
-    gap = checks.seconds(schedule.gap(age), f"the gap of schedule {schedule!r} at age {age:.0f} s")
+    gap = validation.seconds(
+        schedule.gap(age), f"the gap of schedule {schedule!r} at age {age:.0f} s"
+    )
     if gap > LONGEST_GAP:
         raise ConfigurationError(f"schedule {schedule!r} waits {gap:.0f} s, longer than a day")
     return gap

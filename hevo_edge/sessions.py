@@ -7,8 +7,8 @@ from ssl import SSLContext
 
 import aiohttp
 
+from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.loops import PerLoop
 
 
 class Sessions:

@@ -20,8 +20,8 @@ import backoff
 from yarl import URL
 
 from hevo_edge import bodies
+from hevo_edge._common.clock import Clock
 from hevo_edge.api import Request
-from hevo_edge.clock import Clock
 from hevo_edge.config import RETRY_AFTER_CAP, Config
 from hevo_edge.errors import (
     ApiError,

@@ -13,8 +13,8 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
+from hevo_edge._common.clock import Clock
 from hevo_edge.authorship import Found, choose
-from hevo_edge.clock import Clock
 from hevo_edge.discovering import LISTED, Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
 from hevo_edge.errors import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypedDict
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
@@ -90,16 +90,16 @@ class WaitOptions:
         if not isinstance(accept, Iterable):
             raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
         accepted = [accept] if isinstance(accept, str) else list(accept)
-        statuses = {JobStatus.COMPLETED.value, *(checks.word(s, "accept") for s in accepted)}
-        if checks.flag(accept_completed_with_failures, "accept_completed_with_failures"):
+        statuses = {JobStatus.COMPLETED.value, *(validation.word(s, "accept") for s in accepted)}
+        if validation.flag(accept_completed_with_failures, "accept_completed_with_failures"):
             statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
-        checks.callback(on_update, "on_update")
+        validation.callback(on_update, "on_update")
         return cls(
             schedule=as_schedule(poll_interval),
-            timeout=checks.optional_seconds(timeout, "timeout"),
+            timeout=validation.optional_seconds(timeout, "timeout"),
             accept=_one_of_equals(frozenset(statuses)),
-            on_timeout=checks.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
-            cancel_on_interrupt=checks.flag(cancel_on_interrupt, "cancel_on_interrupt"),
+            on_timeout=validation.one_of(on_timeout, "on_timeout", ("raise", "return", "cancel")),
+            cancel_on_interrupt=validation.flag(cancel_on_interrupt, "cancel_on_interrupt"),
             on_update=on_update,
-            progress=checks.flag(progress, "progress"),
+            progress=validation.flag(progress, "progress"),
         )

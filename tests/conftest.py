@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hevo_edge import HevoClient, errors
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
 

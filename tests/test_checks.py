@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge import HevoClient, checks, errors
+from hevo_edge import HevoClient, errors
+from hevo_edge._common import validation
 
 HEVO = HevoClient("key", "secret", region="us")
 
@@ -68,7 +69,7 @@ def test_a_ref_leads_back_to_the_job() -> None:
 @given(st.text())
 def test_an_identifier_is_one_path_segment_or_refused(text: str) -> None:
     try:
-        checked = checks.identifier(text, "job_id")
+        checked = validation.identifier(text, "job_id")
     except errors.ConfigurationError:
         return
     assert checked == text
@@ -80,7 +81,7 @@ def test_an_identifier_is_one_path_segment_or_refused(text: str) -> None:
 @given(st.one_of(st.floats(), st.integers()))
 def test_seconds_are_positive_and_finite_or_refused(value: float) -> None:
     try:
-        checked = checks.seconds(value, "timeout")
+        checked = validation.seconds(value, "timeout")
     except errors.ConfigurationError:
         assert not 0 < value < float("inf")
     else:

@@ -19,7 +19,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from hevo_edge import HevoClient, api, errors
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.failures import LATER, VERDICTS, Verdict, verdict
 from hevo_edge.ratelimit import Priority
 

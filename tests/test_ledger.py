@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.ledger import IN_FLIGHT, Ledger, default_path
 from hevo_edge.ratelimit import Priority, RateLimiter

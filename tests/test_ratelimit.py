@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hevo_edge import errors
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import virtual_time
 from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, errors, schedules
+from hevo_edge._common.clock import Clock
 from hevo_edge.awaiting import Watcher
-from hevo_edge.clock import Clock
 from hevo_edge.emulator import DIALECTS, EmulatedJob, HevoEmulator
 from hevo_edge.following import Reader
 from hevo_edge.models import JobData

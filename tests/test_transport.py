@@ -14,7 +14,7 @@ import pytest
 from aioresponses import aioresponses
 
 from hevo_edge import HevoClient, RateLimit, api, errors
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.config import MAX_REPLY_BYTES, Config
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.ratelimit import Priority, RateLimiter

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from hevo_edge import HevoClient
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.pipeline import Refused
 from hevo_edge.errors import HevoError

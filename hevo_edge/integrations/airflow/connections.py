@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
-from hevo_edge import HevoClient, RateLimit, checks
+from hevo_edge import HevoClient, RateLimit
+from hevo_edge._common import validation
 from hevo_edge.config import TIMEOUT
 from hevo_edge.errors import ConfigurationError
 
@@ -62,7 +63,7 @@ class Account:
                 proxy=extras.get("proxy") or None,
                 ssl=_tls(extras.get("verify", True)),
                 dialect=extras.get("dialect", "resync_mode"),
-                insecure=checks.flag(extras.get("insecure", False), "insecure"),
+                insecure=validation.flag(extras.get("insecure", False), "insecure"),
             )
         except ConfigurationError as error:
             raise AirflowFailException(f"connection {self.connection_id!r}: {error}") from error
@@ -124,7 +125,7 @@ def _rate_limit(value: Any) -> RateLimit | None:
     """
     if value is None:
         return None
-    calls = checks.count(value, "rate_limit")
+    calls = validation.count(value, "rate_limit")
     shared = RateLimit(calls, 60.0, shared=True)
     try:
         shared.ledger("probe")
@@ -143,7 +144,7 @@ def _headers(value: Any) -> dict[str, str] | None:
 def _tls(verify: Any) -> ssl.SSLContext | bool:
     """Read ``verify``: true, false, or the path of a file with certificates to trust."""
     if not isinstance(verify, str):
-        return checks.flag(verify, "verify")
+        return validation.flag(verify, "verify")
     try:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:

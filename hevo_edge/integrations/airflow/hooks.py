@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api, checks
+from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api
+from hevo_edge._common import validation
 from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
@@ -206,7 +207,7 @@ class HevoHook(BaseHook):
     ) -> Pipeline:
         """Change fields of a Pipeline's source."""
         async with await self.aclient() as hevo:
-            await hevo.send(api.update_sources(checks.pipeline_id(pipeline_id), payload))
+            await hevo.send(api.update_sources(validation.pipeline_id(pipeline_id), payload))
             return await hevo.get_pipeline(pipeline_id)
 
     async def enable_pipeline_async(self, pipeline_id: int) -> None:

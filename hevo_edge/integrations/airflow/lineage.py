@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from hevo_edge import HevoClient, checks
+from hevo_edge import HevoClient
+from hevo_edge._common import validation
 from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import connections
 from hevo_edge.integrations.airflow.running import run
@@ -48,7 +49,7 @@ def on_complete(operator: HevoPipelineOperator, task_instance: Any) -> Any:
 
     try:
         hevo = connections.read(operator.connection_id).client()
-        pipeline, objects = run(_read(hevo, checks.pipeline_id(operator.pipeline_id)))
+        pipeline, objects = run(_read(hevo, validation.pipeline_id(operator.pipeline_id)))
         job_id = task_instance.xcom_pull(
             task_ids=task_instance.task_id, map_indexes=task_instance.map_index, key="job_id"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
 from hevo_edge.errors import NotFound
 from hevo_edge.integrations.airflow import compat, parameters
@@ -112,17 +112,19 @@ class HevoPipelineOperator(BaseOperator):
             self.discovery_timeout: float = parameters.discovery_timeout(
                 retry_limit, self.poll_interval
             )
-            self.deferrable: bool = checks.flag(deferrable, "deferrable")
-            self.wait_for_completion: bool = checks.flag(wait_for_completion, "wait_for_completion")
-            self.accept_completed_with_failures: bool = checks.flag(
+            self.deferrable: bool = validation.flag(deferrable, "deferrable")
+            self.wait_for_completion: bool = validation.flag(
+                wait_for_completion, "wait_for_completion"
+            )
+            self.accept_completed_with_failures: bool = validation.flag(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
             self.timeout: float | None = parameters.optional_seconds(timeout, "timeout")
-            self.on_timeout: str = checks.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
-            self.cancel_on_kill: str = checks.one_of(
+            self.on_timeout: str = validation.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
+            self.cancel_on_kill: str = validation.one_of(
                 cancel_on_kill, "cancel_on_kill", parameters.CANCEL_ON_KILL
             )
-            self.durable: bool = checks.flag(durable, "durable")
+            self.durable: bool = validation.flag(durable, "durable")
         self.action: PipelineAction = options.action
         self.job_type: str | None = options.job_type
         self.if_running: IfRunning = options.if_running

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
 from hevo_edge.errors import (
     AuthenticationError,
@@ -77,7 +77,7 @@ def pipeline_id(value: Any) -> None:
         ConfigurationError: when it is none.
     """
     if is_literal(value):
-        checks.pipeline_id(value)
+        validation.pipeline_id(value)
 
 
 def connection_id(value: Any) -> None:
@@ -105,7 +105,7 @@ def seconds(value: Any, name: str) -> float:
     Raises:
         ConfigurationError: for anything else, and for more than a day.
     """
-    given = checks.seconds(_plain(value), name)
+    given = validation.seconds(_plain(value), name)
     if given > LONGEST_GAP:
         raise ConfigurationError(f"{name} must not be longer than a day, not {value!r}")
     return given
@@ -117,7 +117,7 @@ def optional_seconds(value: Any, name: str) -> float | None:
     Raises:
         ConfigurationError: for anything else.
     """
-    return checks.optional_seconds(_plain(value), name)
+    return validation.optional_seconds(_plain(value), name)
 
 
 def _plain(value: Any) -> Any:
@@ -130,10 +130,10 @@ def drops(drop_and_load: Any, resync_mode: Any) -> bool:
     Raises:
         ConfigurationError: when they contradict each other.
     """
-    drop = checks.flag(drop_and_load, "drop_and_load")
+    drop = validation.flag(drop_and_load, "drop_and_load")
     if resync_mode is None:
         return drop
-    mode = checks.choice(ResyncMode, resync_mode, "resync_mode")
+    mode = validation.choice(ResyncMode, resync_mode, "resync_mode")
     if drop and mode is not ResyncMode.DROP_AND_LOAD:
         raise ConfigurationError(f"drop_and_load=True contradicts resync_mode={mode}")
     return mode is ResyncMode.DROP_AND_LOAD
@@ -143,7 +143,7 @@ def asked_type(action: Any, job_type: Any, *, drop: bool) -> str | None:
     """Return the type of the Job to accept; None for whatever comes of the action."""
     if job_type is None:
         return None
-    wanted = checks.word(job_type, "job_type")
+    wanted = validation.word(job_type, "job_type")
     return None if wanted == _DEFAULT_TYPES.get((action, drop)) else wanted
 
 
@@ -153,10 +153,10 @@ def if_running(given: Any, *, ensure_new_job: Any) -> IfRunning:
     Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
     beside it: the new one starts when the other is over.
     """
-    ensure = checks.flag(ensure_new_job, "ensure_new_job")
+    ensure = validation.flag(ensure_new_job, "ensure_new_job")
     if given is None:
         return IfRunning.FAIL if ensure else IfRunning.WAIT
-    return checks.choice(IfRunning, given, "if_running")
+    return validation.choice(IfRunning, given, "if_running")
 
 
 def discovery_timeout(retry_limit: Any, poll_interval: float | Auto) -> float:
@@ -165,7 +165,7 @@ def discovery_timeout(retry_limit: Any, poll_interval: float | Auto) -> float:
     Raises:
         ConfigurationError: when the limit is no positive integer.
     """
-    attempts = checks.count(retry_limit, "retry_limit")
+    attempts = validation.count(retry_limit, "retry_limit")
     every = poll_interval if isinstance(poll_interval, float) else _ATTEMPT
     return max(attempts * every, LEAST_DISCOVERY)
 
@@ -181,5 +181,5 @@ def moment(value: Any, name: str) -> datetime | None:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         except ValueError:
             raise ConfigurationError(f"{name} is no ISO date and time: {value!r}") from None
-    checks.moment(value, name)
+    validation.moment(value, name)
     return None if value is None else datetime.fromtimestamp(value.timestamp(), value.tzinfo)

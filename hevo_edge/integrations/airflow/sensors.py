@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from hevo_edge import checks
+from hevo_edge._common import validation
 from hevo_edge.enums import JobType
 from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.integrations.airflow import compat, links, parameters
@@ -96,13 +96,13 @@ class HevoSensor(BaseSensorOperator):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.job_type: str | None = (
-                None if job_type is None else checks.word(job_type, "job_type")
+                None if job_type is None else validation.word(job_type, "job_type")
             )
-            self.accept_completed_with_failures: bool = checks.flag(
+            self.accept_completed_with_failures: bool = validation.flag(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
-            self.deferrable: bool = checks.flag(deferrable, "deferrable")
-            self.wait_for: str = checks.one_of(wait_for, "wait_for", ("running", "next"))
+            self.deferrable: bool = validation.flag(deferrable, "deferrable")
+            self.wait_for: str = validation.one_of(wait_for, "wait_for", ("running", "next"))
             if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
                 parameters.moment(ended_since, "ended_since")
             if job_id is not None and wait_for == "next":
@@ -190,7 +190,7 @@ class HevoSensor(BaseSensorOperator):
         ended = parameters.moment(self.ended_since, "ended_since") or began
         running = by_pipeline and self.wait_for == "running"
         return HevoTrigger(
-            pipeline_id=checks.pipeline_id(self.pipeline_id),
+            pipeline_id=validation.pipeline_id(self.pipeline_id),
             connection_id=self.connection_id,
             job_id=None if job_id is None else str(job_id),
             job_type=self.job_type,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import backoff
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import HevoClient, IfRunning, Job, TriggerTicket, checks
+from hevo_edge import HevoClient, IfRunning, Job, TriggerTicket
+from hevo_edge._common import validation
 from hevo_edge.errors import JobCancelled, JobInProgress, RateLimited
 from hevo_edge.integrations.airflow import compat, connections, events, links, parameters
 from hevo_edge.integrations.airflow.running import run, run_aside
@@ -41,7 +42,7 @@ class Task:
         self.of = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
-            self.pipeline_id: int = checks.pipeline_id(operator.pipeline_id)
+            self.pipeline_id: int = validation.pipeline_id(operator.pipeline_id)
         self.tickets: Tickets = tickets_of(context, durable=operator.durable)
         self.job: Job | None = None
         self.resumed: bool = False

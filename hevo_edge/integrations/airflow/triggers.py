@@ -14,7 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from hevo_edge import Certainty, HevoClient, Job, checks
+from hevo_edge import Certainty, HevoClient, Job
+from hevo_edge._common import validation
 from hevo_edge.enums import TERMINAL_STATUSES
 from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import compat, events
@@ -86,7 +87,7 @@ class HevoTrigger(BaseTrigger):
         any_end: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.pipeline_id: int = checks.pipeline_id(pipeline_id)
+        self.pipeline_id: int = validation.pipeline_id(pipeline_id)
         self.connection_id = connection_id
         self.job_id = job_id
         self.job_type: str | None = None if job_type is None else str(job_type)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from hevo_edge.clock import Clock
+from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
 from tests.integrations.airflow.support import operator, starts

@@ -1,0 +1,1 @@
+"""What every layer above uses: validation, time, state of one event loop, pagination."""
