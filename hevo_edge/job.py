@@ -15,7 +15,8 @@ from hevo_edge.following import Reader, until_over
 from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
 from hevo_edge.ratelimit import Priority
-from hevo_edge.schedules import Fixed, PollInterval, as_schedule, fixed
+from hevo_edge.schedules import Fixed, PollInterval, fixed
+from hevo_edge.schedules._basic import as_schedule
 from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
 from hevo_edge.waits import Waits
 from hevo_edge.watched import JobKey

@@ -11,7 +11,8 @@ from hevo_edge._common import validation
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
-from hevo_edge.schedules import PollInterval, Schedule, as_schedule
+from hevo_edge.schedules import PollInterval, Schedule
+from hevo_edge.schedules._basic import as_schedule
 
 if TYPE_CHECKING:
     from hevo_edge.job import Job

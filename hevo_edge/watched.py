@@ -10,9 +10,9 @@ from typing import Protocol
 
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.experience import Experience
-from hevo_edge.learning import Learned
 from hevo_edge.models import JobData
-from hevo_edge.schedules import LONGEST_GAP, Auto, Schedule, expected_unseen, next_gap
+from hevo_edge.schedules import LONGEST_GAP, Auto, Learned, Schedule
+from hevo_edge.schedules._basic import next_gap
 
 JobKey = tuple[int, str]
 """Pipeline id and Job id."""
@@ -294,3 +294,30 @@ def _own(error: Exception) -> Exception:
         return error
     own.__cause__ = error.__cause__
     return own
+
+
+_TYPICAL_GAP = 15.0
+_TYPICAL_DURATION = 600.0
+"""What makes the looks of different schedules comparable: 15 s suit a Job of ten minutes. Half the
+interval says that the Job is four times as likely to end in the next second, or matters so.
+"""
+_NEGLIGIBLE = 1e-6
+
+
+def expected_unseen(gap: float, elapsed: float) -> float:
+    """Return the seconds for which a Job may be expected to have ended unseen.
+
+    A schedule that has learnt how long Jobs run says so itself, by a method ``unseen(since, age)``:
+    of a Job that was seen running at the age ``since``, and has the age ``age`` now, in seconds. Of
+    any other, the gap it asks for tells how likely an end is: when a gap has passed, its look is
+    worth the same, whoever asked for it. Either way it never exceeds the time since the last look,
+    so that no interval, however short, keeps others out for ever.
+
+    Args:
+        gap: The seconds between looks that the schedule wants.
+        elapsed: The seconds since the last look.
+    """
+    ends = _TYPICAL_GAP**2 / _TYPICAL_DURATION / gap**2 * elapsed
+    if ends < _NEGLIGIBLE:
+        return ends * elapsed / 2
+    return elapsed * (1 + math.expm1(-ends) / ends)

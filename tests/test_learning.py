@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge import errors, learning
+from hevo_edge import errors
 from hevo_edge.job import Job
 from hevo_edge.models import JobData
-from hevo_edge.schedules import Fixed, as_schedule, fixed, from_history, next_gap
+from hevo_edge.schedules import Fixed, fixed, from_history
+from hevo_edge.schedules import _learned as learned
+from hevo_edge.schedules._basic import as_schedule, next_gap
 from tests.benchmarks import plots
 from tests.benchmarks.learning import Durations, Scenario, measure
 
@@ -70,10 +72,10 @@ def test_another_unit_of_time_changes_nothing(
     one = from_history(history, interval=15, longest=150)
     scaled = [each * factor for each in history]
     other = from_history(scaled, interval=15 * factor, longest=150 * factor)
-    if isinstance(one, learning.Learned) and isinstance(other, learning.Learned):
+    if isinstance(one, learned.Learned) and isinstance(other, learned.Learned):
         assert other.typical == pytest.approx(one.typical * factor)
         assert other.spread == pytest.approx(one.spread)
-        outlived = one.typical * math.exp(learning.OUTLIVED * one.spread)
+        outlived = one.typical * math.exp(learned.OUTLIVED * one.spread)
         leaps = (pytest.approx(7.5), pytest.approx(15), pytest.approx(outlived))
         if age not in leaps:  # where gaps leap
             assert other.gap(age * factor) == pytest.approx(one.gap(age) * factor, rel=1e-3)
@@ -115,20 +117,20 @@ def test_looks_come_early_then_rarely_then_often_then_plainly() -> None:
 
 def test_where_some_fail_at_once_there_are_two_early_looks() -> None:
     schedule = from_history([*typical_history(), 3.0, 4.0])
-    assert isinstance(schedule, learning.Learned)
+    assert isinstance(schedule, learned.Learned)
     assert schedule.early == pytest.approx(2 / 32)
     assert schedule.gap(0) == schedule.gap(7.5) == 7.5
     assert schedule.density(3) == 2 / 15
     assert schedule.gap(15) > 150
     assert schedule.unseen(0, 7.5) > schedule.price
     never = from_history(typical_history())
-    assert isinstance(never, learning.Learned)
-    assert never.unseen(0, 15) == pytest.approx(learning.DOUBT * 7.5, rel=0.01)
+    assert isinstance(never, learned.Learned)
+    assert never.unseen(0, 15) == pytest.approx(learned.DOUBT * 7.5, rel=0.01)
 
 
 def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
     schedule = from_history(typical_history())
-    assert isinstance(schedule, learning.Learned)
+    assert isinstance(schedule, learned.Learned)
     assert repr(schedule) == (
         f"<learned schedule: typical job {schedule.typical:.0f} s, "
         f"spread {schedule.spread:.2f}, instead of every 15 s>"
@@ -145,16 +147,16 @@ def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
 
 
 @st.composite
-def learnt(draw: st.DrawFn) -> learning.Learned:
+def learnt(draw: st.DrawFn) -> learned.Learned:
     typical = draw(st.floats(60, 20_000))
-    spread = draw(st.floats(learning.NARROWEST, learning.WIDEST))
+    spread = draw(st.floats(learned.NARROWEST, learned.WIDEST))
     early = draw(st.floats(0, 0.5))
-    return learning.Learned(15, 225, typical, spread, early).paced()
+    return learned.Learned(15, 225, typical, spread, early).paced()
 
 
 @given(learnt(), st.floats(0, 3), st.floats(0, 2))
 def test_unseen_is_the_integral_of_having_ended(
-    schedule: learning.Learned, start: float, span: float
+    schedule: learned.Learned, start: float, span: float
 ) -> None:
     since = start * schedule.typical
     width = span * schedule.typical
@@ -171,7 +173,7 @@ def test_unseen_is_the_integral_of_having_ended(
 
 @given(learnt(), st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_unseen_grows_from_nothing_and_never_faster_than_time(
-    schedule: learning.Learned, since: float, one: float, other: float
+    schedule: learned.Learned, since: float, one: float, other: float
 ) -> None:
     assert schedule.unseen(since, since) == 0
     sooner, later = since + min(one, other), since + max(one, other)
@@ -182,15 +184,15 @@ def test_unseen_grows_from_nothing_and_never_faster_than_time(
 
 
 @given(learnt(), st.floats(0.1, 2))
-def test_a_gap_ends_when_the_price_is_reached(schedule: learning.Learned, share: float) -> None:
+def test_a_gap_ends_when_the_price_is_reached(schedule: learned.Learned, share: float) -> None:
     age = max(share * schedule.typical, schedule.interval)
     gap, unseen = schedule.gap(age), schedule.unseen
-    outlived = schedule.typical * math.exp(learning.OUTLIVED * schedule.spread)
+    outlived = schedule.typical * math.exp(learned.OUTLIVED * schedule.spread)
     if age >= outlived:
         assert gap == schedule.interval
     elif gap >= schedule.longest:
         assert unseen(age, age + gap) <= schedule.price * 1.01
-    elif gap <= schedule.interval * learning.SHORTEST:
+    elif gap <= schedule.interval * learned.SHORTEST:
         assert unseen(age, age + gap) >= schedule.price * 0.99
     else:
         assert unseen(age, age + gap) == pytest.approx(schedule.price, rel=0.01)
@@ -205,30 +207,30 @@ def test_jobs_and_their_data_will_do() -> None:
     jobs = [Job(None, 1, each.job_id, data=each) for each in data]
     unknown = [None, SimpleNamespace(duration_seconds=None), Job(None, 1, "x")]
     learnt = from_history(seconds)
-    assert isinstance(learnt, learning.Learned)
+    assert isinstance(learnt, learned.Learned)
     assert from_history(data) == from_history(jobs) == learnt
     assert from_history([*unknown, *seconds]) == learnt
 
 
 def test_the_newest_jobs_count_most_and_old_ones_not_at_all() -> None:
-    recent = typical_history(jobs=learning.MOST)
+    recent = typical_history(jobs=learned.MOST)
     assert from_history(recent) == from_history([*recent, 1.0, 1e9])
     longer = from_history([2 * each for each in recent[:15]] + recent[15:])
-    assert isinstance(longer, learning.Learned)
+    assert isinstance(longer, learned.Learned)
     assert longer.typical > 900
 
 
 def test_one_outlier_is_just_one_job_and_two_alike_are_a_jump() -> None:
     logs = [math.log(each) for each in typical_history(sigma=0.1)]
-    usual, narrow = learning.forecast(logs)
-    one, _ = learning.forecast([logs[0] + 3, *logs[1:]])
-    apart, wider = learning.forecast([logs[0] + 3, logs[1] - 3, *logs[2:]])
+    usual, narrow = learned.forecast(logs)
+    one, _ = learned.forecast([logs[0] + 3, *logs[1:]])
+    apart, wider = learned.forecast([logs[0] + 3, logs[1] - 3, *logs[2:]])
     assert one == pytest.approx(usual, abs=0.02)
     assert apart == pytest.approx(usual, abs=0.02)
     assert narrow < wider < 2 * narrow
-    unlike, _ = learning.forecast([logs[0] + 3, logs[1] + 0.5, *logs[2:]])
+    unlike, _ = learned.forecast([logs[0] + 3, logs[1] + 0.5, *logs[2:]])
     assert unlike < usual + 0.2  # on the same side, but not alike
-    longer, wider = learning.forecast([logs[0] + 3, logs[1] + 3, *logs[2:]])
+    longer, wider = learned.forecast([logs[0] + 3, logs[1] + 3, *logs[2:]])
     assert longer == pytest.approx((logs[0] + logs[1]) / 2 + 3)
     assert narrow < wider < 2 * narrow
 
@@ -238,9 +240,9 @@ def test_the_level_is_nearly_the_mean_and_follows_a_drift_where_there_is_one() -
     for seed in range(50):
         rng = random.Random(seed)
         logs = [rng.gauss(6, 0.1) for _ in range(30)]
-        still.append((learning.forecast(logs)[0] - 6) ** 2)
+        still.append((learned.forecast(logs)[0] - 6) ** 2)
         falling = [each - 0.1 * ago for ago, each in enumerate(logs)]
-        drifting.append((learning.forecast(falling)[0] - 6) ** 2)
+        drifting.append((learned.forecast(falling)[0] - 6) ** 2)
     assert math.sqrt(sum(still) / 50) < 0.1 * math.sqrt(1 / 15)  # a mean of 30: sqrt(1 / 30)
     assert math.sqrt(sum(drifting) / 50) < 0.3  # a mean lags by 1.4
 
@@ -292,7 +294,7 @@ def test_what_makes_no_sense(durations: Any, options: dict[str, Any], words: str
     ],
 )
 def test_what_it_is_worth(scenario: Scenario, goal: float, most_calls: float) -> None:
-    """A few histories; see tests/benchmarks/learning.py for all of it."""
+    """A few histories; see tests/benchmarks/learned.py for all of it."""
     result = measure(scenario, 16)
     assert result.ratio <= goal
     assert result.calls <= most_calls * result.fixed_calls

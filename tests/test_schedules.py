@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hevo_edge import errors, schedules
-from hevo_edge.schedules import as_schedule, next_gap
+from hevo_edge.schedules._basic import as_schedule, next_gap
 
 
 @given(st.floats(0, 1e7))

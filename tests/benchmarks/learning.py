@@ -31,7 +31,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hevo_edge import learning, schedules
+from hevo_edge import schedules
+from hevo_edge.schedules import _learned as learned
 from tests.benchmarks import plots
 
 INTERVAL = 15.0
@@ -342,7 +343,7 @@ def show_costs() -> None:
     )
 
 
-def placement_rows(schedule: learning.Learned, truth: Durations) -> list[plots.Row]:
+def placement_rows(schedule: learned.Learned, truth: Durations) -> list[plots.Row]:
     """Return looks a minute and endings a minute, by age."""
     step = 10.0
     return [
@@ -380,7 +381,7 @@ def draw(directory: Path, histories: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     truth = Durations(600, 0.3)
     schedule = schedules.from_history(Scenario("", truth).history(0))
-    assert isinstance(schedule, learning.Learned)
+    assert isinstance(schedule, learned.Learned)
     plots.draw(
         placement_rows(schedule, truth),
         directory / "learning-placement",

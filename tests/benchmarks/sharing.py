@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hevo_edge.agenda import Agenda, Turns
-from hevo_edge.learning import Learned
+from hevo_edge.schedules import Learned
 
 LOOKS_PER_SECOND = 1.5
 WARM_UP = 0.2

@@ -6,16 +6,15 @@ A schedule answers one question: a Job has this age, how long until the next loo
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from hevo_edge import learning
 from hevo_edge._common import validation
 from hevo_edge.errors import ConfigurationError
+from hevo_edge.schedules import _learned as learned
 
 LONGEST_GAP = 24 * 3600.0
 """Seconds; a schedule that waits longer than a day is taken for a mistake."""
@@ -105,7 +104,7 @@ def from_history(
     In expectation it looks as often as the fixed interval would: seldom while an ending is
     unlikely, often when it is due (after Keller 1974 and Barlow, Hunter and Proschan 1963: the next
     look comes when the seconds for which the Job is expected to have ended unseen reach the same
-    price at any age; see ``hevo_edge.learning``). Guard rails: a look
+    price at any age; see ``hevo_edge/schedules/_learned.py``). Guard rails: a look
     after one interval, because what fails at once fails early (and one after half of it, if enough
     did); no gap longer than ``longest``, nor shorter than a tenth of the interval; the plain
     interval again for a Job that outlives its history.
@@ -129,14 +128,14 @@ def from_history(
     """
     interval = validation.seconds(interval, "from_history: interval")
     if longest is None:
-        longest = min(learning.LONGEST * interval, max(LONGEST_GAP, interval))
+        longest = min(learned.LONGEST * interval, max(LONGEST_GAP, interval))
     longest = validation.seconds(longest, "from_history: longest")
     if not interval <= longest <= LONGEST_GAP:
         raise ConfigurationError(
             f"from_history: interval ({interval:g} s) must not exceed longest ({longest:g} s), "
             "nor longest a day"
         )
-    return learning.learn(_seconds_of(durations), interval, longest) or Fixed(interval)
+    return learned.learn(_seconds_of(durations), interval, longest) or Fixed(interval)
 
 
 def _seconds_of(durations: Any) -> list[float]:
@@ -216,30 +215,3 @@ def next_gap(schedule: Schedule, age: float) -> float:
     if gap > LONGEST_GAP:
         raise ConfigurationError(f"schedule {schedule!r} waits {gap:.0f} s, longer than a day")
     return gap
-
-
-_TYPICAL_GAP = 15.0
-_TYPICAL_DURATION = 600.0
-"""What makes the looks of different schedules comparable: 15 s suit a Job of ten minutes. Half the
-interval says that the Job is four times as likely to end in the next second, or matters so.
-"""
-_NEGLIGIBLE = 1e-6
-
-
-def expected_unseen(gap: float, elapsed: float) -> float:
-    """Return the seconds for which a Job may be expected to have ended unseen.
-
-    A schedule that has learnt how long Jobs run says so itself, by a method ``unseen(since, age)``:
-    of a Job that was seen running at the age ``since``, and has the age ``age`` now, in seconds. Of
-    any other, the gap it asks for tells how likely an end is: when a gap has passed, its look is
-    worth the same, whoever asked for it. Either way it never exceeds the time since the last look,
-    so that no interval, however short, keeps others out for ever.
-
-    Args:
-        gap: The seconds between looks that the schedule wants.
-        elapsed: The seconds since the last look.
-    """
-    ends = _TYPICAL_GAP**2 / _TYPICAL_DURATION / gap**2 * elapsed
-    if ends < _NEGLIGIBLE:
-        return ends * elapsed / 2
-    return elapsed * (1 + math.expm1(-ends) / ends)
