@@ -20,6 +20,7 @@ from hevo_edge._version import __version__
 
 if TYPE_CHECKING:
     from hevo_edge import errors, schedules
+    from hevo_edge._http.limiter import RateLimit
     from hevo_edge.client import HevoClient
     from hevo_edge.enums import (
         Certainty,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     )
     from hevo_edge.job import Job
     from hevo_edge.pipeline import Pipeline
-    from hevo_edge.ratelimit import RateLimit
     from hevo_edge.triggering import TriggerTicket
 
 __all__ = [
@@ -66,7 +66,7 @@ _HOME = {
     "Pipeline": "pipeline",
     "PipelineAction": "enums",
     "PipelineStatus": "enums",
-    "RateLimit": "ratelimit",
+    "RateLimit": "_http.limiter",
     "ResyncMode": "enums",
     "TriggerTicket": "triggering",
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hevo_edge import api
+from hevo_edge._http.limiter import Priority
+from hevo_edge._http.transport import Transport
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     ApiError,
@@ -14,8 +16,6 @@ from hevo_edge.errors import (
     UnexpectedResponse,
 )
 from hevo_edge.models import JobData
-from hevo_edge.ratelimit import Priority
-from hevo_edge.transport import Transport
 
 _CLEAR = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
+from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.transport import Transport
 from hevo_edge.models import JobData
-from hevo_edge.ratelimit import Priority, RateLimiter
-from hevo_edge.transport import Transport
 
 LAST_LOOK = 5.0
 """Seconds that the last look, at a deadline, may take once its turn has come."""

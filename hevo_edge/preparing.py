@@ -8,6 +8,8 @@ from typing import Any
 
 from hevo_edge import api
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import Priority
+from hevo_edge._http.transport import Transport
 from hevo_edge.awaiting import Watcher
 from hevo_edge.cancelling import cancel_job
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
@@ -23,11 +25,9 @@ from hevo_edge.history import (
 )
 from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData, Page, PipelineData
-from hevo_edge.ratelimit import Priority
 from hevo_edge.schedules import fixed
 from hevo_edge.ticket import TriggerTicket
 from hevo_edge.timetable import Timetable
-from hevo_edge.transport import Transport
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import Priority
+from hevo_edge._http.transport import Transport
 from hevo_edge.authorship import Found, choose
 from hevo_edge.discovering import LISTED, Discovery
 from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
@@ -28,11 +30,9 @@ from hevo_edge.errors import (
 from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
-from hevo_edge.ratelimit import Priority
 from hevo_edge.remembering import Memories, Memory
 from hevo_edge.schedules import Geometric, geometric
 from hevo_edge.ticket import UNDER_WAY, UNKNOWN, OnTicket, Post, TriggerTicket
-from hevo_edge.transport import Transport
 
 __all__ = ["TriggerTicket", "Triggers"]
 

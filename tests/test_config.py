@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, errors
-from hevo_edge.config import Config
+from hevo_edge._http.config import Config
 
 
 def config(**options: Any) -> Config:

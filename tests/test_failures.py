@@ -20,8 +20,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from hevo_edge import HevoClient, api, errors
 from hevo_edge._common.clock import Clock
-from hevo_edge.failures import LATER, VERDICTS, Verdict, verdict
-from hevo_edge.ratelimit import Priority
+from hevo_edge._http.delivery import LATER, VERDICTS, Verdict, verdict
+from hevo_edge._http.limiter import Priority
 
 from .test_transport import everything_in
 

@@ -12,9 +12,9 @@ import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.shared_window import IN_FLIGHT, Ledger, default_path
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.ledger import IN_FLIGHT, Ledger, default_path
-from hevo_edge.ratelimit import Priority, RateLimiter
 
 WINDOW = 60.1
 

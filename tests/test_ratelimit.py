@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from hevo_edge import errors
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
 from hevo_edge.emulator import virtual_time
-from hevo_edge.ratelimit import Priority, RateLimit, RateLimiter
 
 
 def now() -> float:

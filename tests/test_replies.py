@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge import api, errors, replies
-from hevo_edge.replies import http_date, read_body, read_error, retry_after
+from hevo_edge import api, errors
+from hevo_edge._http import responses
+from hevo_edge._http.responses import http_date, read_body, read_error, retry_after
 
 from .conftest import REFUSALS
 
@@ -131,7 +132,7 @@ def test_a_garbled_date_is_none(text: str | None) -> None:
 
 def test_a_date_without_a_zone_is_utc() -> None:
     assert http_date("Thu, 01 Jan 2026 00:00:00 -0000") == WALL
-    assert replies.Reply(None, "Thu, 01 Jan 2026 00:00:00 GMT").server_time == WALL
+    assert responses.Reply(None, "Thu, 01 Jan 2026 00:00:00 GMT").server_time == WALL
 
 
 @given(st.binary())

@@ -15,12 +15,12 @@ import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, errors, schedules
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import Priority, RateLimiter
 from hevo_edge.awaiting import Watcher
 from hevo_edge.emulator import DIALECTS, EmulatedJob, HevoEmulator
 from hevo_edge.following import Reader
 from hevo_edge.models import JobData
 from hevo_edge.progress import Tally
-from hevo_edge.ratelimit import Priority, RateLimiter
 from hevo_edge.watched import JobKey
 
 from .conftest import START, client_of

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, api, errors
+from hevo_edge._http.limiter import Priority
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
-from hevo_edge.ratelimit import Priority
 from hevo_edge.watched import Watched
 
 from .conftest import START, client_of

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
 from hevo_edge import HevoClient, RateLimit
 from hevo_edge._common import validation
-from hevo_edge.config import TIMEOUT
+from hevo_edge._http.config import TIMEOUT
 from hevo_edge.errors import ConfigurationError
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")

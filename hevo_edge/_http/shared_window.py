@@ -25,7 +25,7 @@ from hevo_edge.errors import ConfigurationError
 if sys.platform != "win32":
     import fcntl
 
-log: logging.Logger = logging.getLogger("hevo_edge.ledger")
+log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
 
 IN_FLIGHT = 60.0
 """Seconds for which a call counts as in flight where its process did not live to say otherwise."""

@@ -27,8 +27,8 @@ from typing import Final, Literal, TypeAlias
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._http.shared_window import BUSY, Ledger, default_path, private_folder
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.ledger import BUSY, Ledger, default_path, private_folder
 
 log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
 

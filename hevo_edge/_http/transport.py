@@ -19,10 +19,14 @@ import aiohttp
 import backoff
 from yarl import URL
 
-from hevo_edge import bodies
 from hevo_edge._common.clock import Clock
+from hevo_edge._http import bodies
+from hevo_edge._http.config import RETRY_AFTER_CAP, Config
+from hevo_edge._http.delivery import Verdict, say, verdict
+from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.responses import Reply, read_body, read_error
+from hevo_edge._http.session import Sessions
 from hevo_edge.api import Request
-from hevo_edge.config import RETRY_AFTER_CAP, Config
 from hevo_edge.errors import (
     ApiError,
     ConfigurationError,
@@ -34,13 +38,9 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.failures import Verdict, say, verdict
-from hevo_edge.ratelimit import Priority, RateLimiter
-from hevo_edge.replies import Reply, read_body, read_error
-from hevo_edge.sessions import Sessions
 
 T = TypeVar("T")
-log: logging.Logger = logging.getLogger("hevo_edge.transport")
+log: logging.Logger = logging.getLogger("hevo_edge.http")
 
 BACKOFF_FACTOR = 0.5
 BACKOFF_FACTOR_LIMITED = 4.0

@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from hevo_edge.config import MAX_REPLY_BYTES
+from hevo_edge._http.config import MAX_REPLY_BYTES
+from hevo_edge._http.delivery import say
 from hevo_edge.errors import ConfigurationError, UnexpectedResponse
-from hevo_edge.failures import say
 
-log: logging.Logger = logging.getLogger("hevo_edge.transport")
+log: logging.Logger = logging.getLogger("hevo_edge.http")
 
 _ERROR_BODY_BYTES = 64 * 1024
 
