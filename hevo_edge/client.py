@@ -14,10 +14,10 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
 from hevo_edge._http.transport import Transport
+from hevo_edge._jobs.listing import rows
 from hevo_edge.awaiting import Watcher
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
-from hevo_edge.history import rows
 from hevo_edge.job import Job
 from hevo_edge.looking import Eyes
 from hevo_edge.models import Page, PipelineData

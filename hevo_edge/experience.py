@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hevo_edge._jobs.listing import newest_first, runs_newest_first
 from hevo_edge.enums import JobStatus
-from hevo_edge.history import newest_first, runs_newest_first
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Auto, Schedule, from_history
 

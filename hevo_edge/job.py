@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from hevo_edge import api
 from hevo_edge._http.limiter import Priority
-from hevo_edge.cancelling import cancel_job
+from hevo_edge._jobs.cancel import cancel_job
+from hevo_edge._jobs.listing import rows
 from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.following import Reader, until_over
-from hevo_edge.history import rows
 from hevo_edge.models import JobData, JobObjectData, Page
 from hevo_edge.schedules import Fixed, PollInterval, fixed
 from hevo_edge.schedules._basic import as_schedule

@@ -12,6 +12,14 @@ from pydantic import ValidationError
 
 from hevo_edge import api
 from hevo_edge._common import validation
+from hevo_edge._jobs.listing import (
+    Watermark,
+    jobs_newest_first,
+    read_newest,
+    rows,
+    running_job,
+    tells_what_runs,
+)
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
@@ -21,14 +29,6 @@ from hevo_edge.enums import (
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
-from hevo_edge.history import (
-    Watermark,
-    jobs_newest_first,
-    read_newest,
-    rows,
-    running_job,
-    tells_what_runs,
-)
 from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import trigger_options

@@ -10,12 +10,8 @@ from hevo_edge import api
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import Priority
 from hevo_edge._http.transport import Transport
-from hevo_edge.awaiting import Watcher
-from hevo_edge.cancelling import cancel_job
-from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
-from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
-from hevo_edge.following import until_over
-from hevo_edge.history import (
+from hevo_edge._jobs.cancel import cancel_job
+from hevo_edge._jobs.listing import (
     Fetch,
     Reading,
     Watermark,
@@ -23,6 +19,10 @@ from hevo_edge.history import (
     running_job,
     tells_what_runs,
 )
+from hevo_edge.awaiting import Watcher
+from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
+from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
+from hevo_edge.following import until_over
 from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.schedules import fixed

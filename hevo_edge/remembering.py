@@ -7,9 +7,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from hevo_edge._jobs.listing import Watermark
 from hevo_edge.authorship import Found
 from hevo_edge.enums import Certainty
-from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.ticket import UNKNOWN, OnTicket, Post, TriggerTicket
 from hevo_edge.timetable import Timetable

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hevo_edge._jobs.listing import Watermark
 from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.timetable import Timetable
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hevo_edge import Certainty, PipelineAction
+from hevo_edge._jobs.listing import Watermark
 from hevo_edge.authorship import LATEST, Fit, choose, fit_of
-from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 from hevo_edge.ticket import UNDER_WAY, Post, TriggerTicket
 from hevo_edge.timetable import Timetable

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, TriggerTicket, errors
+from hevo_edge._jobs.listing import Watermark
 from hevo_edge.enums import PipelineAction
-from hevo_edge.history import Watermark
 from hevo_edge.models import JobData
 
 JOB = HevoClient("key", "secret", region="us").job("123:abc")

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hevo_edge import errors
-from hevo_edge.emulator import virtual_time
-from hevo_edge.history import (
+from hevo_edge._jobs.listing import (
     Fetch,
     Reading,
     Watermark,
@@ -21,6 +20,7 @@ from hevo_edge.history import (
     running_job,
     tells_what_runs,
 )
+from hevo_edge.emulator import virtual_time
 from hevo_edge.models import JobData, Page
 
 

@@ -1,0 +1,1 @@
+"""What both verbs know of a Pipeline's Jobs."""
