@@ -22,8 +22,8 @@ from collections.abc import Awaitable
 import account
 
 from hevo_edge import HevoClient, Job, errors
+from hevo_edge._awaiting.progress import duration
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.progress import duration
 
 
 def show(job: Job) -> None:

@@ -9,25 +9,25 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api
+from hevo_edge._awaiting.job_reader import Eyes
+from hevo_edge._awaiting.next_job import Starts
+from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.listing import rows
-from hevo_edge.awaiting import Watcher
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.job import Job
-from hevo_edge.looking import Eyes
 from hevo_edge.models import Page, PipelineData
 from hevo_edge.pipeline import Pipeline
 from hevo_edge.preparing import Preparing
-from hevo_edge.starting import Starts
 from hevo_edge.ticket import OnTicket
 from hevo_edge.triggering import Triggers, TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions
-from hevo_edge.waits import Waits
 
 if TYPE_CHECKING:
     from ssl import SSLContext

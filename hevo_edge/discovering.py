@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from hevo_edge._awaiting.job_reader import LAST_LOOK
+from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._common.clock import Clock
 from hevo_edge.authorship import LATEST, Found, choose
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
@@ -15,8 +17,6 @@ from hevo_edge.errors import (
     TriggerError,
     TriggerOutcomeUnknown,
 )
-from hevo_edge.looking import LAST_LOOK
-from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData
 from hevo_edge.preparing import READY_TIMEOUT, Preparing
 from hevo_edge.schedules import Geometric, geometric

@@ -8,18 +8,18 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge import api
+from hevo_edge._awaiting.snapshots import Reader, until_over
+from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._http.limiter import Priority
 from hevo_edge._jobs.cancel import cancel_job
 from hevo_edge._jobs.listing import rows
 from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
 from hevo_edge.errors import HevoError
-from hevo_edge.following import Reader, until_over
 from hevo_edge.models import JobData, JobObjectData, Page
 from hevo_edge.schedules import Fixed, PollInterval, fixed
 from hevo_edge.schedules._basic import as_schedule
 from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
-from hevo_edge.waits import Waits
-from hevo_edge.watched import JobKey
 
 if TYPE_CHECKING:
     from hevo_edge.client import HevoClient

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hevo_edge import api
+from hevo_edge._awaiting.next_job import Wanted
 from hevo_edge._common import validation
 from hevo_edge._jobs.listing import (
     Watermark,
@@ -32,7 +33,6 @@ from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import trigger_options
-from hevo_edge.starting import Wanted
 from hevo_edge.ticket import DISCOVERY_TIMEOUT, OnTicket
 from hevo_edge.triggering import TriggerTicket
 from hevo_edge.waiting import WaitKeywords, WaitOptions

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
+from hevo_edge._awaiting.poll import PASSING
+from hevo_edge._awaiting.snapshots import until_over
+from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import Priority
 from hevo_edge._http.transport import Transport
@@ -19,11 +22,8 @@ from hevo_edge._jobs.listing import (
     running_job,
     tells_what_runs,
 )
-from hevo_edge.awaiting import Watcher
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
-from hevo_edge.following import until_over
-from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.schedules import fixed
 from hevo_edge.ticket import TriggerTicket

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
+from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import Priority
 from hevo_edge._http.transport import Transport
@@ -27,7 +28,6 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.looks import PASSING
 from hevo_edge.models import JobData
 from hevo_edge.preparing import Busy, Hidden, Preparing, Restarting
 from hevo_edge.remembering import Memories, Memory

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hevo_edge.agenda import Agenda, Turns
+from hevo_edge._awaiting.queues import Agenda, Turns
 
 ITEMS = st.integers(0, 8)
 

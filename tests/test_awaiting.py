@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, JobStatus, RateLimit, errors, schedules
+from hevo_edge._awaiting.progress import duration
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
-from hevo_edge.progress import duration
 
 from .conftest import client_of
 

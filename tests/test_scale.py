@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, errors, schedules
+from hevo_edge._awaiting.progress import Tally
+from hevo_edge._awaiting.snapshots import Reader
+from hevo_edge._awaiting.watched_job import JobKey
+from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import Priority, RateLimiter
-from hevo_edge.awaiting import Watcher
 from hevo_edge.emulator import DIALECTS, EmulatedJob, HevoEmulator
-from hevo_edge.following import Reader
 from hevo_edge.models import JobData
-from hevo_edge.progress import Tally
-from hevo_edge.watched import JobKey
 
 from .conftest import START, client_of
 

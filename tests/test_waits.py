@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, api, errors
+from hevo_edge._awaiting.watched_job import Watched
 from hevo_edge._http.limiter import Priority
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
-from hevo_edge.watched import Watched
 
 from .conftest import START, client_of
 
@@ -289,7 +289,7 @@ async def test_nothing_is_kept_of_waits_that_are_over(
             super().__init__(*arguments)
             alive.add(self)
 
-    monkeypatch.setattr("hevo_edge.awaiting.Watched", Noted)
+    monkeypatch.setattr("hevo_edge._awaiting.watcher.Watched", Noted)
     emulator.rate_limit = None
     async with client_of(emulator, rate_limit=None) as free:
         emulated, _ = started(emulator, hevo, duration=1)

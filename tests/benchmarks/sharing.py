@@ -7,7 +7,7 @@ its end was seen, and 90 looks a minute, so that most of the time more looks are
 The schedule of each is what ``schedules.from_history`` would make of its true distribution.
 
 * in line: first come, first served, by when a look became due;
-* turns: ``hevo_edge.agenda.Turns``, the best of sixteen by worth, every fourth by the line;
+* turns: ``hevo_edge._awaiting.queues.Turns``, the best of sixteen by worth, every fourth by the line;
 * greedy: always the one worth most of all that are due, which nobody can afford for ten thousand.
 
 Printed are mean and longest delays from a Job's end to the look that sees it, by kind of Job.
@@ -22,7 +22,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hevo_edge.agenda import Agenda, Turns
+from hevo_edge._awaiting.queues import Agenda, Turns
 from hevo_edge.schedules import Learned
 
 LOOKS_PER_SECOND = 1.5

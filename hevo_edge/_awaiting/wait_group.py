@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hevo_edge import progress
-from hevo_edge.awaiting import Watcher
+from hevo_edge._awaiting import progress
+from hevo_edge._awaiting.outcomes import failed_outcome
+from hevo_edge._awaiting.watched_job import Follower
+from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge.errors import JobTimeout
 from hevo_edge.models import JobData
-from hevo_edge.outcomes import failed_outcome
 from hevo_edge.waiting import OnUpdate, WaitOptions
-from hevo_edge.watched import Follower
 
 if TYPE_CHECKING:
     from hevo_edge.job import Job

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from hevo_edge._awaiting.duration_history import Experience
+from hevo_edge._awaiting.watched_job import JobKey, Watched
 from hevo_edge.errors import (
     HevoError,
     NotFound,
@@ -16,9 +18,7 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.experience import Experience
 from hevo_edge.models import JobData
-from hevo_edge.watched import JobKey, Watched
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 

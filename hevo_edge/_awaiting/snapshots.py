@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
-from hevo_edge.awaiting import Watcher
+from hevo_edge._awaiting.watched_job import Follower, JobKey
+from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Schedule
-from hevo_edge.watched import Follower, JobKey
 
 
 class Reader(Follower):

@@ -14,14 +14,14 @@ import asyncio
 import logging
 from collections import deque
 
+from hevo_edge._awaiting.duration_history import Experience
+from hevo_edge._awaiting.poll import Eyes, Look
+from hevo_edge._awaiting.queues import Agenda, Turns
+from hevo_edge._awaiting.watched_job import Follower, JobKey, OwnLook, Watched
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
-from hevo_edge.agenda import Agenda, Turns
 from hevo_edge.errors import HevoError
-from hevo_edge.experience import Experience
-from hevo_edge.looks import Eyes, Look
 from hevo_edge.models import JobData
-from hevo_edge.watched import Follower, JobKey, OwnLook, Watched
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 

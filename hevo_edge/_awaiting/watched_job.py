@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
+from hevo_edge._awaiting.duration_history import Experience
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
-from hevo_edge.experience import Experience
 from hevo_edge.models import JobData
 from hevo_edge.schedules import LONGEST_GAP, Auto, Learned, Schedule
 from hevo_edge.schedules._basic import next_gap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hevo_edge import progress
+from hevo_edge._awaiting import progress
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     JobCancelled,

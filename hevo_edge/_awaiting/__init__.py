@@ -1,0 +1,1 @@
+"""Thousands of Jobs awaited in one call budget."""
