@@ -19,15 +19,15 @@ from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
 from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.listing import rows
+from hevo_edge._triggering.pipeline_reader import Preparing
+from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
+from hevo_edge._triggering.trigger import Triggers
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.job import Job
 from hevo_edge.models import Page, PipelineData
+from hevo_edge.options import WaitKeywords, WaitOptions
 from hevo_edge.pipeline import Pipeline
-from hevo_edge.preparing import Preparing
-from hevo_edge.ticket import OnTicket
-from hevo_edge.triggering import Triggers, TriggerTicket
-from hevo_edge.waiting import WaitKeywords, WaitOptions
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -17,9 +17,9 @@ from hevo_edge._jobs.listing import rows
 from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData, JobObjectData, Page
+from hevo_edge.options import POLL_INTERVAL, OnUpdate, WaitOptions
 from hevo_edge.schedules import Fixed, PollInterval, fixed
 from hevo_edge.schedules._basic import as_schedule
-from hevo_edge.waiting import POLL_INTERVAL, OnUpdate, WaitOptions
 
 if TYPE_CHECKING:
     from hevo_edge.client import HevoClient

@@ -21,6 +21,7 @@ from hevo_edge._jobs.listing import (
     running_job,
     tells_what_runs,
 )
+from hevo_edge._triggering.ticket import DISCOVERY_TIMEOUT, OnTicket, TriggerTicket
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
@@ -32,10 +33,7 @@ from hevo_edge.enums import (
 from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.job import Job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
-from hevo_edge.options import trigger_options
-from hevo_edge.ticket import DISCOVERY_TIMEOUT, OnTicket
-from hevo_edge.triggering import TriggerTicket
-from hevo_edge.waiting import WaitKeywords, WaitOptions
+from hevo_edge.options import WaitKeywords, WaitOptions, trigger_options
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

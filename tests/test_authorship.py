@@ -9,10 +9,10 @@ import pytest
 
 from hevo_edge import Certainty, PipelineAction
 from hevo_edge._jobs.listing import Watermark
-from hevo_edge.authorship import LATEST, Fit, choose, fit_of
+from hevo_edge._triggering.attribution import LATEST, Fit, choose, fit_of
+from hevo_edge._triggering.schedule_grid import Timetable
+from hevo_edge._triggering.ticket import UNDER_WAY, Post, TriggerTicket
 from hevo_edge.models import JobData
-from hevo_edge.ticket import UNDER_WAY, Post, TriggerTicket
-from hevo_edge.timetable import Timetable
 
 SENT = 10_000.0
 ON_DEMAND = Timetable(on_demand=True)

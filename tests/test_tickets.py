@@ -8,8 +8,8 @@ import time
 import pytest
 
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
+from hevo_edge._triggering.ticket import UNDER_WAY
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.ticket import UNDER_WAY
 
 from .conftest import START, client_of
 from .test_triggering import posts, run_as_scheduled, runs

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hevo_edge._triggering.schedule_grid import KEPT_STARTS, SLACK, Timetable
 from hevo_edge.models import JobData, ScheduleData
-from hevo_edge.timetable import KEPT_STARTS, SLACK, Timetable
 
 
 def rows(*created: float) -> list[JobData]:

@@ -733,7 +733,7 @@ async def test_a_trigger_that_waits_keeps_nobody_from_an_answer(
 async def test_old_tickets_are_forgotten_in_the_end(
     hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hevo_edge.remembering.REMEMBERED", 2)
+    monkeypatch.setattr("hevo_edge._triggering.registry.REMEMBERED", 2)
     for _ in range(5):
         await hevo.pipeline(123).prepare_trigger()
     assert len(hevo.triggers.memories) == 2

@@ -22,7 +22,7 @@ from hevo_edge._awaiting.watched_job import Follower
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge.errors import JobTimeout
 from hevo_edge.models import JobData
-from hevo_edge.waiting import OnUpdate, WaitOptions
+from hevo_edge.options import OnUpdate, WaitOptions
 
 if TYPE_CHECKING:
     from hevo_edge.job import Job

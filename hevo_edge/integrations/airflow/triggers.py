@@ -21,7 +21,7 @@ from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import compat, events
 from hevo_edge.integrations.airflow.clients import shared_client
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
-from hevo_edge.waiting import WaitOptions
+from hevo_edge.options import WaitOptions
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 

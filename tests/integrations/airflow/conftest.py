@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hevo_edge import discovering, job, preparing, triggering
+from hevo_edge import job
+from hevo_edge._triggering import discovery, pipeline_reader, trigger
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.schedules import fixed, geometric
 
@@ -68,15 +69,15 @@ def nothing_left_behind() -> Iterator[None]:
 def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the SDK's own pauses: its time is real, the emulator's runs a hundred times faster."""
     soon = fixed(0.05)
-    monkeypatch.setattr(discovering, "FIRST_LOOK", 0.05)
-    monkeypatch.setattr(discovering, "GAPS", geometric(share=0.1, shortest=0.05, longest=0.5))
-    monkeypatch.setattr(discovering, "UNSURE", 0.5)
-    monkeypatch.setattr(discovering, "LISTED", 0.3)
-    monkeypatch.setattr(triggering, "LISTED", 0.3)
-    monkeypatch.setattr(triggering, "PAUSES", geometric(share=0.1, shortest=0.05, longest=0.5))
-    monkeypatch.setattr(preparing, "UNTIL_ENDED", soon)
-    monkeypatch.setattr(preparing, "UNTIL_GONE", soon)
-    monkeypatch.setattr(preparing, "UNTIL_READY", 0.05)
+    monkeypatch.setattr(discovery, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(discovery, "GAPS", geometric(share=0.1, shortest=0.05, longest=0.5))
+    monkeypatch.setattr(discovery, "UNSURE", 0.5)
+    monkeypatch.setattr(discovery, "LISTED", 0.3)
+    monkeypatch.setattr(trigger, "LISTED", 0.3)
+    monkeypatch.setattr(trigger, "PAUSES", geometric(share=0.1, shortest=0.05, longest=0.5))
+    monkeypatch.setattr(pipeline_reader, "UNTIL_ENDED", soon)
+    monkeypatch.setattr(pipeline_reader, "UNTIL_GONE", soon)
+    monkeypatch.setattr(pipeline_reader, "UNTIL_READY", 0.05)
     monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow import settings
 
-from hevo_edge import discovering, job, waiting
+from hevo_edge import job, options
+from hevo_edge._triggering import discovery
 from hevo_edge.schedules import geometric
 
 
@@ -31,8 +32,8 @@ def bag_of_dags() -> Any:
 def main() -> None:
     # The SDK's time is real, and the emulator's runs a hundred times faster.
     soon = geometric(share=0.1, shortest=0.05, longest=0.5)
-    vars(discovering).update(FIRST_LOOK=0.05, GAPS=soon, UNSURE=0.5)
-    for module in (job, waiting):
+    vars(discovery).update(FIRST_LOOK=0.05, GAPS=soon, UNSURE=0.5)
+    for module in (job, options):
         vars(module).update(as_schedule=lambda poll_interval: soon)
     bag = bag_of_dags()
     print("\nRESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.items()}}))

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hevo_edge._jobs.listing import Watermark
+from hevo_edge._triggering.schedule_grid import Timetable
 from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
-from hevo_edge.timetable import Timetable
 
 DISCOVERY_TIMEOUT = 150.0
 """Seconds in which a started Job must show up in the list; vendor docs say 5 to 15."""

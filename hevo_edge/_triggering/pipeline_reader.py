@@ -22,12 +22,12 @@ from hevo_edge._jobs.listing import (
     running_job,
     tells_what_runs,
 )
+from hevo_edge._triggering.schedule_grid import Timetable
+from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.models import JobData, Page, PipelineData
 from hevo_edge.schedules import fixed
-from hevo_edge.ticket import TriggerTicket
-from hevo_edge.timetable import Timetable
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 

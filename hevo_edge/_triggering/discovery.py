@@ -9,7 +9,9 @@ from dataclasses import replace
 from hevo_edge._awaiting.job_reader import LAST_LOOK
 from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._common.clock import Clock
-from hevo_edge.authorship import LATEST, Found, choose
+from hevo_edge._triggering.attribution import LATEST, Found, choose
+from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, Preparing
+from hevo_edge._triggering.ticket import Post, TriggerTicket
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
     HevoError,
@@ -18,9 +20,7 @@ from hevo_edge.errors import (
     TriggerOutcomeUnknown,
 )
 from hevo_edge.models import JobData
-from hevo_edge.preparing import READY_TIMEOUT, Preparing
 from hevo_edge.schedules import Geometric, geometric
-from hevo_edge.ticket import Post, TriggerTicket
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 

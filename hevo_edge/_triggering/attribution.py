@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from hevo_edge._triggering.ticket import Post, TriggerTicket
 from hevo_edge.enums import RESYNC_TYPES, Certainty, JobStatus
 from hevo_edge.models import JobData
-from hevo_edge.ticket import Post, TriggerTicket
 
 CLOCK_SLACK = 5.0
 """Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""

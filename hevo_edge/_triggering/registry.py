@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hevo_edge._jobs.listing import Watermark
-from hevo_edge.authorship import Found
+from hevo_edge._triggering.attribution import Found
+from hevo_edge._triggering.schedule_grid import Timetable
+from hevo_edge._triggering.ticket import UNKNOWN, OnTicket, Post, TriggerTicket
 from hevo_edge.enums import Certainty
 from hevo_edge.models import JobData
-from hevo_edge.ticket import UNKNOWN, OnTicket, Post, TriggerTicket
-from hevo_edge.timetable import Timetable
 
 REMEMBERED = 10_000
 """How many tickets a client keeps in mind."""

@@ -1,0 +1,1 @@
+"""Exactly one run, and its Job: read, post once, reconcile."""
