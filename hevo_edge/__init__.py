@@ -20,7 +20,7 @@ from hevo_edge._version import __version__
 
 if TYPE_CHECKING:
     from hevo_edge import errors, schedules
-    from hevo_edge._http.limiter import RateLimit
+    from hevo_edge._http.ratelimit import RateLimit
     from hevo_edge.client import HevoClient
     from hevo_edge.enums import (
         Certainty,
@@ -66,7 +66,7 @@ _HOME = {
     "Pipeline": "pipeline",
     "PipelineAction": "enums",
     "PipelineStatus": "enums",
-    "RateLimit": "_http.limiter",
+    "RateLimit": "_http.ratelimit",
     "ResyncMode": "enums",
     "TriggerTicket": "triggering",
 }

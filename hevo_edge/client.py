@@ -15,10 +15,11 @@ from hevo_edge._awaiting.wait_group import Waits
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
+from hevo_edge._common.pagination import rows
 from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
-from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.transport import Transport
-from hevo_edge._jobs.listing import rows
 from hevo_edge._triggering.pipeline_reader import Preparing
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge._triggering.trigger import Triggers

@@ -11,9 +11,9 @@ from hevo_edge import api
 from hevo_edge._awaiting.snapshots import Reader, until_over
 from hevo_edge._awaiting.wait_group import Waits
 from hevo_edge._awaiting.watched_job import JobKey
-from hevo_edge._http.limiter import Priority
+from hevo_edge._common.pagination import rows
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._jobs.cancel import cancel_job
-from hevo_edge._jobs.listing import rows
 from hevo_edge.enums import PUT_ASIDE_STATUSES, Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData, JobObjectData, Page

@@ -13,14 +13,9 @@ from pydantic import ValidationError
 from hevo_edge import api
 from hevo_edge._awaiting.next_job import Wanted
 from hevo_edge._common import validation
-from hevo_edge._jobs.listing import (
-    Watermark,
-    jobs_newest_first,
-    read_newest,
-    rows,
-    running_job,
-    tells_what_runs,
-)
+from hevo_edge._common.pagination import rows
+from hevo_edge._jobs.listing import jobs_newest_first, read_newest, running_job, tells_what_runs
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.ticket import DISCOVERY_TIMEOUT, OnTicket, TriggerTicket
 from hevo_edge.enums import (
     IfRunning,

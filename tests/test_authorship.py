@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import Certainty, PipelineAction
-from hevo_edge._jobs.listing import Watermark
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import LATEST, Fit, choose, fit_of
 from hevo_edge._triggering.schedule_grid import Timetable
 from hevo_edge._triggering.ticket import UNDER_WAY, Post, TriggerTicket

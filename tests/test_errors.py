@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, TriggerTicket, errors
-from hevo_edge._jobs.listing import Watermark
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.enums import PipelineAction
 from hevo_edge.models import JobData
 

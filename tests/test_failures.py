@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hevo_edge import HevoClient, api, errors
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.delivery import LATER, VERDICTS, Verdict, verdict
-from hevo_edge._http.limiter import Priority
+from hevo_edge._http.ratelimit import Priority
 
 from .test_transport import everything_in
 

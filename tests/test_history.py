@@ -9,17 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hevo_edge import errors
+from hevo_edge._common.pagination import Fetch, next_cursor, rows
 from hevo_edge._jobs.listing import (
-    Fetch,
     Reading,
-    Watermark,
     jobs_newest_first,
-    next_cursor,
     read_newest,
-    rows,
     running_job,
     tells_what_runs,
 )
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.emulator import virtual_time
 from hevo_edge.models import JobData, Page
 

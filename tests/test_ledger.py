@@ -12,7 +12,8 @@ import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
 from hevo_edge._common.clock import Clock
-from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.shared_window import IN_FLIGHT, Ledger, default_path
 from hevo_edge.emulator import HevoEmulator
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hevo_edge import errors
 from hevo_edge._common.clock import Clock
-from hevo_edge._http.limiter import Priority, RateLimit, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge.emulator import virtual_time
 
 

@@ -19,7 +19,8 @@ from hevo_edge._awaiting.snapshots import Reader
 from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
-from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge.emulator import DIALECTS, EmulatedJob, HevoEmulator
 from hevo_edge.models import JobData
 

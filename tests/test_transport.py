@@ -16,7 +16,8 @@ from aioresponses import aioresponses
 from hevo_edge import HevoClient, RateLimit, api, errors
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import MAX_REPLY_BYTES, Config
-from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge.emulator import HevoEmulator
 

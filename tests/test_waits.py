@@ -14,7 +14,7 @@ import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, api, errors
 from hevo_edge._awaiting.watched_job import Watched
-from hevo_edge._http.limiter import Priority
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
 
 from .conftest import START, client_of

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
-from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge.models import JobData
 

@@ -11,7 +11,8 @@ from hevo_edge._awaiting.job_reader import LAST_LOOK, priority_of
 from hevo_edge._awaiting.watched_job import Follower
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._http.transport import Transport
-from hevo_edge._jobs.listing import Watermark, read_newest, running_job, tells_what_runs
+from hevo_edge._jobs.listing import read_newest, running_job, tells_what_runs
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import Schedule
 

@@ -23,7 +23,8 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._http import bodies
 from hevo_edge._http.config import RETRY_AFTER_CAP, Config
 from hevo_edge._http.delivery import Verdict, say, verdict
-from hevo_edge._http.limiter import Priority, RateLimiter
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply, read_body, read_error
 from hevo_edge._http.session import Sessions
 from hevo_edge.api import Request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hevo_edge import api
-from hevo_edge._http.limiter import Priority
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (

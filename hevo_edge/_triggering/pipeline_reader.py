@@ -11,17 +11,12 @@ from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._awaiting.snapshots import until_over
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
-from hevo_edge._http.limiter import Priority
+from hevo_edge._common.pagination import Fetch
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.cancel import cancel_job
-from hevo_edge._jobs.listing import (
-    Fetch,
-    Reading,
-    Watermark,
-    read_newest,
-    running_job,
-    tells_what_runs,
-)
+from hevo_edge._jobs.listing import Reading, read_newest, running_job, tells_what_runs
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.schedule_grid import Timetable
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import RESTARTING_STATUSES, IfRunning, JobStatus, PipelineStatus

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from hevo_edge._jobs.listing import Watermark
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.schedule_grid import Timetable
 from hevo_edge._triggering.ticket import UNKNOWN, OnTicket, Post, TriggerTicket

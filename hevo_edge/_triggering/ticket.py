@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hevo_edge._jobs.listing import Watermark
+from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.schedule_grid import Timetable
 from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
 from hevo_edge.errors import ConfigurationError

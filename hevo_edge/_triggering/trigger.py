@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from hevo_edge import api
 from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._common.clock import Clock
-from hevo_edge._http.limiter import Priority
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._triggering.attribution import Found, choose
 from hevo_edge._triggering.discovery import LISTED, Discovery

@@ -1,0 +1,85 @@
+"""The call budget as a user states it, and who goes first when calls are short."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from hevo_edge._common import validation
+from hevo_edge._http.shared_window import Ledger, default_path, private_folder
+from hevo_edge.errors import ConfigurationError
+
+
+class Priority(IntEnum):
+    """Who goes first when calls are short; the first is served first."""
+
+    CANCEL = 0
+    TRIGGER = 1
+    DISCOVERY = 2
+    LOOK = 3
+    LIST = 4
+
+
+_RESERVED_PARTS = {
+    Priority.CANCEL: 0.0,
+    Priority.TRIGGER: 0.02,
+    Priority.DISCOVERY: 0.05,
+    Priority.LOOK: 0.10,
+    Priority.LIST: 0.10,
+}
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """At most so many calls in any period.
+
+    A tenth of the calls is kept back from looks and lists, so that a cancel or a trigger need not
+    wait for the window to move.
+
+    Args:
+        calls: Calls in any period, for everything that shares the API key's user.
+        period: The period in seconds.
+        margin: Seconds added to the period, for clocks that tick differently.
+        shared: Share the calls with the other processes of this machine: True, for those of this
+            user that talk to the same account; or the path of a file, for whoever may write it.
+
+    Raises:
+        ConfigurationError: for numbers that make no sense.
+    """
+
+    calls: int = 100
+    period: float = 60.0
+    margin: float = 0.1
+    shared: bool | str | os.PathLike[str] = False
+
+    def __post_init__(self) -> None:
+        validation.count(self.calls, "RateLimit.calls")
+        validation.seconds(self.period, "RateLimit.period")
+        if self.margin != 0:
+            validation.seconds(self.margin, "RateLimit.margin")
+        if not isinstance(self.shared, (bool, str, os.PathLike)) or self.shared == "":
+            raise ConfigurationError(
+                f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"
+            )
+
+    def ledger(self, account: str) -> Ledger | None:
+        """Return what the processes share; None when they do not.
+
+        Args:
+            account: What tells accounts apart.
+
+        Raises:
+            ConfigurationError: when the file cannot be used.
+        """
+        if self.shared is False:
+            return None
+        occupied = self.period + self.margin
+        if self.shared is True:
+            return Ledger(default_path(account), occupied, private_folder)
+        return Ledger(Path(self.shared), occupied)
+
+    def ceiling(self, priority: Priority) -> int:
+        """Return how many calls of the window may be taken when one of ``priority`` is next."""
+        return self.calls - int(self.calls * _RESERVED_PARTS[priority])

@@ -1,0 +1,77 @@
+"""What was in a Pipeline's jobs list at a moment, to tell which runs are new since."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from hevo_edge._common.pagination import Fetch
+from hevo_edge._jobs.listing import Reading, read_newest, tells_what_runs
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import ApiError
+from hevo_edge.models import JobData
+
+_CURSOR_REFUSED = frozenset({400, 404, 410, 422})
+KNOWN_IDS = 200
+"""How many of the newest job ids a watermark remembers."""
+
+
+class Watermark(BaseModel):
+    """What was in the list at a moment, to tell what is new since.
+
+    Attributes:
+        known_job_ids: The newest ids.
+        read_at: The moment by Hevo's clock (its Date header), in seconds since 1970.
+        newest_ts: The ``created_ts`` in ms of the newest real run.
+        tail: See ``Reading``.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    known_job_ids: tuple[str, ...] = ()
+    read_at: float | None = None
+    newest_ts: int | None = None
+    tail: str | None = None
+
+    @classmethod
+    def of(cls, reading: Reading, read_at: float | None) -> Watermark:
+        """Set it at a reading that was taken at ``read_at`` by Hevo's clock."""
+        stamps = [
+            job.created_ts
+            for job in reading.jobs
+            if job.created_ts is not None and tells_what_runs(job)
+        ]
+        return cls(
+            known_job_ids=tuple(job.job_id for job in reading.jobs[:KNOWN_IDS]),
+            read_at=read_at,
+            newest_ts=max(stamps, default=None),
+            tail=reading.tail,
+        )
+
+    def is_news(self, job: JobData) -> bool:
+        """Say whether a run was not in the list at that moment; a SKIPPED row is no run.
+
+        Two clocks are not compared: the newest run that was there and this one go by the same.
+        """
+        if job.job_id in self.known_job_ids or job.status == JobStatus.SKIPPED:
+            return False
+        if job.created_ts is None or self.newest_ts is None:
+            return True
+        return job.created_ts >= self.newest_ts
+
+    async def news(self, fetch: Fetch[JobData]) -> list[JobData]:
+        """Read the list and return the runs that were not in it, oldest first."""
+        known = set(self.known_job_ids)
+
+        def is_known(job: JobData) -> bool:
+            return job.job_id in known
+
+        try:
+            reading = await read_newest(fetch, is_known, self.tail)
+        except ApiError as error:
+            if self.tail is None or error.status not in _CURSOR_REFUSED:
+                raise
+            # A cursor may not live for ever.
+            reading = await read_newest(fetch, is_known)
+        return [job for job in reversed(reading.jobs) if self.is_news(job)]
