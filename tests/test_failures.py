@@ -298,7 +298,7 @@ async def test_a_deadline_keeps_half_of_what_is_left_for_the_connection(full_por
     async with client(full_port) as hevo:
         start = now()
         with pytest.raises(errors.RequestNotSent):
-            await hevo.transport.send(POST, Priority.TRIGGER, deadline=start + 1)
+            await hevo._core.transport.send(POST, Priority.TRIGGER, deadline=start + 1)
         assert now() - start == pytest.approx(1, abs=0.1)
 
 
@@ -603,7 +603,7 @@ async def test_a_kept_connection_that_dies_as_the_request_goes_out(how: str, whe
 
             dies = die if when == "before" else die_soon
             with pytest.raises(errors.RequestOutcomeUnknown) as caught:
-                await hevo.transport.send(POST, Priority.TRIGGER, before_sending=dies)
+                await hevo._core.transport.send(POST, Priority.TRIGGER, before_sending=dies)
             assert caught.value.attempts == 1
             with pytest.raises(BlockingIOError):
                 listener.accept()
@@ -658,7 +658,7 @@ async def test_what_is_raised_before_sending_is_passed_on(kind: type[Exception])
 
     async with Server(serves) as server, client(server.port) as hevo:
         with pytest.raises(kind, match="not now") as caught:
-            await hevo.transport.send(POST, Priority.TRIGGER, before_sending=refuse)
+            await hevo._core.transport.send(POST, Priority.TRIGGER, before_sending=refuse)
         assert type(caught.value) is kind
         assert server.connections == 0
 

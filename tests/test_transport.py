@@ -439,7 +439,7 @@ def test_several_loops_one_after_another_and_no_close_at_all() -> None:
                 hevo.append(client_of(emulator))
             # The emulator of each loop listens elsewhere; what counts is the session.
             with pytest.MonkeyPatch.context() as patch:
-                config = hevo[0].transport._config
+                config = hevo[0]._core.transport._config
                 patch.setattr(config, "base_url", emulator.base_url)
                 assert (await hevo[0].send(GET)).id == 123
 
@@ -478,7 +478,7 @@ async def test_two_loops_at_once_are_refused(emulator: HevoEmulator, hevo: HevoC
 async def test_a_client_that_is_forgotten_closes_its_session(emulator: HevoEmulator) -> None:
     hevo = client_of(emulator)
     await hevo.send(GET)
-    session = hevo.transport._sessions._opened.get().session
+    session = hevo._core.transport._sessions._opened.get().session
     assert session is not None
     del hevo
     gc.collect()
@@ -511,7 +511,7 @@ async def test_no_secret_in_any_error_or_log(
 async def test_credentials_that_a_server_echoes_are_struck_out(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    token = hevo.transport._config.headers["Authorization"]
+    token = hevo._core.transport._config.headers["Authorization"]
     echo = f"you sent {token} emulator-secret"
     for fault in ("status", "body"):
         if fault == "status":

@@ -81,6 +81,9 @@ class Config:
             **_headers(headers),
             "Authorization": f"Basic {token}",
         }
+        self.rate_limit: Any = None
+        self.session: Any = None
+        self.clock: Any = None
         self.account: str = f"{self.base_url} {token}"
         mine = f"hevo-edge/{__version__} (Python {platform.python_version()})"
         theirs = self.headers.pop("User-Agent", "")

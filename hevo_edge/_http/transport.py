@@ -132,8 +132,8 @@ class Transport:
             request: What to send.
             priority: Its place in the limiter's queue.
             deadline: Loop time (seconds) after which nothing more is waited for.
-            patience: Seconds after its first sending in which it must be answered; until then it
-                waits for the call budget for as long as that takes.
+            patience: Seconds after its first sending in which it must be answered; ``deadline``
+                then bounds the waiting for the call budget only.
             before_sending: Called when the slot is taken, right before each attempt; what it
                 raises is passed on, and nothing is sent.
 
@@ -201,8 +201,8 @@ class Transport:
             raise call.failure or self._failed(
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
-        if call.deadline is None and call.patience is not None:
-            call.deadline = self._clock.now() + call.patience
+        if call.patience is not None:
+            call.deadline, call.patience = self._clock.now() + call.patience, None
         sent = False
         session: aiohttp.ClientSession | None = None
         try:
