@@ -220,7 +220,7 @@ async def test_auto_learns_nothing_from_the_oldest_page(
         start = emulator.now
         await hevo.job(7, emulated.job_id).await_completion(poll_interval="auto")
     finally:
-        object.__setattr__(emulator.service.dialect, "list_order", "sort_newest_first")
+        object.__setattr__(emulator.service.dialect, "list_order", "newest_first")
     assert emulator.now - start <= 315.1
 
 
