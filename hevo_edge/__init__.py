@@ -13,9 +13,9 @@ nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hevo_edge._common.lazy import lazy_names
 from hevo_edge._version import __version__
 
 if TYPE_CHECKING:
@@ -55,32 +55,24 @@ __all__ = [
     "schedules",
 ]
 
-_HOME = {
-    "Certainty": "enums",
-    "Dialect": "enums",
-    "HevoClient": "client",
-    "IfRunning": "enums",
-    "Job": "job",
-    "JobStatus": "enums",
-    "JobType": "enums",
-    "Pipeline": "pipeline",
-    "PipelineAction": "enums",
-    "PipelineStatus": "enums",
-    "RateLimit": "_http.ratelimit",
-    "ResyncMode": "enums",
-    "TriggerTicket": "triggering",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in {"errors", "schedules"}:
-        return import_module(f"hevo_edge.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'hevo_edge' has no attribute {name!r}")
-    value = getattr(import_module(f"hevo_edge.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Certainty": "enums",
+        "Dialect": "enums",
+        "HevoClient": "client",
+        "IfRunning": "enums",
+        "Job": "job",
+        "JobStatus": "enums",
+        "JobType": "enums",
+        "Pipeline": "pipeline",
+        "PipelineAction": "enums",
+        "PipelineStatus": "enums",
+        "RateLimit": "_http.ratelimit",
+        "ResyncMode": "enums",
+        "TriggerTicket": "triggering",
+        "__version__": "_version",
+        "errors": "errors",
+        "schedules": "schedules",
+    },
+)

@@ -246,7 +246,13 @@ class HevoClient:
 
     # -- trigger in three steps -------------------------------------------------------------------
 
-    async def fire(self, ticket: TriggerTicket, *, on_ticket: OnTicket | None = None) -> Job:
+    async def fire(
+        self,
+        ticket: TriggerTicket,
+        *,
+        timeout: float | None = None,
+        on_ticket: OnTicket | None = None,
+    ) -> Job:
         """Post what a ticket says, once, and return the Job that it became.
 
         A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has said
@@ -256,12 +262,14 @@ class HevoClient:
 
         Args:
             ticket: From ``prepare_trigger``, an error, or the store.
+            timeout: Seconds for all of it at most, see ``Pipeline.trigger``.
             on_ticket: Is given the ticket to store it, see ``Pipeline.trigger``.
 
         Raises: as ``Pipeline.trigger``.
         """
         validation.callback(on_ticket, "on_ticket")
-        found = await self._core.triggers.fire(self._ticket(ticket), None, on_ticket)
+        deadline = self._core.deadline(validation.optional_seconds(timeout, "timeout"))
+        found = await self._core.triggers.fire(self._ticket(ticket), deadline, on_ticket)
         return Job(
             self._core, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty
         )

@@ -11,8 +11,9 @@ needs loads neither aiohttp nor pydantic.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hevo_edge._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.airflow.hooks import HevoHook
@@ -30,23 +31,14 @@ __all__ = [
     "HevoTrigger",
 ]
 
-_HOME = {
-    "HevoHook": "hooks",
-    "HevoOperator": "operators",
-    "HevoPipelineLink": "links",
-    "HevoPipelineOperator": "operators",
-    "HevoSensor": "sensors",
-    "HevoTrigger": "triggers",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "HevoHook": "hooks",
+        "HevoOperator": "operators",
+        "HevoPipelineLink": "links",
+        "HevoPipelineOperator": "operators",
+        "HevoSensor": "sensors",
+        "HevoTrigger": "triggers",
+    },
+)

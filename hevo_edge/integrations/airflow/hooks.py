@@ -6,16 +6,14 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api
-from hevo_edge._common import validation
 from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
-from hevo_edge.integrations.airflow.running import run
 from hevo_edge.models import JobObjectData, ObjectData
+from hevo_edge.orchestration import Account, run, validation
 
 if TYPE_CHECKING:
     # The shim is not typed.
@@ -87,18 +85,18 @@ class HevoHook(BaseHook):
             AirflowNotFoundException: when there is no such connection.
             AirflowFailException: when it lacks something.
         """
-        return connections.read(self.connection_id).client(
-            timeout=self.timeout, headers=self.extra_headers
-        )
+        return self._client(connections.read(self.connection_id))
 
     get_conn = client
 
     async def aclient(self) -> HevoClient:
         """Read the connection without blocking the event loop, and make a client."""
-        connection = await get_async_connection(self.connection_id)
-        return connections.account(self.connection_id, connection).client(
-            timeout=self.timeout, headers=self.extra_headers
-        )
+        return self._client(await connections.read_async(self.connection_id))
+
+    def _client(self, account: Account) -> HevoClient:
+        limit = {} if self.timeout is None else {"timeout": self.timeout}
+        with parameters.at_run(self.connection_id):
+            return account.client(headers=self.extra_headers, **limit)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the first Pipeline; say whether that worked, and what was seen."""

@@ -16,15 +16,6 @@ URL_KEY = "hevo_url"
 """The XCom that holds the address."""
 
 
-def pipeline_url(base_url: str, pipeline_id: int) -> str:
-    """Return the address of a Pipeline's page.
-
-    Known of Hevo's standard Pipelines (public write-ups show ``/pipeline/4/overview``), assumed
-    for Edge.
-    """
-    return f"{base_url}/pipeline/{pipeline_id}/overview"
-
-
 class HevoPipelineLink(BaseOperatorLink):
     """Leads to the Pipeline in Hevo; the task stores the address when it runs."""
 

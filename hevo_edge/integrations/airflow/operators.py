@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
 from hevo_edge.errors import NotFound
 from hevo_edge.integrations.airflow import compat, parameters
 from hevo_edge.integrations.airflow.links import HevoPipelineLink
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
-from hevo_edge.options import trigger_options
+from hevo_edge.options import TriggerOptions
+from hevo_edge.orchestration import validation
 
 if TYPE_CHECKING:
     # The shim is not typed.
@@ -43,7 +43,7 @@ class HevoPipelineOperator(BaseOperator):
         action: ``SYNC_NOW``, or ``RESYNC`` to restart the historical load of all active objects.
         job_type: Accept only a Job of this type, ``JobType`` or string; what comes with the action
             by default means whatever comes of it.
-        poll_interval: Seconds between looks; ``"auto"`` learns from the Pipeline's past Jobs.
+        poll_interval: Seconds between polls; ``"auto"`` learns from the Pipeline's past Jobs.
         retry_limit: How many ``poll_interval`` the started Job has to show up, 30 s at least.
         deferrable: Wait in the triggerer.
         wait_for_completion: Wait at all.
@@ -54,8 +54,8 @@ class HevoPipelineOperator(BaseOperator):
             ``DROP_AND_LOAD``.
         if_running: What to do when a Job is running already, instead of ``ensure_new_job``:
             ``"fail"``, ``"join"``, ``"replace"`` or ``"wait"``.
-        timeout: Seconds or timedelta for the whole task, the deferral included; one last look
-            comes before it fails. ``execution_timeout`` counts in the same way.
+        timeout: Seconds or timedelta for the whole task, the deferral included; one final
+            poll comes before it fails. ``execution_timeout`` counts in the same way.
         on_timeout: ``"raise"``, or ``"cancel"`` the Job in Hevo as well.
         cancel_on_kill: Cancel the Job in Hevo when the task is killed: by a ``"user"``, who marks
             it as failed or done; ``"always"``, on a shutdown of the worker or an
@@ -100,12 +100,6 @@ class HevoPipelineOperator(BaseOperator):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.drop_and_load: bool = parameters.drops(drop_and_load, resync_mode)
-            options = trigger_options(
-                action,
-                job_type,
-                self.drop_and_load,
-                parameters.if_running(if_running, ensure_new_job=ensure_new_job),
-            )
             self.poll_interval: float | parameters.Auto = parameters.interval(
                 poll_interval, "poll_interval"
             )
@@ -125,6 +119,12 @@ class HevoPipelineOperator(BaseOperator):
                 cancel_on_kill, "cancel_on_kill", parameters.CANCEL_ON_KILL
             )
             self.durable: bool = validation.flag(durable, "durable")
+            options = TriggerOptions.check(
+                action,
+                job_type=job_type,
+                drop_and_load=self.drop_and_load,
+                if_running=parameters.if_running(if_running, ensure_new_job=ensure_new_job),
+            )
         self.action: PipelineAction = options.action
         self.job_type: str | None = options.job_type
         self.if_running: IfRunning = options.if_running
@@ -147,14 +147,14 @@ class HevoPipelineOperator(BaseOperator):
 
     def execute_again(self, context: Context, event: Any, deadline: float | None = None) -> str:
         """Go on when the Job that was in the way is over."""
-        from hevo_edge.integrations.airflow import events  # noqa: PLC0415 -- see the module
+        from hevo_edge.integrations.airflow.events import outcome_of  # noqa: PLC0415 -- see below
 
         # One that is not there any more is not in the way.
-        failed = events.checked(event)["status"] == events.ERROR
-        if failed and event.get("error") != NotFound.__name__:
+        outcome = outcome_of(event)
+        if outcome.kind != "success" and outcome.error != NotFound.__name__:
             raise AirflowException(
                 f"Pipeline {self.pipeline_id}: {self.action} was not started, because another Job "
-                f"was running: {event.get('message')}"
+                f"was running: {outcome.message}"
             )
         return self._go(context, deadline)
 
@@ -195,18 +195,18 @@ class HevoPipelineOperator(BaseOperator):
         if job is None:
             # Another Job is in the way: no worker slot is needed to wait for its end.
             self.defer(
-                trigger=task.trigger_for_other(deadline),
+                trigger=task.trigger_for_blocking_job(deadline),
                 method_name="execute_again",
                 kwargs={"deadline": deadline},
             )
         if not self.wait_for_completion:
-            return task.hand_over(job)
+            return task.finish_without_wait(job)
         if not self.deferrable or job.is_terminal:
             return self._wait_synchronously(context, job.id, deadline)
         self.defer(
-            trigger=task.trigger(deadline),
+            trigger=task.trigger(job, deadline),
             method_name="execute_complete",
-            kwargs={"resumed": task.resumed, "deadline": deadline},
+            kwargs={"resumed": task.is_resumed, "deadline": deadline},
         )
         raise AssertionError  # defer never returns
 
@@ -222,7 +222,7 @@ class HevoPipelineOperator(BaseOperator):
         """
         task = self._task_of(context)
         event = task.wait(job_id, deadline)
-        return self.execute_complete(context, event, task.resumed, deadline)
+        return self.execute_complete(context, event, task.is_resumed, deadline)
 
     def _deadline(self, context: Context) -> float | None:
         now = time.time()

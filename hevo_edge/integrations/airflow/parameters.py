@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobType, PipelineAction, ResyncMode
 from hevo_edge.errors import (
     AuthenticationError,
@@ -20,6 +19,7 @@ from hevo_edge.errors import (
     RequestError,
     TriggerError,
 )
+from hevo_edge.orchestration import validation
 from hevo_edge.schedules import LONGEST_GAP
 
 Auto = Literal["auto"]
@@ -54,10 +54,11 @@ def at_run(connection_id: str) -> Generator[None, None, None]:
     except HevoError as error:
         kind = AirflowFailException if isinstance(error, _FINAL) else AirflowException
         # One exception, for a log that is read at night; it still is the other's __context__.
-        raise kind(_said(error, connection_id)) from None
+        raise kind(message_of(error, connection_id)) from None
 
 
-def _said(error: HevoError, connection_id: str) -> str:
+def message_of(error: HevoError, connection_id: str) -> str:
+    """Return an error's message with what to do about it in Airflow."""
     if isinstance(error, RequestError):
         return f"{error} (connection {connection_id!r})"
     if isinstance(error, TriggerError):

@@ -13,11 +13,11 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from hevo_edge._common import validation
 from hevo_edge.enums import JobType
-from hevo_edge.errors import ConfigurationError, JobTimeout
+from hevo_edge.errors import ConfigurationError
 from hevo_edge.integrations.airflow import compat, links, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+from hevo_edge.orchestration import run, validation
 
 if TYPE_CHECKING:
     # The shim is not typed.
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 else:
     from airflow.providers.common.compat.sdk import BaseSensorOperator
 
-_TIMED_OUT = JobTimeout.__name__
 _NOTHING = {"", "None", "null"}
 """What a template renders to when there was nothing to pull."""
 
@@ -127,39 +126,27 @@ class HevoSensor(BaseSensorOperator):
         """
         if not self.deferrable:
             return super().execute(context)
-        from hevo_edge.integrations.airflow import (  # noqa: PLC0415 -- see the task
-            connections,
-            looking,
-        )
-
         with parameters.at_run(self.connection_id):
             trigger = self._trigger(context, time.time() + self.timeout)
-        hevo = connections.read(self.connection_id).client()
-        url = links.pipeline_url(hevo.base_url, trigger.pipeline_id)
-        compat.ti_of(context).xcom_push(key=links.URL_KEY, value=url)
         # What is there already needs no trip through the triggerer.
-        event = looking.look_once(self._trigger(context, time.time()), hevo)
-        if event.get("error") != _TIMED_OUT:
+        event = self._poll(context)
+        if event["kind"] != "timeout":
             # As if it came from there: soft_fail and its kin are Airflow's.
             return self.resume_execution("execute_complete", {"event": event}, context)
-        self.log.info("waiting in the triggerer, with a look every %s s", self.poke_interval)
+        self.log.info("waiting in the triggerer, with a poll every %s s", self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete")
         raise AssertionError  # defer never returns
 
     def poke(self, context: Context) -> Any:
-        """Look once.
+        """Poll once.
 
         Raises:
             AirflowException: when the Job did not end well.
         """
-        from hevo_edge.integrations.airflow import events, looking  # noqa: PLC0415 -- see the task
-
-        with parameters.at_run(self.connection_id):
-            event = looking.look_once(self._trigger(context, time.time()))
-        if event.get("error") == _TIMED_OUT:
+        event = self._poll(context)
+        if event["kind"] == "timeout":
             return False
-        job_id = self._finish(context, events.checked(event))
-        return PokeReturnValue(is_done=True, xcom_value=job_id)
+        return PokeReturnValue(is_done=True, xcom_value=self._finish(context, event))
 
     def execute_complete(self, context: Context, event: Any) -> str:
         """Finish with what the triggerer has seen. Returns the Job's id.
@@ -168,9 +155,7 @@ class HevoSensor(BaseSensorOperator):
             AirflowSensorTimeout: when the sensor's ``timeout`` has passed.
             AirflowException: when the Job did not end well, or the event says nothing.
         """
-        from hevo_edge.integrations.airflow import events  # noqa: PLC0415 -- see the task
-
-        return self._finish(context, events.checked(event))
+        return self._finish(context, event)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -210,12 +195,30 @@ class HevoSensor(BaseSensorOperator):
             self._began = first or datetime.now(timezone.utc)
         return self._began
 
-    def _finish(self, context: Context, event: dict[str, Any]) -> str:
-        if event.get("job") is not None:
-            compat.ti_of(context).xcom_push(key="job", value=event["job"])
-        if event["status"] == "success":
-            self.log.info("%s", event.get("message"))
-            return str(event["job_id"])
-        if event.get("error") == _TIMED_OUT:
-            raise AirflowSensorTimeout(str(event.get("message")))
-        raise AirflowException(str(event.get("message")))
+    def _poll(self, context: Context) -> dict[str, Any]:
+        """Poll as the trigger would at its deadline, and return the event that it would give.
+
+        Network trouble is no outcome: it is the same as a Job that still runs.
+        """
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- see the task
+        from hevo_edge.integrations.airflow.events import event_of  # noqa: PLC0415
+
+        with parameters.at_run(self.connection_id):
+            trigger = self._trigger(context, time.time())
+        hevo = connections.read(self.connection_id).client()
+        url = hevo.pipeline(trigger.pipeline_id).url
+        compat.ti_of(context).xcom_push(key=links.URL_KEY, value=url)
+        return event_of(run(trigger.outcome(hevo)))
+
+    def _finish(self, context: Context, event: Any) -> str:
+        from hevo_edge.integrations.airflow.events import outcome_of  # noqa: PLC0415
+
+        outcome = outcome_of(event)
+        if outcome.job is not None:
+            compat.ti_of(context).xcom_push(key="job", value=outcome.job)
+        if outcome.kind == "success":
+            self.log.info("%s", outcome.message)
+            return str(outcome.job_id)
+        if outcome.kind == "timeout":
+            raise AirflowSensorTimeout(outcome.message)
+        raise AirflowException(outcome.message)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,42 +13,29 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from hevo_edge import Certainty, HevoClient, Job
-from hevo_edge._common import validation
-from hevo_edge.enums import TERMINAL_STATUSES
+from hevo_edge import Certainty, HevoClient
+from hevo_edge.enums import TERMINAL_STATUSES, JobStatus
 from hevo_edge.errors import HevoError
-from hevo_edge.integrations.airflow import compat, events
-from hevo_edge.integrations.airflow.clients import shared_client
+from hevo_edge.integrations.airflow import compat, connections
+from hevo_edge.integrations.airflow.events import event_of
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
-from hevo_edge.options import WaitOptions
+from hevo_edge.orchestration import (
+    Outcome,
+    RunSpec,
+    await_job,
+    await_pipeline,
+    failure,
+    may_cancel,
+    validation,
+)
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
-
-_SOON = 0.001
-"""Seconds left where the deadline has passed while no triggerer ran: enough for a last look."""
-_OURS = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
-"""How surely a Job must be the task's own for a kill of the task to cancel it."""
-
-
-def time_left(deadline: float) -> float:
-    """Return the seconds until a moment since 1970; hardly any, where it has passed."""
-    return max(deadline - time.time(), _SOON)
-
-
-def is_ours(certainty: Certainty | str | None) -> bool:
-    """Say whether a kill of the task may cancel a Job of this certainty."""
-    return certainty in _OURS
-
-
-def on_timeout(asked: str, certainty: Certainty | str | None) -> str:
-    """Return what to do at a deadline; a Job that is not surely the task's own is let be."""
-    return asked if is_ours(certainty) else "raise"
 
 
 class HevoTrigger(BaseTrigger):
     """Waits for a Job, or for a Pipeline's present or next Job, and says how it ended.
 
-    All of them in one triggerer share one client for each connection, so their looks share the
+    All of them in one triggerer share one client for each connection, so their polls share the
     call budget. Network trouble, 429 and 5xx never end a wait; a restart of the triggerer neither
     cancels nor loses anything.
 
@@ -58,7 +44,7 @@ class HevoTrigger(BaseTrigger):
         connection_id: The Airflow connection.
         job_id: The Job; None to wait for the Pipeline's present or next one.
         job_type: Without ``job_id``: only a Job of this type.
-        poke_interval: Seconds between looks, or ``"auto"``.
+        poke_interval: Seconds between polls, or ``"auto"``.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         deadline: When to give up, in seconds since 1970; None for never.
         on_timeout: At the deadline, ``"raise"`` (an error event), or ``"cancel"`` the Job as well.
@@ -66,7 +52,7 @@ class HevoTrigger(BaseTrigger):
         started_since: Without ``job_id``: only a Job that started since then; ISO, with offset.
         cancel_on_kill: Cancel the Job in Hevo when a user marks the task as over.
         certainty: How surely the Job is the task's own; only such a one is cancelled.
-        any_end: Take every way in which the Job can end for success.
+        accept_any_end: Take every way in which the Job can end for success.
     """
 
     def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
@@ -84,7 +70,7 @@ class HevoTrigger(BaseTrigger):
         started_since: str | None = None,
         cancel_on_kill: bool = False,
         certainty: str | None = None,
-        any_end: bool = False,
+        accept_any_end: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pipeline_id: int = validation.pipeline_id(pipeline_id)
@@ -99,7 +85,7 @@ class HevoTrigger(BaseTrigger):
         self.started_since = started_since
         self.cancel_on_kill = cancel_on_kill
         self.certainty: str | None = None if certainty is None else str(certainty)
-        self.any_end = any_end
+        self.accept_any_end = accept_any_end
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, as plain JSON."""
@@ -118,82 +104,77 @@ class HevoTrigger(BaseTrigger):
                 "started_since": self.started_since,
                 "cancel_on_kill": self.cancel_on_kill,
                 "certainty": self.certainty,
-                "any_end": self.any_end,
+                "accept_any_end": self.accept_any_end,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event; see ``events``."""
         try:
-            patience = math.inf if self.deadline is None else time_left(self.deadline)
-            async with shared_client(self.connection_id, patience=patience) as hevo:
-                payload = await self.outcome(hevo)
-        except AirflowException as error:
+            left = self._spec().seconds_left()
+            patience = math.inf if left is None else left
+            async with connections.CLIENTS.lease(
+                self.connection_id, connections.read_async, patience=patience
+            ) as hevo:
+                outcome = await self.outcome(hevo)
+        except (AirflowException, HevoError) as error:
             # What is wrong with the connection: the task says it better than a traceback.
-            payload = events.failure(error, str(error), self.pipeline_id)
+            outcome = failure(error, self.pipeline_id)
         except asyncio.CancelledError:
             if not compat.CALLS_TRIGGERS_ON_KILL:
                 await self.on_kill()
             raise
-        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
+        yield TriggerEvent(event_of(outcome))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Cancel the Job in Hevo if a user has ended the task; Airflow 3.3 and later ask for it.
 
-        It asks also when another triggerer has taken over, so the task's state is looked at.
+        It asks also when another triggerer has taken over, so the task's state is read.
         """
         if not self.cancel_on_kill or self.job_id is None:
             return
         if not await sync_to_async(compat.was_ended_by_user)(self.task_instance):
             log.info("no user has ended the task, so Job %s is left running", self.job_id)
             return
-        if not is_ours(self.certainty):
+        if not may_cancel(self.certainty):
             log.warning("Job %s is not surely of this task, so it is left running", self.job_id)
             return
         try:
-            async with shared_client(self.connection_id, fresh=False) as hevo:
-                await hevo.job(self.pipeline_id, self.job_id).cancel()
+            async with connections.CLIENTS.lease(
+                self.connection_id, connections.read_async, max_age=None
+            ) as hevo:
+                await hevo.pipeline(self.pipeline_id).job(self.job_id).cancel()
         except (HevoError, AirflowException) as error:
             log.warning("Job %s could not be cancelled: %s", self.job_id, error)
         else:
             log.info("Hevo was asked to cancel Job %s", self.job_id)
 
-    async def outcome(self, hevo: HevoClient, job: Job | None = None) -> dict[str, Any]:
-        """Wait with a client, and return what the event says.
+    async def outcome(self, hevo: HevoClient) -> Outcome:
+        """Wait with a client, and return how that ended."""
+        if self.job_id is None:
+            return await await_pipeline(
+                hevo,
+                self._spec(),
+                job_type=self.job_type,
+                ended_since=_timestamp(self.ended_since),
+                started_since=_timestamp(self.started_since),
+            )
+        job = hevo.pipeline(self.pipeline_id).job(self.job_id)
+        job.certainty = None if self.certainty is None else Certainty(self.certainty)
+        return await await_job(job, self._spec())
 
-        Args:
-            hevo: The client.
-            job: The Job, where more is known of it than its id.
-        """
-        try:
-            payload = events.ended(await self._wait(hevo, job))
-        except HevoError as error:
-            payload = await events.failed(error, self.pipeline_id)
-        if payload["job"] is not None and self.certainty is not None:
-            payload["job"]["certainty"] = self.certainty
-        return payload
-
-    # No coroutine function, and no more frames than needed: a triggerer has a thousand waits, and
-    # what each frame of each holds on to adds up.
-    def _wait(self, hevo: HevoClient, job: Job | None) -> Coroutine[Any, Any, Job]:
-        options: dict[str, Any] = {
-            "poll_interval": self.poke_interval,
-            "timeout": None if self.deadline is None else time_left(self.deadline),
-            "accept_completed_with_failures": self.accept_completed_with_failures,
-            "on_timeout": on_timeout(self.on_timeout, self.certainty),
-        }
-        if self.any_end:
-            options["accept"] = TERMINAL_STATUSES
-        pipeline = hevo.pipeline(self.pipeline_id)
-        if self.job_id is not None:
-            return (job or pipeline.job(self.job_id)).wait(WaitOptions.check(**options))
-        return pipeline.await_completion(
-            job_type=self.job_type,
-            ended_since=_moment(self.ended_since),
-            started_since=_moment(self.started_since),
-            **options,
+    def _spec(self) -> RunSpec:
+        accept = TERMINAL_STATUSES if self.accept_any_end else frozenset[str]()
+        if self.accept_completed_with_failures:
+            accept |= {JobStatus.COMPLETED_WITH_FAILURES}
+        return RunSpec(
+            self.pipeline_id,
+            poll_interval=self.poke_interval,  # type: ignore[arg-type]
+            accept=accept,
+            deadline=self.deadline,
+            on_timeout=self.on_timeout,
         )
 
 
-def _moment(text: str | None) -> datetime | None:
+def _timestamp(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(timezone.utc)

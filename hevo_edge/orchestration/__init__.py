@@ -1,0 +1,80 @@
+"""What every orchestrator adapter needs, and people with an orchestrator of their own.
+
+It imports no orchestrator, and what crosses a process is plain JSON::
+
+    spec = RunSpec(pipeline_id=123, if_running="wait")
+    attempt = Run(spec, store, account=account.fingerprint)
+    async with account.client() as hevo:
+        started = await attempt.start(hevo)          # resumes the stored ticket, else triggers
+        outcome = started if isinstance(started, Outcome) else await attempt.wait(hevo)
+    attempt.finish(outcome)
+    outcome.raise_for_status()
+
+The names load on first use; ``RunSpec``, ``run`` and ``validation`` load neither aiohttp nor
+pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hevo_edge._common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from hevo_edge.orchestration import validation
+    from hevo_edge.orchestration.account import Account
+    from hevo_edge.orchestration.clients import ClientPool
+    from hevo_edge.orchestration.lineage import Lineage, lineage_of, read_lineage
+    from hevo_edge.orchestration.results import Outcome, RunFailed, failure
+    from hevo_edge.orchestration.runs import (
+        Run,
+        TicketStore,
+        await_job,
+        await_pipeline,
+        may_cancel,
+    )
+    from hevo_edge.orchestration.spec import RunSpec
+    from hevo_edge.orchestration.sync import run, run_in_thread
+
+__all__ = [
+    "Account",
+    "ClientPool",
+    "Lineage",
+    "Outcome",
+    "Run",
+    "RunFailed",
+    "RunSpec",
+    "TicketStore",
+    "await_job",
+    "await_pipeline",
+    "failure",
+    "lineage_of",
+    "may_cancel",
+    "read_lineage",
+    "run",
+    "run_in_thread",
+    "validation",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Account": "account",
+        "ClientPool": "clients",
+        "Lineage": "lineage",
+        "Outcome": "results",
+        "Run": "runs",
+        "RunFailed": "results",
+        "RunSpec": "spec",
+        "TicketStore": "runs",
+        "await_job": "runs",
+        "await_pipeline": "runs",
+        "failure": "results",
+        "lineage_of": "lineage",
+        "may_cancel": "runs",
+        "read_lineage": "lineage",
+        "run": "sync",
+        "run_in_thread": "sync",
+        "validation": "validation",
+    },
+)

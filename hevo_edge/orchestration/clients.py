@@ -1,0 +1,185 @@
+"""One client for each account and event loop: a daemon's waits share polls and call budget."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import backoff
+
+from hevo_edge.client import HevoClient
+from hevo_edge.errors import ConfigurationError
+from hevo_edge.orchestration.account import Account
+
+log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+
+MAX_AGE = 30.0
+"""Seconds for which an account is not read again: a daemon may start a thousand waits."""
+PATIENCE = 300.0
+"""Seconds for which reading an account is tried again."""
+ReadAccount = Callable[[Any], Awaitable[Account]]
+"""Reads the account that goes by a key."""
+_SHARED_FAILURE = 0.5
+"""Seconds for which those who wait share a failure, instead of each meeting it by itself."""
+
+
+class ClientPool:
+    """Lends one client to all who use an account in an event loop.
+
+    The present client of a key stays open until its loop ends, with what its limiter knows. When
+    the account has changed, new leases get a new client; the old one is closed with its last lease.
+
+    Args:
+        is_final: Says of an error of ``read`` that trying again cannot help; a ConfigurationError
+            is always final.
+    """
+
+    def __init__(self, is_final: Callable[[Exception], bool] | None = None) -> None:
+        self._is_final = is_final
+        self._of_loop: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[Hashable, _SharedClient]
+        ] = WeakKeyDictionary()
+
+    def lease(
+        self,
+        key: Hashable,
+        read: ReadAccount,
+        *,
+        patience: float = PATIENCE,
+        max_age: float | None = MAX_AGE,
+    ) -> AbstractAsyncContextManager[HevoClient, None]:
+        """Lend the running loop's client of an account.
+
+        Args:
+            key: What the account goes by: the id of a connection, or a block's name.
+            read: Reads the account that goes by the key. A function of a module, so that a thousand
+                leases hold one.
+            patience: Seconds in which it must have been read, 300 at most.
+            max_age: Seconds after which it is read again; None not to read it again.
+
+        Raises:
+            ConfigurationError: on entering, for what is wrong with the account.
+            Exception: on entering, what ``read`` raises.
+        """
+        of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), {})
+        shared = of_loop.setdefault(key, _SharedClient(key, self._gives_up))
+        return _Lease(shared, read, min(patience, PATIENCE), max_age)
+
+    def _gives_up(self, error: Exception) -> bool:
+        if isinstance(error, ConfigurationError):
+            return True
+        return self._is_final is not None and self._is_final(error)
+
+
+class _Leased:
+    """A client, and how many use it."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.hevo: HevoClient = account.client()
+        self.users = 0
+
+
+class _SharedClient:
+    """The clients of one key: the present one, and older ones until nobody uses them."""
+
+    def __init__(self, key: Hashable, gives_up: Callable[[Exception], bool]) -> None:
+        self._key = key
+        self._gives_up = gives_up
+        self._leased: _Leased | None = None
+        self._read_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._failure: Exception | None = None
+        self._lock = asyncio.Lock()
+
+    async def take(self, read: ReadAccount, patience: float, max_age: float | None) -> _Leased:
+        """Return the client to use, with one more user; read the account if that is due.
+
+        What is read from may have a bad moment. Then a client that is there goes on; without one,
+        reading is tried again for ``patience`` seconds.
+        """
+        if self._leased is None:
+            reading = backoff.on_exception(
+                backoff.expo,
+                Exception,
+                max_time=patience,
+                max_value=30,
+                giveup=self._gives_up,
+                logger=log,
+            )
+            await reading(self._read)(read, max_age)
+        elif max_age is not None and _now() - self._read_at > max_age:
+            try:
+                await self._read(read, max_age)
+            except Exception as error:
+                if self._gives_up(error):
+                    raise
+                log.warning("account %r is not read again: %s", self._key, error)
+        assert self._leased is not None  # noqa: S101 -- it was read
+        self._leased.users += 1
+        return self._leased
+
+    async def give_back(self, leased: _Leased) -> None:
+        """Count a user less; close a client that is no longer the present one."""
+        leased.users -= 1
+        if leased is not self._leased:
+            await _close_unused(leased)
+
+    async def _read(self, read: ReadAccount, max_age: float | None) -> None:
+        """Read the account, and make a client if it has changed; at once for all who wait."""
+        async with self._lock:
+            if _now() - self._read_at <= (max_age or MAX_AGE):
+                return
+            if self._failure is not None and _now() - self._failed_at < _SHARED_FAILURE:
+                raise self._failure
+            try:
+                account = await read(self._key)
+                changed = self._leased is None or self._leased.account != account
+                new = _Leased(account) if changed else self._leased
+            except Exception as error:
+                self._failed_at, self._failure = _now(), error
+                # What is there serves on; it is tried again when that has been fresh once more.
+                self._read_at = self._read_at if self._leased is None else _now()
+                raise
+            self._read_at, self._failure = _now(), None
+            old, self._leased = self._leased, new
+            if changed:
+                await _close_unused(old)
+
+
+class _Lease:
+    """A client, lent to one user; a wait holds it, so it weighs as little as can be."""
+
+    __slots__ = ("_leased", "_max_age", "_patience", "_read", "_shared")
+
+    def __init__(
+        self,
+        shared: _SharedClient,
+        read: ReadAccount,
+        patience: float,
+        max_age: float | None,
+    ) -> None:
+        self._shared = shared
+        self._read = read
+        self._patience = patience
+        self._max_age = max_age
+
+    async def __aenter__(self) -> HevoClient:
+        self._leased = await self._shared.take(self._read, self._patience, self._max_age)
+        return self._leased.hevo
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._shared.give_back(self._leased)
+
+
+async def _close_unused(leased: _Leased | None) -> None:
+    if leased is not None and leased.users == 0:
+        await leased.hevo.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

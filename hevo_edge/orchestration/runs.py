@@ -1,0 +1,339 @@
+"""One attempt of a task: start or resume its run, await it, cancel it, and keep its ticket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from hevo_edge.client import HevoClient
+from hevo_edge.enums import Certainty, IfRunning, JobStatus, JobType
+from hevo_edge.errors import (
+    HevoError,
+    JobDidNotSucceed,
+    JobInProgress,
+    JobNotFoundAfterTrigger,
+    NotFound,
+)
+from hevo_edge.job import Job
+from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
+from hevo_edge.orchestration.spec import RunSpec
+from hevo_edge.triggering import TriggerTicket
+
+log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+
+_OWN = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
+
+
+class TicketStore(Protocol):
+    """Keeps one text for one task, from one attempt to the next.
+
+    It is called from the event loop, and must not block for long.
+    """
+
+    def load(self) -> str | None:
+        """Return the text that was saved last, by this attempt or an earlier one."""
+
+    def save(self, text: str) -> None:
+        """Keep a text instead of what was kept before. What it raises ends the attempt."""
+
+    def delete(self) -> None:
+        """Keep nothing any more; nothing happens if there is nothing."""
+
+
+class StoredTicket(BaseModel):
+    """What is stored: a ticket, and whose it is.
+
+    Attributes:
+        ticket: The ticket of the run.
+        generation: See ``Run``.
+        account: See ``Run``.
+    """
+
+    ticket: TriggerTicket
+    generation: int | str | None = None
+    account: str = ""
+
+
+def may_cancel(certainty: Certainty | str | None) -> bool:
+    """Say whether a Job of this certainty is the task's own, so that its end may cancel it."""
+    return certainty in _OWN
+
+
+class Run:
+    """One attempt of one task.
+
+    A run whose attempt was cut off between the POST and its end goes on in Hevo: the next attempt
+    finds its ticket in the store, and goes on with its Job instead of starting a second.
+
+    Args:
+        spec: What the task asks for.
+        store: Where the task keeps its ticket; None to keep nothing.
+        account: An account's ``fingerprint``: a ticket of another one is left alone.
+        generation: What stays the same between retries, and changes when somebody asks for a new
+            run: Airflow's ``max_tries``, the id of Dagster's root run, or of Prefect's flow run.
+
+    Attributes:
+        job: The Job of this attempt, once it is known.
+        is_resumed: Whether an earlier attempt had started it.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        store: TicketStore | None,
+        *,
+        account: str,
+        generation: int | str | None = None,
+    ) -> None:
+        self.spec = spec
+        self.job: Job | None = None
+        self.is_resumed: bool = False
+        self._store = store
+        self._account = account
+        self._generation = generation
+        self._ticket: TriggerTicket | None = None
+
+    # -- start ------------------------------------------------------------------------------------
+
+    async def start(self, hevo: HevoClient, *, may_block: bool = True) -> Job | Outcome:
+        """Return the Job of the stored ticket, else trigger; or how that ended.
+
+        While the Job of the stored ticket runs, it is what this attempt is about. When it is over,
+        a retry takes it if it has ended well; if it ended otherwise, or the generation is another
+        one, it is to run again.
+
+        Args:
+            hevo: The client.
+            may_block: With ``if_running="wait"``: wait for the running Job here. If False, the
+                outcome is ``"blocked"`` and names it, and the caller waits for its end elsewhere.
+        """
+        pipeline_id = self.spec.pipeline_id
+        try:
+            job = await self._resume(hevo)
+            self.is_resumed = job is not None
+            self.job = job or await self._trigger(hevo, may_block=may_block)
+        except HevoError as error:
+            return await not_succeeded(error, pipeline_id)
+        return self.job
+
+    async def _trigger(self, hevo: HevoClient, *, may_block: bool) -> Job:
+        options = self.spec.trigger_options
+        waits = options.if_running is IfRunning.WAIT
+        policy = IfRunning.FAIL if waits and not may_block else options.if_running
+        pipeline = hevo.pipeline(self.spec.pipeline_id)
+
+        async def trigger(if_running: IfRunning) -> Job:
+            return await pipeline.trigger(
+                options.action,
+                job_type=options.job_type,
+                drop_and_load=options.drop_and_load,
+                if_running=if_running,
+                discovery_timeout=options.discovery_timeout,
+                timeout=self.spec.seconds_left(),
+                on_ticket=self._save,
+            )
+
+        try:
+            return await trigger(policy)
+        except JobInProgress as error:
+            if policy is options.if_running or error.job is not None:
+                raise
+            # Hevo says that one runs, but it is not listed, so nobody else can wait for it.
+            return await trigger(options.if_running)
+
+    async def _resume(self, hevo: HevoClient) -> Job | None:
+        stored = self._matching()
+        if stored is None:
+            return None
+        try:
+            job = await hevo.fire(
+                stored.ticket, timeout=self.spec.seconds_left(), on_ticket=self._save
+            )
+            await job.refresh()
+        except (NotFound, JobNotFoundAfterTrigger) as error:
+            log.warning(
+                "the run of an earlier attempt is not there, so a new one starts: %s", error
+            )
+            self._forget()
+            return None
+        if job.status == JobStatus.CANCELLING:
+            # How that ends does not matter, but Hevo refuses a new run before it has.
+            await job.cancel(wait=True)
+        if not job.is_terminal:
+            log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
+            return job
+        if self._is_of_another_generation(stored):
+            log.info("Job %s of an earlier generation is over: a new run starts", job.id)
+            return None
+        try:
+            await job.await_completion(accept=self.spec.accept)
+        except JobDidNotSucceed:
+            log.info("Job %s of an earlier attempt ended %s: a new run starts", job.id, job.status)
+            return None
+        log.info("Job %s of an earlier attempt has ended %s: taking it", job.id, job.status)
+        return job
+
+    # -- wait -------------------------------------------------------------------------------------
+
+    async def wait(self, hevo: HevoClient, job_id: str | None = None) -> Outcome:
+        """Await the Job until the deadline, with one final poll; network trouble ends nothing.
+
+        Args:
+            hevo: The client.
+            job_id: The Job, where another process has started it.
+        """
+        return await await_job(self._job(hevo, job_id), self.spec)
+
+    async def poll(self, hevo: HevoClient, job_id: str | None = None) -> Outcome | None:
+        """Poll once: return how the Job ended, or None while it runs.
+
+        Trouble that passes is no outcome: it is the same as a Job that still runs.
+        """
+        job = self._job(hevo, job_id)
+        outcome = await await_job(job, self.spec, timeout=0.0)
+        return None if outcome.kind == "timeout" else outcome
+
+    def _job(self, hevo: HevoClient, job_id: str | None) -> Job:
+        if job_id is not None:
+            return hevo.pipeline(self.spec.pipeline_id).job(job_id)
+        if self.job is None:
+            raise HevoError("this attempt has no Job yet: await start(), or name one")
+        # Several clients may serve one attempt, one after another.
+        known, self.job = self.job, hevo.job(self.job.ref)
+        self.job.data, self.job.certainty = known.data, known.certainty
+        return self.job
+
+    # -- end --------------------------------------------------------------------------------------
+
+    async def cancel(self, hevo: HevoClient, *, within: float) -> bool:
+        """Cancel the Job in Hevo, if it is known and the task's own; say whether that was asked.
+
+        An attempt that is cut off while it searches for its Job searches once more.
+
+        Args:
+            hevo: The client.
+            within: Seconds that this may take.
+
+        Raises:
+            HevoError: when the request failed and the Job is still running.
+        """
+        try:
+            return await asyncio.wait_for(self._cancel(hevo, within), within)
+        except (asyncio.TimeoutError, TimeoutError):
+            raise HevoError(f"Hevo did not answer within {within:g} s") from None
+
+    async def _cancel(self, hevo: HevoClient, within: float) -> bool:
+        job = self.job
+        if job is None and self._ticket is not None and self._ticket.post is not None:
+            # It may be listed by now.
+            update = {"discovery_timeout": within / 2}
+            job = await hevo.reconcile(self._ticket.model_copy(update=update))
+        if job is None:
+            log.warning("no Job of this task is listed yet; if one was started, it is left running")
+            return False
+        if not may_cancel(job.certainty):
+            log.warning("Job %s is not surely of this task, so it is left running", job.ref)
+            return False
+        await hevo.job(job.ref).cancel()
+        log.info("Hevo was asked to cancel Job %s", job.ref)
+        self._forget()
+        return True
+
+    def finish(self, outcome: Outcome) -> None:
+        """Keep the ticket for the next attempt, or forget it when the Job is over."""
+        if outcome.has_ended:
+            self._forget()
+
+    # -- the store --------------------------------------------------------------------------------
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether this attempt has a Job, or may have started one."""
+        return self.job is not None or (self._ticket is not None and self._ticket.post is not None)
+
+    def _save(self, ticket: TriggerTicket) -> None:
+        self._ticket = ticket
+        if self._store is not None:
+            stored = StoredTicket(ticket=ticket, generation=self._generation, account=self._account)
+            self._store.save(stored.model_dump_json())
+
+    def _forget(self) -> None:
+        self._ticket = None
+        if self._store is not None:
+            self._store.delete()
+
+    def _matching(self) -> StoredTicket | None:
+        """Return what is stored, if something may have been sent, by the same request."""
+        text = None if self._store is None else self._store.load()
+        if text is None:
+            return None
+        try:
+            stored = StoredTicket.model_validate_json(text)
+        except ValidationError:
+            log.warning("the ticket of an earlier attempt cannot be read, so a new run starts")
+            return None
+        if stored.account != self._account:
+            log.warning("an earlier attempt ran in another account of Hevo, so a new run starts")
+            return None
+        ticket = stored.ticket
+        if ticket.post is None and ticket.job_id is None:
+            # It is stored before anything leaves, so nothing did.
+            return None
+        if any(getattr(ticket, name) != value for name, value in self.spec.request().items()):
+            log.warning("the task was changed since its last attempt, so a new run starts")
+            return None
+        return stored
+
+    def _is_of_another_generation(self, stored: StoredTicket) -> bool:
+        known = stored.generation is not None and self._generation is not None
+        return known and stored.generation != self._generation
+
+
+async def await_job(job: Job, spec: RunSpec, *, timeout: float | None = None) -> Outcome:
+    """Await a Job until the spec's deadline, or for so many seconds; return how that ended."""
+    try:
+        await job.await_completion(
+            poll_interval=spec.poll_interval,
+            timeout=spec.seconds_left() if timeout is None else timeout,
+            accept=spec.accept,
+            # A Job that is not surely the task's own is left running.
+            on_timeout=spec.on_timeout if may_cancel(job.certainty) else "raise",
+        )
+    except HevoError as error:
+        return await not_succeeded(error, spec.pipeline_id)
+    return succeeded(job)
+
+
+async def await_pipeline(
+    hevo: HevoClient,
+    spec: RunSpec,
+    *,
+    job_type: JobType | str | None = None,
+    ended_since: datetime | None = None,
+    started_since: datetime | None = None,
+) -> Outcome:
+    """Await a Job that something else has started, or Hevo's schedule starts.
+
+    Args:
+        hevo: The client.
+        spec: The Pipeline, and how to wait.
+        job_type: Only a Job of this type.
+        ended_since: See ``Pipeline.await_completion``.
+        started_since: See ``Pipeline.await_completion``.
+    """
+    try:
+        job = await hevo.pipeline(spec.pipeline_id).await_completion(
+            job_type=job_type,
+            ended_since=ended_since,
+            started_since=started_since,
+            poll_interval=spec.poll_interval,
+            timeout=spec.seconds_left(),
+            accept=spec.accept,
+        )
+    except HevoError as error:
+        return await not_succeeded(error, spec.pipeline_id)
+    return succeeded(job)

@@ -1,0 +1,83 @@
+"""What a task asks for: one run of a Pipeline, and how its Job is awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hevo_edge._common import validation
+from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
+from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
+from hevo_edge.schedules import PollInterval
+
+_LEAST = 0.001
+"""Seconds left where the deadline has passed: enough for a final poll."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run of a Pipeline, as a task asks for it.
+
+    Args:
+        pipeline_id: The Pipeline.
+        action: SYNC_NOW, or RESYNC to restart the historical load.
+        job_type: Accept only a Job of this type; None for any that can come of the action.
+        drop_and_load: With RESYNC, drop and recreate the Destination tables.
+        if_running: What to do when a Job is running: ``"fail"``, ``"join"``, ``"replace"`` or
+            ``"wait"``.
+        discovery_timeout: Seconds in which the new Job must show up.
+        poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
+        accept: Statuses to take for success, beside COMPLETED.
+        deadline: When to give up, in seconds since 1970, so that it holds in another process; one
+            final poll comes before. None for never.
+        on_timeout: At the deadline, ``"raise"``: report a time-out; or ``"cancel"`` the Job in
+            Hevo as well, where it is the task's own (see ``may_cancel``).
+
+    Raises:
+        ConfigurationError: for wrong values, before any request.
+    """
+
+    pipeline_id: int
+    action: PipelineAction | str = PipelineAction.SYNC_NOW
+    job_type: JobType | str | None = None
+    drop_and_load: bool = False
+    if_running: IfRunning | str = IfRunning.FAIL
+    discovery_timeout: float = TRIGGER_DEFAULTS["discovery_timeout"]
+    poll_interval: PollInterval = WAIT_DEFAULTS["poll_interval"]
+    accept: Iterable[JobStatus | str] = ()
+    deadline: float | None = None
+    on_timeout: str = "raise"
+    trigger_options: TriggerOptions = field(init=False, repr=False, compare=False)
+    """The options of ``Pipeline.trigger``, checked."""
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__  # the dataclass is frozen
+        set_field(self, "pipeline_id", validation.pipeline_id(self.pipeline_id))
+        if self.deadline is not None:
+            validation.seconds(self.deadline, "deadline")
+        validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
+        WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)
+        options = TriggerOptions.check(
+            self.action,
+            job_type=self.job_type,
+            drop_and_load=self.drop_and_load,
+            if_running=self.if_running,
+            discovery_timeout=self.discovery_timeout,
+        )
+        set_field(self, "trigger_options", options)
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the deadline, hardly any where it has passed; None for never."""
+        return None if self.deadline is None else max(self.deadline - time.time(), _LEAST)
+
+    def request(self) -> dict[str, Any]:
+        """Return what a ticket of this run says that it is to do."""
+        options = self.trigger_options
+        return {
+            "pipeline_id": self.pipeline_id,
+            "action": options.action,
+            "job_type": options.job_type,
+            "drop_and_load": options.drop_and_load,
+        }
