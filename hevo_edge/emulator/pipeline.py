@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class _Restart(NamedTuple):
-    """A resync on its way: until when it restarts the Pipeline, and what follows."""
+    """A resync under way: until when it restarts the Pipeline, and what follows."""
 
     until: float
     job_type: str
