@@ -186,7 +186,7 @@ async def test_what_shows_up_at_the_last_moment_is_the_earlier_posts(
     async with client_of(emulator) as other:
         assert await other.reconcile(ticket) is None
         assert await other.reconcile(ticket) is None
-        emulator._on_request = show_up
+        emulator.on_request = show_up
         job = await other.fire(ticket)
     assert [job.id] == late
     assert job.certainty is Certainty.POSSIBLE

@@ -1,8 +1,8 @@
 """An emulator of the Hevo Edge API, for tests without a Hevo account.
 
-It is a product of its own: ``HevoEmulator`` in code, ``python -m hevo_edge.emulator`` on the
-command line, the pytest fixture ``hevo_emulator``, and ``virtual_time`` to let hours of polling
-pass in milliseconds. What it assumes about the API, and how surely, is in ``docs/emulator.md``.
+``HevoEmulator`` in code, ``python -m hevo_edge.emulator`` on the command line, the pytest fixture
+``hevo_emulator``, and ``virtual_time``, in which hours of polling pass in milliseconds.
+``docs/emulator.md`` lists what it assumes about the API, with sources and confidence.
 """
 
 from __future__ import annotations

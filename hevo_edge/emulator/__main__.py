@@ -1,4 +1,4 @@
-"""``python -m hevo_edge.emulator``: the emulator on the command line, for scripts of any kind."""
+"""``python -m hevo_edge.emulator``: the emulator on the command line."""
 
 from __future__ import annotations
 
@@ -36,14 +36,19 @@ def parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="where to listen")
     add("--port", type=port, default=8787, help="0 takes a free one")
     add("--pipelines", type=_ids, default="123", help="ids and ranges of ids, such as 7,100-150")
-    add("--dialect", choices=sorted(DIALECTS), default="newest", help="the generation to play")
-    add("--speed", type=positive, default=1.0, help="emulator seconds in a second")
-    add("--seed", type=int, default=0, help="the same seed, the same job ids and lags")
-    add("--rate-limit", type=count, default=100, help="calls in 60 s; 0 for no limit")
-    add("--every-minutes", type=positive, help="run the Pipelines on a schedule")
+    add("--dialect", choices=sorted(DIALECTS), default="newest", help="the generation of the API")
+    add("--speed", type=positive, default=1.0, help="emulator seconds per second")
+    add("--seed", type=int, default=0, help="the same seed gives the same job ids and lags")
+    add(
+        "--rate-limit",
+        type=count,
+        default=100,
+        help="calls in any 60 emulator seconds; 0 for no limit",
+    )
+    add("--every-minutes", type=positive, help="the Pipelines' schedule; else they run on demand")
     add("--duration", type=seconds, default=60.0, help="how many seconds a Job runs")
-    add("--api-key", default="emulator-key", help="the key it wants")
-    add("--api-secret", default="emulator-secret", help="the secret it wants")
+    add("--api-key", default="emulator-key", help="the key it accepts")
+    add("--api-secret", default="emulator-secret", help="the secret it accepts")
     return options
 
 
@@ -62,13 +67,15 @@ def emulator_of(options: argparse.Namespace) -> HevoEmulator:
     )
     for pipeline_id in options.pipelines:
         emulator.add_pipeline(
-            pipeline_id, duration=options.duration, every_minutes=options.every_minutes
+            pipeline_id,
+            duration=options.duration,
+            every_minutes=options.every_minutes,
         )
     return emulator
 
 
 async def serve(emulator: HevoEmulator) -> None:
-    """Print where it listens, then serve until SIGINT or SIGTERM."""
+    """Print its address, then serve until SIGINT or SIGTERM."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -100,16 +107,16 @@ def _print_welcome(emulator: HevoEmulator) -> None:
 def _print_request(call: RecordedCall) -> None:
     at = datetime.fromtimestamp(call.at, timezone.utc)
     status = "dropped" if call.status is None else str(call.status)
-    words = [f"{at:%H:%M:%S}", call.method, ascii(call.path)[1:-1], status, *call.faults]
-    print(*words, flush=True)
+    path = ascii(call.path)[1:-1]
+    print(f"{at:%H:%M:%S}", call.method, path, status, *call.faults, flush=True)
 
 
 def _number(
-    kind: Callable[[str], Number], rule: str, fits: Callable[[Number], bool]
+    kind: Callable[[str], Number], rule: str, is_valid: Callable[[Number], bool]
 ) -> Callable[[str], Number]:
-    def number(text: str) -> Number:  # argparse calls the type so when the text is none
+    def number(text: str) -> Number:  # argparse names the type so in its errors
         value = kind(text)
-        if not fits(value):
+        if not is_valid(value):
             raise argparse.ArgumentTypeError(f"{text} is not {rule}")
         return value
 

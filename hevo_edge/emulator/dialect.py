@@ -1,4 +1,4 @@
-"""Which generation of the API the emulator plays, where the sources conflict."""
+"""The generations of the API that the emulator can speak, where the sources conflict."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from dataclasses import dataclass
 
 from hevo_edge.enums import JobType, PipelineStatus
 
+_CHOICES = {
+    "resync_body": ("resync_mode", "drop_and_load", "any"),
+    "in_progress": ("409", "500"),
+    "action_reply": ("message", "empty", "204"),
+    "list_order": ("newest_first", "oldest_first"),
+}
+
 
 @dataclass(frozen=True)
 class Dialect:
-    """The choices on which generations and sources differ. The defaults are the newest.
+    """The choices on which generations and sources differ. The defaults are the newest generation.
 
     Attributes:
-        resync_body: ``"resync_mode"``, ``"drop_and_load"``, or ``"any"``, the form of body that a
-            resync takes; the other form is refused with 400, so that a mismatch shows.
+        resync_body: ``"resync_mode"``, ``"drop_and_load"``, or ``"any"``: the form of body that a
+            resync accepts; the other form is refused with 400, so that a mismatch shows.
         resync_type: The Job type of a resync that keeps the tables.
         drop_and_load_type: The Job type of a resync that drops them.
         in_progress: ``"409"`` for the JSON reply to a sync while a Job runs, ``"500"`` for the
@@ -21,10 +28,10 @@ class Dialect:
         action_reply: ``"message"`` for a JSON message, ``"empty"`` for ``{}``, ``"204"`` for no
             body.
         list_order: ``"newest_first"`` or ``"oldest_first"`` for the jobs list.
-        enabled_status: The status of a Pipeline that was disabled and enabled again.
+        enabled_status: The status of a Pipeline that was disabled and enabled again, or resynced.
         restarting_status: Its status while a resync restarts it.
-        restart_failed_status: Its status when that has failed.
-        billing: Whether Jobs carry the billing fields that came and went.
+        restart_failed_status: Its status when the restart has failed.
+        billing: Whether Jobs have billing fields, which earlier generations had.
     """
 
     resync_body: str = "resync_mode"
@@ -37,6 +44,11 @@ class Dialect:
     restarting_status: str = PipelineStatus.RESTARTING
     restart_failed_status: str = PipelineStatus.RESTART_FAILED
     billing: bool = False
+
+    def __post_init__(self) -> None:
+        for name, values in _CHOICES.items():
+            if (value := getattr(self, name)) not in values:
+                raise ValueError(f"{name} must be one of {list(values)}, not {value!r}")
 
 
 DIALECTS: dict[str, Dialect] = {

@@ -1,14 +1,17 @@
-"""Rules by which the emulator misbehaves."""
+"""Fault injection: rules for which requests fail, and how."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from hevo_edge.emulator.routes import check_endpoint
+
 BEFORE, AFTER = "before", "after"
+_MIN_STATUS, _MAX_STATUS = 200, 599
 
 
 @dataclass
@@ -16,13 +19,13 @@ class Fault:
     """One rule: what goes wrong, where, when and how often.
 
     Attributes:
-        kind: What goes wrong; the methods of ``Faults`` say it.
+        kind: What goes wrong: the name of a method of ``Faults``.
         on: An endpoint's name, a pattern such as ``"*_now"``, or ``"*"``.
-        effect: Whether it strikes ``"before"`` or ``"after"`` the endpoint has taken effect.
+        effect: Whether it hits ``"before"`` or ``"after"`` the endpoint has taken effect.
         times: How many requests it hits; None for all.
-        skip: How many matching requests pass unharmed first.
+        skip: How many matching requests succeed first.
         probability: The chance that it hits a matching request.
-        options: What else the kind needs.
+        options: The arguments of its kind.
     """
 
     kind: str
@@ -33,11 +36,21 @@ class Fault:
     probability: float = 1.0
     options: dict[str, Any] = field(default_factory=dict)
 
-    def strikes(self, endpoint: str, chance: random.Random) -> bool:
-        """Tell whether it hits this request, and count."""
+    def __post_init__(self) -> None:
+        if self.effect not in {BEFORE, AFTER}:
+            raise ValueError(f"effect must be 'before' or 'after', not {self.effect!r}")
+        if self.times is not None and self.times < 0:
+            raise ValueError(f"times must be at least 0, or None for all, not {self.times!r}")
+        if self.skip < 0:
+            raise ValueError(f"skip must be at least 0, not {self.skip!r}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be from 0 to 1, not {self.probability!r}")
+
+    def hits(self, endpoint: str, rng: random.Random) -> bool:
+        """Tell whether it hits this request, and count the request."""
         if self.times == 0 or not fnmatchcase(endpoint, self.on):
             return False
-        if self.probability < 1.0 and chance.random() >= self.probability:
+        if self.probability < 1.0 and rng.random() >= self.probability:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -51,16 +64,17 @@ class Faults:
     """The rules of an emulator. Each method adds one and returns it; ``clear`` drops all.
 
     Every method takes the keywords of ``Fault``: ``on``, ``times``, ``skip``, ``probability``,
-    and those that can strike before or after the effect take ``effect``.
+    and ``delay``, ``drop`` and ``status`` take ``effect``.
     """
 
-    def __init__(self, chance: random.Random, endpoints: Sequence[str]) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.rules: list[Fault] = []
-        self._chance = chance
-        self._endpoints = endpoints
+        self._rng = rng
 
     def delay(self, seconds: float, *, effect: str = BEFORE, **rule: Any) -> Fault:
-        """Hold the request (before its effect) or the reply (after) for emulator seconds."""
+        """Delay the request (before its effect) or the reply (after) by emulator seconds."""
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be at least 0, not {seconds!r}")
         return self._add("delay", effect, {"seconds": seconds}, rule)
 
     def drop(self, *, effect: str = BEFORE, **rule: Any) -> Fault:
@@ -79,6 +93,8 @@ class Faults:
         """Answer with a status and a body: text, bytes or JSON data."""
         if not isinstance(status, int):
             raise TypeError(f"status must be a number such as 502, not {status!r}")
+        if not _MIN_STATUS <= status <= _MAX_STATUS:
+            raise ValueError(f"status must be from {_MIN_STATUS} to {_MAX_STATUS}, not {status}")
         options = {"status": status, "body": body, "headers": dict(headers or {})}
         return self._add("status", effect, options, rule)
 
@@ -100,7 +116,7 @@ class Faults:
         return self.body(page, content_type="text/html", **rule)
 
     def unknown_value(self, name: str, value: str = "NEVER_SEEN_BEFORE", **rule: Any) -> Fault:
-        """Set a field to a value that nobody knows, in the reply and in every row of a list."""
+        """Set a field to an unknown value, in the reply and in every row of a list."""
         return self._add("unknown_value", AFTER, {"name": name, "value": value}, rule)
 
     def missing_field(self, name: str, **rule: Any) -> Fault:
@@ -111,16 +127,15 @@ class Faults:
         """Drop all rules."""
         self.rules.clear()
 
-    def striking(self, endpoint: str) -> list[Fault]:
+    def select(self, endpoint: str) -> list[Fault]:
         """Return the rules that hit this request."""
-        return [rule for rule in self.rules if rule.strikes(endpoint, self._chance)]
+        return [rule for rule in self.rules if rule.hits(endpoint, self._rng)]
 
     def _add(self, kind: str, effect: str, options: dict[str, Any], rule: dict[str, Any]) -> Fault:
-        if effect not in {BEFORE, AFTER}:
-            raise ValueError(f"effect must be 'before' or 'after', not {effect!r}")
+        if "effect" in rule:
+            raise TypeError(f"{kind} takes no effect: it changes the reply")
         fault = Fault(kind, effect=effect, options=options, **rule)
-        if not any(fnmatchcase(endpoint, fault.on) for endpoint in self._endpoints):
-            raise ValueError(f"no endpoint is named {fault.on!r}: {', '.join(self._endpoints)}")
+        check_endpoint(fault.on)
         self.rules.append(fault)
         return fault
 

@@ -1,4 +1,4 @@
-"""One emulated Job: what it will do, and what it shows at a moment."""
+"""One emulated Job: its course, and its fields at a given time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hevo_edge.enums import JobStatus, is_terminal
 
 @dataclass
 class EmulatedJob:
-    """A Job on its way. All times are emulator seconds since 1970.
+    """A Job. All times are emulator seconds since 1970.
 
     Attributes:
         origin: Who started it: ``"sync_now"``, ``"resync"``, ``"resync_objects"``,
-            ``"schedule"`` or ``"history"``. Hevo itself tells nobody; it is here to judge by.
+            ``"schedule"`` or ``"history"``. The API does not show it; it is here for assertions.
         visible_from: When it appears in the jobs list.
-        ends: When it will end; None means never by itself.
+        ends: When it will end; None for never by itself.
         outcome: The status in which it will end.
         events: How many events it loads when it completes.
     """
@@ -37,7 +37,7 @@ class EmulatedJob:
 
     def __post_init__(self) -> None:
         # Kept apart from `ends`, which a cancel changes: what was loaded stays loaded.
-        self._full = self.ends
+        self._planned_end = self.ends
 
     @property
     def is_over(self) -> bool:
@@ -45,20 +45,20 @@ class EmulatedJob:
         return is_terminal(self.status)
 
     def end(self, at: float, status: str) -> None:
-        """Let it end."""
+        """End it."""
         self.ended, self.status, self.outcome, self.ends = at, status, status, None
 
     def wire(self, now: float, dialect: Dialect) -> dict[str, Any]:
-        """Return what the API shows of it."""
+        """Return its fields in the API."""
         until = now if self.ended is None else self.ended
         elapsed = max(0.0, until - self.created)
-        share = self._share_done(elapsed)
+        share = self._progress(elapsed)
         ingested = int(self.events * share)
         failed_events = ingested // 10 if self._fails else 0
         failed_objects = 1 if self._fails and self.is_over and self.objects else 0
         objects = len(self.objects)
         done = min(int(objects * share), objects - failed_objects)
-        shown: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "job_id": self.job_id,
             "type": str(self.type),
             "status": str(self.status),
@@ -77,11 +77,11 @@ class EmulatedJob:
             "mean_latency": 1500,
         }
         if dialect.billing:
-            shown.update(billable_events=ingested, non_billable_events=0)
-        return {**shown, **self.extra}
+            fields.update(billable_events=ingested, non_billable_events=0)
+        return {**fields, **self.extra}
 
     def wire_objects(self) -> list[dict[str, Any]]:
-        """Return what the API shows of each of its objects."""
+        """Return the fields of each of its objects in the API."""
         share = self.events // max(1, len(self.objects))
         rows: list[dict[str, Any]] = [
             {
@@ -96,14 +96,14 @@ class EmulatedJob:
             rows[-1].update(rows_failed=share // 10, status=str(self.status))
         return rows
 
-    def _share_done(self, elapsed: float) -> float:
+    def _progress(self, elapsed: float) -> float:
         if self.status == JobStatus.SKIPPED:
             return 0.0
         if self.status in {JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_FAILURES}:
             return 1.0
-        if self._full is None:
+        if self._planned_end is None:
             return 0.5
-        share = min(1.0, elapsed / max(1e-9, self._full - self.created))
+        share = min(1.0, elapsed / max(1e-9, self._planned_end - self.created))
         return share / 2 if self.outcome == JobStatus.FAILED else share
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 _V1 = "/api/v1"
 _PIPELINE = _V1 + "/pipelines/{pipeline_id}"
 _OBJECTS = _PIPELINE + "/objects"
@@ -36,3 +38,11 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
 )
 UNKNOWN = "unknown"
 """The endpoint of a path that the API does not have."""
+
+ENDPOINTS = (*(endpoint for endpoint, _, _ in ROUTES), UNKNOWN)
+
+
+def check_endpoint(pattern: str) -> None:
+    """Raise ValueError when a name, or a pattern such as ``"*_now"``, matches no endpoint."""
+    if not any(fnmatchcase(endpoint, pattern) for endpoint in ENDPOINTS):
+        raise ValueError(f"no endpoint is named {pattern!r}: {', '.join(ENDPOINTS)}")

@@ -1,4 +1,4 @@
-"""The 26 endpoints over the emulated account: pure functions of a call and the time."""
+"""The 26 endpoints of the emulated account. They read no clock: each call has its time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IN_PROGRESS_TEXT = "A job is in progress. To sync now you need to cancel the cur
 
 @dataclass
 class Answer:
-    """A reply before it goes on the wire. ``body`` is JSON data, text, or None for no body."""
+    """A reply before it is encoded. ``body`` is JSON data, text, or None for no body."""
 
     status: int = 200
     body: Any = None
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """A request as the service sees it."""
+    """A request to an endpoint: the parameters of its path and query, its body, and the time."""
 
     params: Mapping[str, str]
     query: Mapping[str, str]
@@ -40,7 +40,7 @@ class Call:
 
 
 class Problem(Exception):
-    """An answer that is an error."""
+    """Raised by an endpoint to answer with an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class Problem(Exception):
 
 @dataclass
 class Service:
-    """An account: its Pipelines and destinations, and what the API does with them."""
+    """An account: its Pipelines and destinations, with one method per endpoint of the API."""
 
     dialect: Dialect
     seed: int = 0
@@ -57,13 +57,13 @@ class Service:
     destinations: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._random = random.Random(f"{self.seed}:service")  # noqa: S311 -- for play
+        self._random = random.Random(f"{self.seed}:service")  # noqa: S311 -- no secret
         self.destinations.setdefault(
             1, {"id": 1, "name": "Snowflake destination", "type": "SNOWFLAKE", "status": "ACTIVE"}
         )
 
     def answer(self, endpoint: str, call: Call) -> Answer:
-        """Let ``endpoint`` (a name of ``hevo_edge.api``) answer a call."""
+        """Return the answer of ``endpoint``, a name of ``hevo_edge.api``, to a call."""
         handle: Callable[[Call], Answer] = getattr(self, endpoint)
         try:
             return handle(call)
@@ -75,7 +75,7 @@ class Service:
     # -- connectors and destinations --------------------------------------------------------------
 
     def list_source_connectors(self, call: Call) -> Answer:
-        """1."""
+        """List the types of sources."""
         capabilities = ["INCREMENTAL", "HISTORICAL"]
         rows = [
             {
@@ -89,7 +89,7 @@ class Service:
         return _page(rows, "type", call)
 
     def list_destination_connectors(self, call: Call) -> Answer:
-        """2."""
+        """List the types of destinations."""
         rows = [
             {
                 "type": kind,
@@ -102,42 +102,42 @@ class Service:
         return _page(rows, "type", call)
 
     def list_destinations(self, call: Call) -> Answer:
-        """3."""
+        """List the destinations."""
         return _page(list(self.destinations.values()), "id", call)
 
     def get_destination(self, call: Call) -> Answer:
-        """4."""
+        """Return a destination."""
         return Answer(body=self._destination(call))
 
     def create_destination(self, call: Call) -> Answer:
-        """5."""
+        """Create a destination."""
         number = max(self.destinations, default=0) + 1
         self.destinations[number] = {"status": "ACTIVE", **_object(call.body), "id": number}
         return Answer(201, self.destinations[number])
 
     def update_destination(self, call: Call) -> Answer:
-        """6."""
+        """Change the given fields of a destination."""
         destination = self._destination(call)
         destination.update(_object(call.body), id=destination["id"])
         return Answer(body=destination)
 
     def delete_destination(self, call: Call) -> Answer:
-        """7."""
+        """Delete a destination."""
         del self.destinations[self._destination(call)["id"]]
         return Answer(204)
 
     # -- pipelines --------------------------------------------------------------------------------
 
     def list_pipelines(self, call: Call) -> Answer:
-        """8."""
+        """List the Pipelines."""
         return _page([self._advanced(p, call).wire() for p in self.pipelines.values()], "id", call)
 
     def get_pipeline(self, call: Call) -> Answer:
-        """9."""
+        """Return a Pipeline."""
         return Answer(body=self._pipeline(call).wire())
 
     def create_pipeline(self, call: Call) -> Answer:
-        """10."""
+        """Create a Pipeline; only its name is read."""
         body = _object(call.body)
         number = max(self.pipelines, default=0) + 1
         pipeline = EmulatedPipeline(
@@ -151,67 +151,67 @@ class Service:
         return Answer(201, pipeline.wire())
 
     def disable_pipeline(self, call: Call) -> Answer:
-        """11."""
+        """Disable a Pipeline."""
         cancel = bool(_object(call.body or {}).get("cancel_active_jobs", False))
         self._pipeline(call).disable(call.now, cancel_active_jobs=cancel)
         return self._done("Pipeline disabled", call)
 
     def enable_pipeline(self, call: Call) -> Answer:
-        """12."""
+        """Enable a Pipeline."""
         self._pipeline(call).enable()
         return self._done("Pipeline enabled", call)
 
     def sync_now(self, call: Call) -> Answer:
-        """13."""
+        """Start a sync."""
         job = self._pipeline(call).sync_now(call.now)
         return self._done("Sync triggered successfully", call, job)
 
     def resync_pipeline(self, call: Call) -> Answer:
-        """14."""
+        """Start a resync."""
         drop_and_load = self._drop_and_load(call.body)
         self._pipeline(call).resync(call.now, drop_and_load=drop_and_load)
         return self._done("Resync triggered successfully", call)
 
     def update_pipeline(self, call: Call) -> Answer:
-        """15."""
+        """Change the given fields of a Pipeline."""
         pipeline, fields = self._pipeline(call), _object(call.body)
         pipeline.name = str(fields.get("name", pipeline.name))
         pipeline.settings.update({k: v for k, v in fields.items() if k not in {"id", "status"}})
         return Answer(body=pipeline.wire())
 
     def update_sources(self, call: Call) -> Answer:
-        """16."""
+        """Change the given fields of a Pipeline's source."""
         pipeline = self._pipeline(call)
         pipeline.settings["source"] = {**pipeline.wire()["source"], **_object(call.body)}
         return Answer(body=pipeline.wire())
 
     def delete_pipeline(self, call: Call) -> Answer:
-        """17."""
+        """Delete a Pipeline."""
         del self.pipelines[self._pipeline(call).id]
         return Answer(204)
 
     # -- objects ----------------------------------------------------------------------------------
 
     def list_objects(self, call: Call) -> Answer:
-        """18."""
+        """List the objects of a Pipeline."""
         pipeline = self._pipeline(call)
         rows = [pipeline.wire_object(object_id, whole=False) for object_id in pipeline.objects]
         return _page(rows, "object_id", call)
 
     def get_object(self, call: Call) -> Answer:
-        """19."""
+        """Return an object."""
         pipeline, object_id = self._pipeline(call), call.params["object_id"]
         if object_id not in pipeline.objects:
             raise Problem(404, "OBJECT_NOT_FOUND", f"Object {object_id} does not exist")
         return Answer(body=pipeline.wire_object(object_id, whole=True))
 
     def refresh_schema(self, call: Call) -> Answer:
-        """20."""
+        """Accept a refresh of the schema; nothing changes."""
         self._pipeline(call)
         return Answer(body={"status": "success"})
 
     def resync_objects(self, call: Call) -> Answer:
-        """21. The only action whose (mock) reply names a Job."""
+        """Start a Job for some objects: the only action whose (mock) reply names its Job."""
         body = _object(call.body)
         if not (body.get("object_ids") or body.get("objects")):
             raise Problem(400, "BAD_REQUEST", "object_ids must name at least one object")
@@ -219,7 +219,7 @@ class Service:
         return Answer(body={"status": "success", "job_id": job.job_id}, job=job)
 
     def update_objects(self, call: Call) -> Answer:
-        """22. Takes ``{"include": [names], "exclude": [object ids]}``, an invention."""
+        """Take ``{"include": [names], "exclude": [object ids]}``, an invention."""
         pipeline, body = self._pipeline(call), _object(call.body)
         for name in _list(body, "include"):
             pipeline.include_object(str(name))
@@ -230,24 +230,24 @@ class Service:
     # -- jobs -------------------------------------------------------------------------------------
 
     def list_jobs(self, call: Call) -> Answer:
-        """23."""
+        """List the Jobs of a Pipeline."""
         pipeline = self._pipeline(call)
         listed = [job for job in pipeline.jobs if job.visible_from <= call.now]
         listed.sort(key=lambda job: job.created)
         if self.dialect.list_order == "newest_first":
-            listed.reverse()  # unlike sort(reverse=True), it also turns Jobs of one moment around
+            listed.reverse()  # unlike sort(reverse=True), it also reverses Jobs of one time
         return _page([job.wire(call.now, self.dialect) for job in listed], "job_id", call)
 
     def get_job(self, call: Call) -> Answer:
-        """24."""
+        """Return a Job."""
         return Answer(body=self._job(call)[1].wire(call.now, self.dialect))
 
     def list_job_objects(self, call: Call) -> Answer:
-        """25."""
+        """List the objects of a Job."""
         return _page(self._job(call)[1].wire_objects(), "object_name", call)
 
     def cancel_job(self, call: Call) -> Answer:
-        """26."""
+        """Cancel a Job."""
         pipeline, job = self._job(call)
         pipeline.cancel(job, call.now)
         return self._done("Job cancellation requested", call)
@@ -315,7 +315,7 @@ class Service:
 
 
 def number_in(text: str) -> int | None:
-    """Return the number that a part of a path is; None when it is none."""
+    """Return the number in a part of a path; None where it is not a number."""
     return int(text) if text.isascii() and text.isdigit() else None
 
 
@@ -333,7 +333,7 @@ def _list(body: dict[str, Any], name: str) -> list[Any]:
 
 
 def _page(rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
-    """Cut a page; the cursor names the last row seen, so that new rows on top shift nothing."""
+    """Return one page; its cursor names its last row, so that new rows on top shift nothing."""
     try:
         limit = min(MAX_LIMIT, int(call.query.get("limit", DEFAULT_LIMIT)))
         start = 0

@@ -1,1 +1,1 @@
-"""A fault campaign: thousands of drawn trials in which triggering is judged by the emulator."""
+"""A fault campaign: thousands of random trials of triggering, judged from the emulator's journal."""

@@ -22,15 +22,15 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="python -m tests.campaign",
-        description="Trigger under drawn faults, and let the emulator judge.",
+        description="Trigger under random faults, and judge from the emulator's journal.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = options.add_argument
-    add("--trials", type=int, default=1000, help="how many, for each caller")
-    add("--first", type=int, default=0, help="the number of the first")
-    add("--seed", type=int, default=1, help="the same seed, the same trials")
-    add("--processes", type=int, default=2, help="how many at a time")
-    add("--caller", choices=sorted(CALLERS), help="only this one; default: all")
+    add("--trials", type=int, default=1000, help="how many trials of each caller")
+    add("--first", type=int, default=0, help="the number of the first trial")
+    add("--seed", type=int, default=1, help="the same seed gives the same trials")
+    add("--processes", type=int, default=2, help="how many run at a time")
+    add("--caller", choices=sorted(CALLERS), help="only this caller; default: all")
     kinds = "; ".join(f"{name}: {meaning}" for name, meaning in KINDS.items())
     add("--kind", choices=sorted(KINDS), default="faults", help=kinds)
     add("--only", type=int, metavar="NUMBER", help="replay this trial")
@@ -63,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(
     options: argparse.Namespace, numbers: range, callers: list[str]
 ) -> Iterator[tuple[str, int, Verdict]]:
-    """Yield the verdicts as they come; their order tells nothing."""
-    started = said = time.monotonic()
+    """Yield the verdicts as they come, in any order."""
+    started = reported = time.monotonic()
     done, total = 0, len(numbers) * len(callers)
-    # Processes of their own kind: a forked one would share this one's open files.
+    # A forked process would share this one's open files.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
         blocks: dict[Future[list[tuple[int, Verdict]]], str] = {
@@ -78,10 +78,10 @@ def _run(
             for number, verdict in finished.result():
                 done += 1
                 yield blocks[finished], number, verdict
-            if time.monotonic() - said >= _EVERY:
-                said = time.monotonic()
-                took = said - started
-                print(f"{done} of {total} trials in {took:.0f} s", file=sys.stderr, flush=True)
+            if time.monotonic() - reported >= _EVERY:
+                reported = time.monotonic()
+                elapsed = reported - started
+                print(f"{done} of {total} trials in {elapsed:.0f} s", file=sys.stderr, flush=True)
 
 
 def _replay(options: argparse.Namespace, caller: str) -> bool:

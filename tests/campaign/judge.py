@@ -1,4 +1,4 @@
-"""Judges a trial by what the emulator saw. What the caller says counts only as a claim."""
+"""Judges a trial by the emulator's record. What the caller reports is only a claim."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from dataclasses import dataclass, field
 
 from hevo_edge.emulator import EmulatedJob, RecordedCall
 
+from .interruptions import START_ENDPOINTS
 from .outcome import FAILED, HANG, JOB, REFUSED, UNTYPED, Evidence, Span
-from .watching import START_ENDPOINTS
 
 REQUEST_TIMEOUT, DISCOVERY, MARGIN = 30.0, 150.0, 10.0
 DUPLICATE, WRONG, LOST = "duplicate", "wrong", "lost"
 BREACHES = (DUPLICATE, WRONG, LOST, UNTYPED, HANG)
-"""What must not happen, not once."""
+"""What must never happen."""
 
-RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_RIGHTLY, UNRESOLVED, GAVE_UP = (
+RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP = (
     "right Job, claimed for certain",
     "right Job, flagged as uncertain",
     "the running Job, joined as asked",
     "somebody else's run, flagged, own never started",
     "somebody else's run, flagged, own started too",
-    "refused rightly",
-    "unresolved, with a ticket in hand",
+    "correctly refused",
+    "unresolved, with a ticket",
     "gave up while the faults lasted, nothing started",
 )
-ENDINGS = (RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_RIGHTLY, UNRESOLVED, GAVE_UP)
+ENDINGS = (RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP)
 BREACH = "a breach"
 _OWN = ("sync_now", "resync", "resync_objects")
 
 
 @dataclass
 class Verdict:
-    """What became of a trial.
+    """The result of a trial.
 
     Attributes:
         ending: One of ``ENDINGS``, or ``BREACH``.
         breaches: Which of ``BREACHES`` happened.
-        said: How sure its Job is said to be, where it ended with one in hand.
+        claim: The certainty that was claimed for its Job, where it ended with one.
         is_own: Whether that Job was started by the caller.
         limited: Calls that the emulator's own limit refused.
-        delay: Seconds from the Job's appearing in the list to the handle.
+        delay: Seconds from the Job's appearing in the list until the caller had its handle.
         lag: Seconds that the Job was missing from the list.
     """
 
     ending: str = BREACH
     breaches: dict[str, str] = field(default_factory=dict)
-    said: str | None = None
+    claim: str | None = None
     is_own: bool = False
     posts: int = 0
     runs: int = 0
@@ -71,7 +71,7 @@ def judge(evidence: Evidence) -> Verdict:
     _judge_ending(evidence, verdict)
     for span in evidence.spans:
         if late := _overdue(span, evidence, posts):
-            verdict.breaches[HANG] = f"{span.name} lasted {late:.0f} s longer than it may"
+            verdict.breaches[HANG] = f"{span.name} lasted {late:.0f} s longer than allowed"
     return verdict
 
 
@@ -87,9 +87,9 @@ def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
         elif not _others_running(evidence):
             verdict.breaches[LOST] = f"refused, though nothing ran: {outcome.detail}"
         else:
-            verdict.ending = REFUSED_RIGHTLY
+            verdict.ending = REFUSED_CORRECTLY
     elif verdict.runs and outcome.kind == FAILED:
-        verdict.breaches[LOST] = f"told of a failure, though a run was started: {outcome.detail}"
+        verdict.breaches[LOST] = f"reported as failed, though a run was started: {outcome.detail}"
     elif verdict.runs:
         verdict.ending = UNRESOLVED
     elif outcome.at > evidence.faults_end + 1.0:
@@ -101,10 +101,10 @@ def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
 def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
     outcome = evidence.outcome
     job = next((job for job in evidence.jobs if job.job_id == outcome.job_id), None)
-    verdict.said = outcome.said
+    verdict.claim = outcome.claim
     verdict.is_own = job is not None and job.origin in _OWN
     if job is None or not verdict.is_own:
-        if outcome.claims_certainty:
+        if outcome.claims_certain:
             verdict.breaches[WRONG] = f"Job {outcome.job_id} was not started by this caller"
         elif verdict.runs:
             verdict.ending = SWAPPED
@@ -113,13 +113,13 @@ def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
         else:
             verdict.ending = FOREIGN
         return
-    verdict.ending = RIGHT if outcome.claims_certainty else FLAGGED
+    verdict.ending = RIGHT if outcome.claims_certain else FLAGGED
     verdict.delay = outcome.at - job.visible_from
     verdict.lag = job.visible_from - job.created
 
 
 def _others_running(evidence: Evidence) -> list[EmulatedJob]:
-    """Return somebody else's Jobs that ran at some moment of the last call."""
+    """Return the Jobs of others that ran at any time during the last call."""
     since = evidence.spans[-1].started if evidence.spans else 0.0
     return [
         job
@@ -131,9 +131,9 @@ def _others_running(evidence: Evidence) -> list[EmulatedJob]:
 
 
 def _overdue(span: Span, evidence: Evidence, posts: list[RecordedCall]) -> float:
-    """Return by how many seconds a call overran: counted from its last POST that may have worked.
+    """Return by how many seconds a call overran, from its last POST that may have taken effect.
 
-    A call that waits for another Job to end may take long; so only what follows a POST counts.
+    A call may wait long for another Job to end, so only the time after a POST counts.
     """
     if span.killed:
         return 0.0
@@ -142,7 +142,7 @@ def _overdue(span: Span, evidence: Evidence, posts: list[RecordedCall]) -> float
         if span.started <= post.at <= span.ended and (post.took_effect or post.faults):
             since = post.at
         elif span.started <= post.at <= span.ended:
-            since = None  # it was refused: what follows is another attempt
+            since = None  # it was refused: another attempt follows
     if since is None:
         return 0.0
     restart = evidence.restart_duration if evidence.action == "RESYNC" else 0.0

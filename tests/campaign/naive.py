@@ -9,52 +9,52 @@ from typing import Any
 
 import aiohttp
 
+from .environment import PIPELINE, Environment
 from .outcome import FAILED, JOB, Outcome
-from .world import PIPELINE, World
 
 ATTEMPTS, DELAY = 3, 2.0
-LOOKS, INTERVAL = 10, 15.0
+POLLS, INTERVAL = 10, 15.0
 PAGE = 100
 _BASE = f"/api/v1/pipelines/{PIPELINE}"
-_TROUBLE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+_TRANSPORT_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 class _Failed(Exception):
-    """The script ends with an error of its own."""
+    """The script ends with an error."""
 
 
-async def naive(world: World) -> Outcome:
-    """Do what the vendor's provider does, with the retries that most people add to it.
+async def naive(env: Environment) -> Outcome:
+    """Do what the vendor's provider does, with the retries that are usual in scripts.
 
     It reads the Pipeline and stops unless that answers 200. It posts, with up to 3 attempts 2 s
-    apart on 5xx, time-outs (30 s) and connection errors. The job-in-progress reply means "it runs
-    already": it goes on to look, and knows that the Job may not be its own. It lists the Jobs up to
+    apart on 5xx, time-outs (30 s) and connection errors. At the job-in-progress reply it goes on to
+    list the Jobs, and reports that the Job may not be its own. It lists the Jobs up to
     10 times, 15 s apart, all pages of 100, and takes the first one in the list that is IN_PROGRESS
     and of the type that the action starts. Anything unexpected while listing fails it. When its
-    process is killed, it starts again from the beginning. It knows no ``if_running``.
+    process is killed, it starts again from the beginning. It ignores ``if_running``.
     """
-    return await world.survive(lambda: _life(world))
+    return await env.run_process(lambda: _run(env))
 
 
-async def _life(world: World) -> Outcome:
-    emulator = world.emulator
+async def _run(env: Environment) -> Outcome:
+    emulator = env.emulator
     token = base64.b64encode(f"{emulator.api_key}:{emulator.api_secret}".encode()).decode()
     headers = {"Authorization": f"Basic {token}"}
     timeout = aiohttp.ClientTimeout(total=30.0)
     async with aiohttp.ClientSession(
         emulator.base_url,
-        connector=aiohttp.TCPConnector(force_close=world.scenario.fresh_connections),
+        connector=aiohttp.TCPConnector(force_close=env.scenario.fresh_connections),
         headers=headers,
         timeout=timeout,
     ) as session:
         try:
             await _get(session, _BASE)
-            await world.stored()
-            runs_already = await _post(world, session)
-            job_id = await _look(world, session)
+            await env.stored()
+            is_running = await _post(env, session)
+            job_id = await _find_job(env, session)
         except _Failed as failure:
             return Outcome(FAILED, detail=str(failure))
-    return Outcome(JOB, job_id=job_id, adopted=runs_already)
+    return Outcome(JOB, job_id=job_id, adopted=is_running)
 
 
 async def _get(session: aiohttp.ClientSession, path: str) -> Any:
@@ -63,15 +63,15 @@ async def _get(session: aiohttp.ClientSession, path: str) -> Any:
             if response.status != 200:
                 raise _Failed(f"GET answered {response.status}")
             return json.loads(await response.read())
-    except _TROUBLE as error:
+    except _TRANSPORT_ERRORS as error:
         raise _Failed(f"GET failed: {error!r}") from error
     except ValueError as error:
         raise _Failed("GET answered no JSON") from error
 
 
-async def _post(world: World, session: aiohttp.ClientSession) -> bool:
-    """Start a run; return whether the answer was that one is running already."""
-    path, body = _request(world)
+async def _post(env: Environment, session: aiohttp.ClientSession) -> bool:
+    """Start a run; return whether the reply was that one is running already."""
+    path, body = _request(env)
     detail = ""
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -79,7 +79,7 @@ async def _post(world: World, session: aiohttp.ClientSession) -> bool:
         try:
             async with session.post(_BASE + path, json=body) as response:
                 text = (await response.read()).decode()
-        except _TROUBLE as error:
+        except _TRANSPORT_ERRORS as error:
             detail = repr(error)
             continue
         if response.status < 300:
@@ -92,15 +92,15 @@ async def _post(world: World, session: aiohttp.ClientSession) -> bool:
     raise _Failed(detail)
 
 
-async def _look(world: World, session: aiohttp.ClientSession) -> str:
-    wanted = _wanted(world)
-    for look in range(LOOKS):
-        if look:
+async def _find_job(env: Environment, session: aiohttp.ClientSession) -> str:
+    wanted = _wanted(env)
+    for poll in range(POLLS):
+        if poll:
             await asyncio.sleep(INTERVAL)
         for job in await _all_jobs(session):
             if job["status"] == "IN_PROGRESS" and job["type"] == wanted:
                 return str(job["job_id"])
-    raise _Failed("no Job showed up")
+    raise _Failed("no new Job in the list")
 
 
 async def _all_jobs(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
@@ -114,8 +114,8 @@ async def _all_jobs(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return jobs
 
 
-def _request(world: World) -> tuple[str, dict[str, Any] | None]:
-    scenario = world.scenario
+def _request(env: Environment) -> tuple[str, dict[str, Any] | None]:
+    scenario = env.scenario
     if scenario.action == "SYNC_NOW":
         return "/actions/sync-now", None
     if scenario.dialect.resync_body == "drop_and_load":
@@ -124,8 +124,8 @@ def _request(world: World) -> tuple[str, dict[str, Any] | None]:
     return "/actions/resync", {"resync_mode": mode}
 
 
-def _wanted(world: World) -> str:
-    scenario = world.scenario
+def _wanted(env: Environment) -> str:
+    scenario = env.scenario
     if scenario.action == "SYNC_NOW":
         return "INCREMENTAL"
     dialect = scenario.dialect

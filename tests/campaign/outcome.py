@@ -1,4 +1,4 @@
-"""What a caller ended with, and what there is to judge it by."""
+"""What a caller reports at its end, and the evidence by which it is judged."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hevo_edge.emulator import EmulatedJob, RecordedCall
 
 JOB, REFUSED, FAILED, UNRESOLVED, UNTYPED, HANG = (
     "job",
-    "refused",  # told that no run could be started
-    "failed",  # told that something failed; nothing in hand
-    "unresolved",  # told that it cannot be known; a ticket in hand
+    "refused",  # the caller was told that no run could be started
+    "failed",  # it was told of a failure, and has no Job
+    "unresolved",  # it was told that the outcome is unknown, and has a ticket
     "untyped",
     "hang",
 )
@@ -18,15 +18,15 @@ JOB, REFUSED, FAILED, UNRESOLVED, UNTYPED, HANG = (
 
 @dataclass
 class Outcome:
-    """The end of a caller, by its own words.
+    """What a caller reports at its end.
 
     Attributes:
-        kind: One of the words above.
+        kind: One of the constants above.
         job_id: The Job that it was given.
-        certainty: How sure the Job is said to be; None where that is not said.
-        adopted: Whether the Job is said to be possibly somebody else's.
+        certainty: The certainty of the Job; None where the caller has no such notion.
+        adopted: Whether the Job is reported as possibly not the caller's own.
         detail: The error, as text.
-        at: When, by the emulator's clock.
+        at: When the caller ended, by the emulator's clock.
     """
 
     kind: str
@@ -37,13 +37,13 @@ class Outcome:
     at: float = 0.0
 
     @property
-    def claims_certainty(self) -> bool:
-        """Whether the Job is said to be the caller's own for sure."""
-        return self.said == "certain"
+    def claims_certain(self) -> bool:
+        """Whether the Job is claimed as certainly the caller's own."""
+        return self.claim == "certain"
 
     @property
-    def said(self) -> str:
-        """The word for how sure the Job is said to be."""
+    def claim(self) -> str:
+        """The certainty that is claimed for the Job."""
         if self.certainty is None:
             return "adopted" if self.adopted else "certain"
         return str(self.certainty)
@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass
 class Span:
-    """One call of the SDK that talks; ``killed`` when it was not let to its end."""
+    """One call of the SDK; ``killed`` when the process was killed during it."""
 
     name: str
     started: float
@@ -61,10 +61,10 @@ class Span:
 
 @dataclass
 class Evidence:
-    """A trial as the emulator saw it, and what the caller said in the end.
+    """A trial as the emulator recorded it, and what the caller reported at its end.
 
     Attributes:
-        faults_end: When the last fault was over, by the emulator's clock.
+        faults_end: When the last fault ended, by the emulator's clock.
     """
 
     action: str

@@ -1,4 +1,4 @@
-"""Adds verdicts up, and prints them as one Markdown table."""
+"""Counts verdicts, and returns them as one Markdown table."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _QUICK = 1.0  # seconds of lag
 _TITLES = {
     "duplicate": "**more than one run started**",
     "wrong": "**somebody else's Job, claimed for certain**",
-    "lost": "**lost: told that nothing runs, or left with nothing**",
-    "untyped": "**an error that is none of the documented**",
-    "hang": "**a call that lasted longer than it may**",
+    "lost": "**lost: reported as not running, or given up without a ticket**",
+    "untyped": "**an undocumented error**",
+    "hang": "**a call that lasted longer than allowed**",
 }
 
 
@@ -28,16 +28,17 @@ def table(callers: dict[str, Verdicts]) -> str:
     ]
     rows += [(_TITLES[name], _share(_has_breach(name))) for name in BREACHES]
     rows += [(f"ended: {ending}", _share(_has_ending(ending))) for ending in ENDINGS]
-    words = {verdict.said for verdicts in callers.values() for verdict in verdicts.values()}
+    claims = {verdict.claim for verdicts in callers.values() for verdict in verdicts.values()}
     rows += [
-        (f'said to be "{word}": its own', _own(word)) for word in sorted(words - {None}, key=str)
+        (f'claimed as "{claim}": its own', _own(claim))
+        for claim in sorted(claims - {None}, key=str)
     ]
     rows += [
         ("POSTs that start a run", lambda all_: str(sum(v.posts for v in all_))),
         ("runs started by them", lambda all_: str(sum(v.runs for v in all_))),
-        ("429s earned", lambda all_: str(sum(v.limited for v in all_))),
+        ("429s from the call limit", lambda all_: str(sum(v.limited for v in all_))),
         ("requests a trial, mean", lambda all_: _mean([v.requests for v in all_])),
-        ("quiet trials with a Job in hand", lambda all_: str(len(_quiet(all_)))),
+        ("quiet trials that ended with a Job", lambda all_: str(len(_quiet(all_)))),
         (
             "quiet: seconds from the Job's appearing to the handle, median / 95 % / most",
             lambda all_: _spread([v.delay or 0.0 for v in _quiet(all_)]),
@@ -62,9 +63,9 @@ def failures(which: str, caller: str, verdicts: Verdicts) -> str:
     """Return which trials of a caller failed, and how to replay them.
 
     Args:
-        which: The options that tell these trials from others.
-        caller: Whose they are.
-        verdicts: On it.
+        which: The options that select these trials.
+        caller: The caller.
+        verdicts: The verdicts on it.
     """
     lines: list[str] = []
     for name in BREACHES:
@@ -81,7 +82,7 @@ def failures(which: str, caller: str, verdicts: Verdicts) -> str:
 
 
 def has_breach(verdicts: Verdicts) -> bool:
-    """Tell whether any goal was missed."""
+    """Tell whether any breach happened."""
     return any(verdict.breaches for verdict in verdicts.values())
 
 
@@ -101,10 +102,10 @@ def _share(applies: Callable[[Verdict], bool]) -> Callable[[list[Verdict]], str]
     return count
 
 
-def _own(word: str | None) -> Callable[[list[Verdict]], str]:
+def _own(claim: str | None) -> Callable[[list[Verdict]], str]:
     def count(verdicts: list[Verdict]) -> str:
-        said = [verdict.is_own for verdict in verdicts if verdict.said == word]
-        return f"{sum(said)} of {len(said)}"
+        are_own = [verdict.is_own for verdict in verdicts if verdict.claim == claim]
+        return f"{sum(are_own)} of {len(are_own)}"
 
     return count
 

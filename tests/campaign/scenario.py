@@ -1,4 +1,4 @@
-"""What one trial will be like, drawn from a seed and a number: the same two, the same trial."""
+"""The plan of one trial, drawn from a seed and a number: the same pair gives the same trial."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hevo_edge.enums import JobStatus, JobType
 
 KINDS = {
     "faults": "faults, kills and scheduled runs",
-    "strangers": "besides, somebody else syncs by hand within 30 s after the trigger",
-    "quiet": "a sync of an on-demand Pipeline with nothing in its way",
+    "strangers": "also, another person syncs by hand within 30 s after the trigger",
+    "quiet": "a sync of an on-demand Pipeline without faults or other runs",
 }
 HISTORY = 250
 """The longest history, in Jobs."""
-_LEAD = 2.0  # seconds from the emulator's start to the trigger, where nothing asks for more
+_LEAD = 2.0  # seconds from the emulator's start to the trigger, where nothing needs more
 _BODIES: tuple[object, ...] = (
     "",
     "upstream connect error",
@@ -36,11 +36,11 @@ _TYPES = (JobType.INCREMENTAL,) * 6 + (
     JobType.RESYNC_WITH_DROP_AND_LOAD,
     JobType.TRUNCATE_AND_LOAD,
 )
-_ANYTHING = ("drop", "hold", "late", "slow", "429", "5xx", "truncate", "html", "endless")
+_FAULT_KINDS = ("drop", "hold", "late", "slow", "429", "5xx", "truncate", "html", "endless")
 
 
 @dataclass(frozen=True)
-class Past:
+class PastJob:
     """A Job that ended before the trial; ``ago`` counts back from when the Pipeline was added."""
 
     ago: float
@@ -50,16 +50,16 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long a Job will run, and how long it will be missing from the list."""
+class PlannedJob:
+    """How long a Job will run, and how long it is missing from the list."""
 
     duration: float
     lag: float
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """One fault. An "outage" stops the server after the ``skip``-th request (of its kind)."""
+class PlannedFault:
+    """One fault. An "outage" stops the server after the ``skip``-th request to ``on``."""
 
     kind: str
     on: str
@@ -89,7 +89,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything that a trial needs. Times are seconds; see ``draw`` for how they are drawn."""
+    """The plan of a trial. Times are in seconds."""
 
     seed: int
     number: int
@@ -97,32 +97,32 @@ class Scenario:
     action: str
     drop_and_load: bool
     if_running: str
-    history: tuple[Past, ...]
+    history: tuple[PastJob, ...]
     every_minutes: int | None
     lead: float
-    """From the adding of the Pipeline to the trigger."""
-    plans: tuple[Plan, ...]
+    """The time between adding the Pipeline and the trigger."""
+    plans: tuple[PlannedJob, ...]
     running_age: float | None
-    """How long before the trigger somebody else's Job starts."""
+    """How long before the trigger another person's Job starts."""
     restart_duration: float
     clock_offset: float
     date_skew: float | None
-    troubles: tuple[Trouble, ...]
+    faults: tuple[PlannedFault, ...]
     kills: tuple[Kill, ...]
-    plain: bool
-    """Whether the caller does without a ticket."""
+    without_ticket: bool
+    """Whether the caller stores no ticket."""
     fresh_connections: bool
-    """Whether each request opens a connection, so that an outage refuses it for sure."""
-    keeps: bool
-    """Whether the ticket is stored by ``on_ticket``, and not before it is fired."""
+    """Whether each request opens a new connection, so that an outage always refuses it."""
+    uses_on_ticket: bool
+    """Whether the ticket is stored by ``on_ticket``, not between preparing and firing it."""
     stranger: float | None = None
-    """How long after the trigger somebody else syncs the Pipeline by hand."""
+    """How long after the trigger another person syncs the Pipeline by hand."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing goes wrong in a sync, and nobody else starts a run."""
+        """Whether it is a sync without faults and without runs of others."""
         alone = self.every_minutes is None and self.running_age is None and self.stranger is None
-        return alone and self.action == "SYNC_NOW" and not self.troubles and not self.kills
+        return alone and self.action == "SYNC_NOW" and not self.faults and not self.kills
 
     def __str__(self) -> str:
         lines = [f"trial {self.number} of seed {self.seed}"]
@@ -137,7 +137,7 @@ class Scenario:
 
 
 def draw(seed: int, number: int, kind: str = "faults") -> Scenario:
-    """Draw a trial of one of ``KINDS``: what is drawn is the same, what is left out differs."""
+    """Draw a trial of one of ``KINDS``. The kinds share what is drawn; each leaves out other parts."""
     scenario = _draw(seed, number)
     if kind == "strangers":
         moment = random.Random(f"{seed}:{number}:stranger").uniform(0, 30)
@@ -151,140 +151,138 @@ def draw(seed: int, number: int, kind: str = "faults") -> Scenario:
             lead=_LEAD,
             running_age=None,
             date_skew=0.0,
-            troubles=(),
+            faults=(),
             kills=(),
         )
     return scenario
 
 
 def _draw(seed: int, number: int) -> Scenario:
-    chance = random.Random(f"{seed}:{number}")
+    rng = random.Random(f"{seed}:{number}")
     dialect = replace(
-        DIALECTS[chance.choice(sorted(DIALECTS))],
-        list_order=chance.choice(("newest_first", "oldest_first")),
-        in_progress=chance.choice(("409", "500")),
-        action_reply=chance.choice(("message", "empty", "204")),
+        DIALECTS[rng.choice(sorted(DIALECTS))],
+        list_order=rng.choice(("newest_first", "oldest_first")),
+        in_progress=rng.choice(("409", "500")),
+        action_reply=rng.choice(("message", "empty", "204")),
     )
-    resync = chance.random() < 0.25
-    every = chance.choice((5, 10, 15, 30)) if chance.random() < 0.5 else None
-    running = chance.uniform(0, 60) if chance.random() < 0.2 else None
-    kills = _kills(chance)
+    resync = rng.random() < 0.25
+    every = rng.choice((5, 10, 15, 30)) if rng.random() < 0.5 else None
+    running = rng.uniform(0, 60) if rng.random() < 0.2 else None
+    kills = _kills(rng)
     return Scenario(
         seed=seed,
         number=number,
         dialect=dialect,
         action="RESYNC" if resync else "SYNC_NOW",
-        drop_and_load=resync and chance.random() < 0.5,
-        if_running=chance.choices(("fail", "join", "replace", "wait"), (40, 20, 20, 20))[0],
-        history=_history(chance, every),
+        drop_and_load=resync and rng.random() < 0.5,
+        if_running=rng.choices(("fail", "join", "replace", "wait"), (40, 20, 20, 20))[0],
+        history=_history(rng, every),
         every_minutes=every,
-        lead=_lead(chance, every, running),
-        plans=tuple(Plan(_duration(chance), _lag(chance)) for _ in range(20)),
+        lead=_lead(rng, every, running),
+        plans=tuple(PlannedJob(_duration(rng), _lag(rng)) for _ in range(20)),
         running_age=running,
-        restart_duration=chance.uniform(0, 40),
-        clock_offset=chance.uniform(-3600, 3600),
-        date_skew=_date_skew(chance),
-        troubles=_troubles(chance),
+        restart_duration=rng.uniform(0, 40),
+        clock_offset=rng.uniform(-3600, 3600),
+        date_skew=_date_skew(rng),
+        faults=_faults(rng),
         kills=kills,
-        plain=not kills and chance.random() < 0.5,
-        fresh_connections=chance.random() < 0.25,
-        keeps=chance.random() < 0.5,
+        without_ticket=not kills and rng.random() < 0.5,
+        fresh_connections=rng.random() < 0.25,
+        uses_on_ticket=rng.random() < 0.5,
     )
 
 
-def _lead(chance: random.Random, every: int | None, running: float | None) -> float:
+def _lead(rng: random.Random, every: int | None, running: float | None) -> float:
     least = _LEAD + (running or 0.0)
     if every is None:
         return least
-    near = chance.random() < 0.5
-    until_next = chance.uniform(-20, 60) if near else chance.uniform(60, every * 60)
+    near = rng.random() < 0.5
+    until_next = rng.uniform(-20, 60) if near else rng.uniform(60, every * 60)
     # The first scheduled run comes one interval after the Pipeline was added.
     lead = every * 60 - until_next
     return lead if lead >= least else lead + every * 60
 
 
-def _duration(chance: random.Random) -> float:
+def _duration(rng: random.Random) -> float:
     spans = ((0.0, 0.0), (0.0, 3.0), (3.0, 60.0), (60.0, 600.0))
-    return chance.uniform(*chance.choices(spans, (15, 20, 35, 30))[0])
+    return rng.uniform(*rng.choices(spans, (15, 20, 35, 30))[0])
 
 
-def _lag(chance: random.Random) -> float:
-    return 0.0 if chance.random() < 0.2 else chance.uniform(0, 30)
+def _lag(rng: random.Random) -> float:
+    return 0.0 if rng.random() < 0.2 else rng.uniform(0, 30)
 
 
-def _date_skew(chance: random.Random) -> float | None:
-    kind = chance.random()
+def _date_skew(rng: random.Random) -> float | None:
+    kind = rng.random()
     if kind < 0.1:
         return None
-    return chance.choice((-1, 1)) * chance.uniform(1, 2) if kind < 0.3 else 0.0
+    return rng.choice((-1, 1)) * rng.uniform(1, 2) if kind < 0.3 else 0.0
 
 
-def _history(chance: random.Random, every: int | None) -> tuple[Past, ...]:
-    rows = 0 if chance.random() < 0.1 else chance.randint(1, HISTORY)
-    gap = (every or 0) * 60 or chance.uniform(300, 7200)
-    past: list[Past] = []
+def _history(rng: random.Random, every: int | None) -> tuple[PastJob, ...]:
+    rows = 0 if rng.random() < 0.1 else rng.randint(1, HISTORY)
+    gap = (every or 0) * 60 or rng.uniform(300, 7200)
+    past: list[PastJob] = []
     for index in range(1, rows + 1):
         ago = index * gap
-        if every is None or chance.random() < 0.08:
-            ago += chance.uniform(0.1, 0.5) * gap  # started by hand
-        skipped = every is not None and chance.random() < 0.1
-        duration = 0.0 if skipped else chance.uniform(1, gap * 0.4)
-        status = JobStatus.SKIPPED if skipped else chance.choice(_ENDED)
-        kind = JobType.INCREMENTAL if skipped or every else chance.choice(_TYPES)
-        past.append(Past(ago, duration, status, kind))
+        if every is None or rng.random() < 0.08:
+            ago += rng.uniform(0.1, 0.5) * gap  # started by hand
+        skipped = every is not None and rng.random() < 0.1
+        duration = 0.0 if skipped else rng.uniform(1, gap * 0.4)
+        status = JobStatus.SKIPPED if skipped else rng.choice(_ENDED)
+        kind = JobType.INCREMENTAL if skipped or every else rng.choice(_TYPES)
+        past.append(PastJob(ago, duration, status, kind))
     return tuple(past)
 
 
-def _troubles(chance: random.Random) -> tuple[Trouble, ...]:
-    if chance.random() < 0.1:
+def _faults(rng: random.Random) -> tuple[PlannedFault, ...]:
+    if rng.random() < 0.1:
         return ()
-    troubles: list[Trouble] = []
+    faults: list[PlannedFault] = []
     posts = 0
-    for _ in range(chance.choices((1, 2, 3), (50, 30, 20))[0]):
-        if chance.random() < 0.12:
-            seconds = chance.uniform(0, 25)
-            # After the list was read, the POST comes next.
-            on, last = chance.choice((("any", 8), ("list_jobs", 4)))
-            troubles.append(Trouble("outage", on, chance.randint(1, last), seconds=seconds))
-        elif chance.random() < 0.6:
-            # Each of a trial's faults on POSTs hits a POST of its own.
-            troubles.append(_trouble(chance, "post", posts, 1))
+    for _ in range(rng.choices((1, 2, 3), (50, 30, 20))[0]):
+        if rng.random() < 0.12:
+            seconds = rng.uniform(0, 25)
+            # The POST follows the list.
+            on, last = rng.choice((("any", 8), ("list_jobs", 4)))
+            faults.append(PlannedFault("outage", on, rng.randint(1, last), seconds=seconds))
+        elif rng.random() < 0.6:
+            # Each fault on a POST hits a different one.
+            faults.append(_fault(rng, "post", posts, 1))
             posts += 1
         else:
-            on = chance.choice(("get_pipeline", "list_jobs", "list_jobs"))
-            skip = chance.randint(0, 2 if on == "get_pipeline" else 8)
-            troubles.append(_trouble(chance, on, skip, chance.randint(1, 3)))
-    return tuple(troubles)
+            on = rng.choice(("get_pipeline", "list_jobs", "list_jobs"))
+            skip = rng.randint(0, 2 if on == "get_pipeline" else 8)
+            faults.append(_fault(rng, on, skip, rng.randint(1, 3)))
+    return tuple(faults)
 
 
-def _trouble(chance: random.Random, on: str, skip: int, times: int) -> Trouble:
-    return Trouble(
-        chance.choices(_ANYTHING, (2, 1, 1, 1, 1, 3, 1, 1, 1))[0],
+def _fault(rng: random.Random, on: str, skip: int, times: int) -> PlannedFault:
+    return PlannedFault(
+        rng.choices(_FAULT_KINDS, (2, 1, 1, 1, 1, 3, 1, 1, 1))[0],
         on,
         skip,
         times,
-        effect=chance.choice(("before", "after")),
-        seconds=chance.uniform(35, 50),
-        status=chance.choice((500, 502, 503, 504)),
-        body=chance.choice(_BODIES),
-        retry_after=chance.choice(("seconds", "date", None)),
+        effect=rng.choice(("before", "after")),
+        seconds=rng.uniform(35, 50),
+        status=rng.choice((500, 502, 503, 504)),
+        body=rng.choice(_BODIES),
+        retry_after=rng.choice(("seconds", "date", None)),
     )
 
 
-def _kills(chance: random.Random) -> tuple[Kill, ...]:
-    if chance.random() >= 0.4:
+def _kills(rng: random.Random) -> tuple[Kill, ...]:
+    if rng.random() >= 0.4:
         return ()
-    return tuple(_kill(chance) for _ in range(chance.choice((1, 1, 2))))
+    return tuple(_kill(rng) for _ in range(rng.choice((1, 1, 2))))
 
 
-def _kill(chance: random.Random) -> Kill:
-    on = chance.choice(("post", "any"))
+def _kill(rng: random.Random) -> Kill:
+    on = rng.choice(("post", "any"))
     return Kill(
-        moment=chance.choice(("arrived", "answered", "received", "offset", "stored")),
+        moment=rng.choice(("arrived", "answered", "received", "offset", "stored")),
         on=on,
-        nth=1 if on == "post" else chance.randint(1, 12),
-        seconds=chance.choice(
-            (chance.uniform(0, 5), chance.uniform(0, 60), chance.uniform(0, 200))
-        ),
-        resume_after=chance.choice((0.0, chance.uniform(0, 60))),
+        nth=1 if on == "post" else rng.randint(1, 12),
+        seconds=rng.choice((rng.uniform(0, 5), rng.uniform(0, 60), rng.uniform(0, 200))),
+        resume_after=rng.choice((0.0, rng.uniform(0, 60))),
     )

@@ -12,13 +12,13 @@ from itertools import groupby
 from hevo_edge.emulator import EmulatedJob, virtual_time
 
 from .callers import hevo_edge
+from .environment import NOW, Environment
 from .judge import Verdict, judge
 from .naive import naive
 from .outcome import Outcome
 from .scenario import Scenario, draw
-from .world import NOW, World
 
-CALLERS: dict[str, Callable[[World], Awaitable[Outcome]]] = {
+CALLERS: dict[str, Callable[[Environment], Awaitable[Outcome]]] = {
     "hevo_edge": hevo_edge,
     "naive": naive,
 }
@@ -60,12 +60,12 @@ def run_trial(seed: int, number: int, caller: str, kind: str = "faults") -> Tria
     scenario = draw(seed, number, kind)
 
     async def main() -> Trial:
-        # aiohttp rounds its deadlines up to whole seconds of the loop's time, which starts anywhere.
+        # aiohttp rounds deadlines up to whole seconds of the loop's time, whose start is arbitrary.
         await asyncio.sleep(1.5 - asyncio.get_running_loop().time() % 1)
-        world = World(scenario)
-        evidence = await world.judge_by(CALLERS[caller])
+        env = Environment(scenario)
+        evidence = await env.run(CALLERS[caller])
         jobs = [job for job in evidence.jobs if job.origin != "history"]
-        return Trial(scenario, caller, judge(evidence), world.log, jobs)
+        return Trial(scenario, caller, judge(evidence), env.log, jobs)
 
     with _silence():
         return virtual_time.run(main())
@@ -74,13 +74,13 @@ def run_trial(seed: int, number: int, caller: str, kind: str = "faults") -> Tria
 def run_block(
     seed: int, numbers: list[int], caller: str, kind: str = "faults"
 ) -> list[tuple[int, Verdict]]:
-    """Run some trials; return only what crosses to another process cheaply."""
+    """Run some trials; return only what is cheap to send to another process."""
     return [(number, run_trial(seed, number, caller, kind).verdict) for number in numbers]
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the thousands of warnings that are expected off the screen."""
+    """Suppress thousands of expected warnings."""
     logger = logging.getLogger("hevo_edge")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""Every way to misbehave, seen from the other end of the connection."""
+"""Every fault, from the client's end of the connection."""
 
 from __future__ import annotations
 
@@ -20,44 +20,71 @@ JOBS = PIPELINE + "/jobs"
 SYNC = PIPELINE + "/actions/sync-now"
 
 
-def strike(fault: Fault, *endpoints: str) -> list[bool]:
-    chance = random.Random(0)
-    return [fault.strikes(endpoint, chance) for endpoint in endpoints]
+def hits(fault: Fault, *endpoints: str) -> list[bool]:
+    rng = random.Random(0)
+    return [fault.hits(endpoint, rng) for endpoint in endpoints]
 
 
-class TestWhenItStrikes:
+class TestRules:
     def test_once_unless_told_otherwise(self) -> None:
-        assert strike(Fault("drop"), "a", "b") == [True, False]
-        assert strike(Fault("drop", times=2), "a", "b", "c") == [True, True, False]
-        assert strike(Fault("drop", times=None), *"abcd") == [True] * 4
-        assert strike(Fault("drop", times=0), "a") == [False]
+        assert hits(Fault("drop"), "a", "b") == [True, False]
+        assert hits(Fault("drop", times=2), "a", "b", "c") == [True, True, False]
+        assert hits(Fault("drop", times=None), *"abcd") == [True] * 4
+        assert hits(Fault("drop", times=0), "a") == [False]
 
-    def test_where_the_name_fits(self) -> None:
-        assert strike(Fault("drop", on="sync_now"), "get_job", "sync_now") == [False, True]
+    def test_where_the_name_matches(self) -> None:
+        assert hits(Fault("drop", on="sync_now"), "get_job", "sync_now") == [False, True]
         fault = Fault("drop", on="*_job", times=None)
-        assert strike(fault, "get_job", "list_jobs", "cancel_job") == [True, False, True]
+        assert hits(fault, "get_job", "list_jobs", "cancel_job") == [True, False, True]
 
     def test_after_so_many_matching_ones(self) -> None:
         fault = Fault("drop", on="get_job", skip=2)
         names = ["get_job", "list_jobs", "get_job", "get_job", "get_job"]
-        assert strike(fault, *names) == [False, False, False, True, False]
+        assert hits(fault, *names) == [False, False, False, True, False]
 
     @pytest.mark.parametrize(
         ("probability", "least", "most"), [(0.0, 0, 0), (0.3, 200, 400), (1.0, 1000, 1000)]
     )
     def test_with_its_probability(self, probability: float, least: int, most: int) -> None:
         fault = Fault("drop", times=None, probability=probability)
-        assert least <= sum(strike(fault, *["x"] * 1000)) <= most
+        assert least <= sum(hits(fault, *["x"] * 1000)) <= most
 
     @settings(derandomize=True, deadline=None)
     @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 20))
     def test_skip_and_times_add_up(self, skip: int, times: int, calls: int) -> None:
-        hits = strike(Fault("drop", skip=skip, times=times), *["x"] * calls)
-        assert hits == [skip <= number < skip + times for number in range(calls)]
+        found = hits(Fault("drop", skip=skip, times=times), *["x"] * calls)
+        assert found == [skip <= number < skip + times for number in range(calls)]
 
-    def test_an_unknown_moment_is_refused(self) -> None:
+    def test_an_unknown_effect_is_refused(self) -> None:
         with pytest.raises(ValueError, match="effect must be 'before' or 'after', not 'later'"):
-            Faults(random.Random(0), ["sync_now"]).drop(effect="later")
+            Faults(random.Random(0)).drop(effect="later")
+
+    @pytest.mark.parametrize(
+        ("rule", "message"),
+        [
+            ({"times": -1}, "times must be at least 0, or None for all, not -1"),
+            ({"skip": -1}, "skip must be at least 0, not -1"),
+            ({"probability": 1.5}, "probability must be from 0 to 1, not 1.5"),
+            ({"probability": float("nan")}, "probability must be from 0 to 1, not nan"),
+        ],
+    )
+    def test_an_impossible_rule_is_refused(self, rule: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            Faults(random.Random(0)).drop(**rule)
+
+    def test_a_delay_is_not_negative(self) -> None:
+        with pytest.raises(ValueError, match="seconds must be at least 0, not -3"):
+            Faults(random.Random(0)).delay(-3)
+
+    @pytest.mark.parametrize("status", [0, 100, 600])
+    def test_a_status_that_ends_no_request_is_refused(self, status: int) -> None:
+        with pytest.raises(ValueError, match=f"status must be from 200 to 599, not {status}"):
+            Faults(random.Random(0)).status(status)
+
+    @pytest.mark.parametrize("kind", ["truncate", "endless", "html"])
+    def test_a_fault_of_the_reply_takes_no_effect(self, kind: str) -> None:
+        with pytest.raises(TypeError, match="takes no effect: it changes the reply"):
+            getattr(Faults(random.Random(0)), kind)(effect="before")
 
     async def test_clear_drops_all(self, ask: Ask, emulator: HevoEmulator) -> None:
         emulator.faults.status(500, times=None)
@@ -101,7 +128,7 @@ class TestDelayAndDrop:
         assert (running.job_id if running else None) == call.job_id
         assert (call.job_id is not None) is took_effect
 
-    async def test_a_drop_keeps_the_effect_away_though_the_client_has_left(
+    async def test_a_drop_keeps_the_effect_away_though_the_client_has_disconnected(
         self, ask: Ask, emulator: HevoEmulator
     ) -> None:
         emulator.faults.delay(60)
@@ -112,7 +139,7 @@ class TestDelayAndDrop:
         (call,) = emulator.requests
         assert (call.took_effect, call.status) == (False, None)
 
-    async def test_an_effect_goes_on_though_the_client_has_left(
+    async def test_an_effect_goes_on_though_the_client_has_disconnected(
         self, ask: Ask, emulator: HevoEmulator
     ) -> None:
         emulator.faults.delay(60)
@@ -160,9 +187,7 @@ class TestStatus:
         assert reply.headers.getall("Retry-After") == ["7"]
         assert reply.headers.getall("Content-Type") == ["application/problem+json"]
 
-    async def test_a_429_says_only_what_it_is_told_to_say(
-        self, ask: Ask, emulator: HevoEmulator
-    ) -> None:
+    async def test_a_429_has_no_headers_of_its_own(self, ask: Ask, emulator: HevoEmulator) -> None:
         emulator.faults.status(429)
         assert "Retry-After" not in (await ask("GET", PIPELINE)).headers
 
@@ -231,7 +256,7 @@ class TestBodies:
         assert (reply["status"], "name" in reply) == ("ODD", False)
         assert emulator.requests[0].faults == ("delay", "missing_field", "unknown_value")
 
-    def test_edit_leaves_alone_what_has_no_such_field(self) -> None:
+    def test_edit_changes_nothing_without_such_a_field(self) -> None:
         fault = Fault("unknown_value", options={"name": "status", "value": "X"})
         assert edit("text", fault) == "text"
         assert edit([{"a": 1}, {"status": 2}], fault) == [{"a": 1}, {"status": "X"}]

@@ -86,7 +86,7 @@ class TestOptions:
             ("--nonsense", "unrecognized arguments: --nonsense"),
         ],
     )
-    def test_bad_ones_are_told(
+    def test_bad_ones_are_refused(
         self, capsys: pytest.CaptureFixture[str], arguments: str, message: str
     ) -> None:
         with pytest.raises(SystemExit) as left:
@@ -94,7 +94,7 @@ class TestOptions:
         assert left.value.code == 2
         assert message in capsys.readouterr().err
 
-    def test_a_taken_port_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_taken_port_is_an_error(self, capsys: pytest.CaptureFixture[str]) -> None:
         with HevoEmulator() as emulator:
             port = emulator.base_url.rpartition(":")[2]
             with pytest.raises(SystemExit) as left:

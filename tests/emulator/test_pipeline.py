@@ -1,36 +1,14 @@
-"""The state machine of a Pipeline: no HTTP, no loop, only the time it is told."""
+"""The state machine of a Pipeline, without HTTP and without a clock."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from hevo_edge.emulator import DIALECTS, EmulatedJob, EmulatedPipeline
-from hevo_edge.emulator.pipeline import Refused
+from hevo_edge.emulator import DIALECTS, EmulatedPipeline
 from hevo_edge.enums import JobStatus, JobType, PipelineStatus
-
-NOW = 1_000_000.0
-NEWEST = DIALECTS["newest"]
-HOUR = 3600.0
-
-
-def pipeline(**options: Any) -> EmulatedPipeline:
-    options.setdefault("now", NOW)
-    options.setdefault("dialect", NEWEST)
-    return EmulatedPipeline(123, **options)
-
-
-def refused(act: Any, *arguments: Any, **options: Any) -> str:
-    with pytest.raises(Refused) as caught:
-        act(*arguments, **options)
-    return caught.value.reason
-
-
-def statuses(p: EmulatedPipeline) -> list[str]:
-    return [job.status for job in p.jobs]
+from tests.emulator.pipelines import HOUR, NEWEST, NOW, pipeline, refused, statuses
 
 
 class TestSync:
@@ -108,7 +86,18 @@ class TestPlans:
         assert p.running is job
         assert job.wire(NOW + 1e9, NEWEST)["events_ingested"] == 500
 
-    def test_a_mistyped_plan_is_told(self) -> None:
+    @pytest.mark.parametrize("duration", [-1, (5, 1), (1, 2, 3), "5", (None, 5)])
+    def test_an_impossible_duration_is_refused(self, duration: Any) -> None:
+        for option in ("duration", "appears_after", "restart_duration", "cancel_duration"):
+            with pytest.raises(ValueError, match="a duration must be seconds, or a range"):
+                pipeline(**{option: duration})
+        with pytest.raises(ValueError, match="a duration must be seconds, or a range"):
+            pipeline().plan(duration=duration)
+
+    def test_all_jobs_can_be_endless(self) -> None:
+        assert pipeline(duration=None).sync_now(NOW).ends is None
+
+    def test_a_mistyped_plan_is_refused(self) -> None:
         with pytest.raises(TypeError, match=r"'outcom'.*'outcome'"):
             pipeline().plan(outcom="FAILED")
 
@@ -349,169 +338,14 @@ class TestDisable:
         assert p.sync_now(NOW).status == JobStatus.IN_PROGRESS
 
 
-class TestWire:
-    def test_history_ends_an_hour_ago(self) -> None:
-        p = pipeline(history=3)
-        assert [NOW - job.created for job in p.jobs] == [3 * HOUR, 2 * HOUR, HOUR]
-        assert set(statuses(p)) == {"COMPLETED"}
-        old = p.add_history(created=NOW - 100, duration=50, status="FAILED", job_type="HISTORICAL")
-        shown = old.wire(NOW, NEWEST)
-        assert (shown["status"], shown["type"]) == ("FAILED", "HISTORICAL")
-        assert (shown["created_ts"], shown["updated_ts"]) == ((NOW - 100) * 1000, (NOW - 50) * 1000)
-        assert (shown["duration"], shown["objects_failed"]) == (50_000, 1)
+class TestOptions:
+    def test_an_id_is_an_integer(self) -> None:
+        with pytest.raises(TypeError, match="a Pipeline's id must be an integer, not '123'"):
+            EmulatedPipeline("123", now=NOW, dialect=NEWEST)  # type: ignore[arg-type]
 
-    def test_a_completed_job(self) -> None:
-        p = pipeline(duration=60, events=900)
-        job = p.sync_now(NOW)
-        halfway = job.wire(NOW + 30, NEWEST)
-        assert (halfway["events_ingested"], halfway["objects_success"]) == (450, 1)
-        assert (halfway["objects_queued"], halfway["duration"]) == (2, 30_000)
-        p.advance(NOW + 60)
-        shown = job.wire(NOW + 500, NEWEST)
-        assert (shown["events_ingested"], shown["events_loaded"]) == (900, 900)
-        assert (shown["objects_success"], shown["objects_queued"]) == (3, 0)
-        assert shown["updated_ts"] == (NOW + 60) * 1000
-        assert {row["status"] for row in job.wire_objects()} == {"COMPLETED"}
+    def test_a_single_name_is_not_taken_for_several(self) -> None:
+        with pytest.raises(TypeError, match="objects must be a tuple of names, not 'users'"):
+            pipeline(objects="users")
 
-    @pytest.mark.parametrize(
-        ("outcome", "ingested", "failed"),
-        [("FAILED", 500, 50), ("COMPLETED_WITH_FAILURES", 1000, 100)],
-    )
-    def test_failures_are_counted(self, outcome: str, ingested: int, failed: int) -> None:
-        p = pipeline(duration=1)
-        p.plan(outcome=outcome)
-        job = p.sync_now(NOW)
-        assert {row["status"] for row in job.wire_objects()} == {"IN_PROGRESS"}
-        p.advance(NOW + 1)
-        shown = job.wire(NOW + 1, NEWEST)
-        assert (shown["events_ingested"], shown["events_failed"]) == (ingested, failed)
-        assert (shown["events_loaded"], shown["objects_failed"]) == (ingested - failed, 1)
-        assert [row["status"] for row in job.wire_objects()] == ["COMPLETED", "COMPLETED", outcome]
-        assert [row["rows_failed"] for row in job.wire_objects()] == [0, 0, 33]
-
-    def test_a_failed_job_without_objects(self) -> None:
-        p = pipeline(objects=(), history=0)
-        job = p.add_history(created=NOW - 60, status=JobStatus.FAILED)
-        job.objects = ()
-        assert job.wire_objects() == []
-        assert job.wire(NOW, NEWEST)["objects_failed"] == 0
-
-    @pytest.mark.parametrize("name", sorted(DIALECTS))
-    def test_billing_fields_come_and_go(self, name: str) -> None:
-        job = pipeline(history=1).jobs[0]
-        shown = job.wire(NOW, DIALECTS[name])
-        assert ("billable_events" in shown) == (name == "evolve")
-
-    def test_an_object_in_both_forms(self) -> None:
-        p = pipeline(objects=("users",))
-        (object_id,) = p.objects
-        row, whole = (p.wire_object(object_id, whole=whole) for whole in (False, True))
-        assert row["source_namespace"]["k0"] == "users"
-        assert set(whole) - set(row) == {
-            "object_name",
-            "destination_table_name",
-            "load_mode",
-            "fields",
-        }
-
-    def test_a_name_of_its_own(self) -> None:
-        assert pipeline().wire()["name"] == "Pipeline 123"
-        assert pipeline(name="orders").wire()["name"] == "orders"
-
-
-def test_the_same_seed_gives_the_same_jobs() -> None:
-    def play(seed: int) -> list[EmulatedJob]:
-        p = pipeline(seed=seed, duration=(10.0, 20.0), every_minutes=1, history=2)
-        p.advance(NOW + 600)
-        return p.jobs
-
-    assert play(1) == play(1)
-    assert {job.job_id for job in play(1)}.isdisjoint(job.job_id for job in play(2))
-
-
-# -- properties ---------------------------------------------------------------------------------
-
-RANK = {JobStatus.IN_PROGRESS: 0, JobStatus.CANCELLING: 1}
-GROWING = ("events_ingested", "events_loaded", "objects_success", "duration", "updated_ts")
-
-actions = st.sampled_from(
-    ["sync", "resync", "drop", "objects", "cancel", "disable", "kill", "enable", "include", "wait"]
-)
-outcomes = st.sampled_from(["COMPLETED", "FAILED", "COMPLETED_WITH_FAILURES", "DEFERRED"])
-waits = st.sampled_from([0.0, 0.5, 1.0, 2.0, 7.0, 30.0, 60.0, 61.0, 300.0])
-scripts = st.lists(st.tuples(actions, waits, outcomes), max_size=15)
-
-
-def act(p: EmulatedPipeline, action: str, outcome: str, now: float) -> None:
-    """Do one thing as the API would; a refusal is an answer too."""
-    running = p.running
-    p._planned.clear()
-    p.plan(outcome=outcome)
-    try:
-        if action == "sync":
-            p.sync_now(now)
-        elif action in {"resync", "drop"}:
-            p.resync(now, drop_and_load=action == "drop")
-        elif action == "objects":
-            p.resync_objects(now)
-        elif action == "cancel" and running:
-            p.cancel(running, now)
-        elif action in {"disable", "kill"}:
-            p.disable(now, cancel_active_jobs=action == "kill")
-        elif action == "enable":
-            p.enable()
-        elif action == "include":
-            p.include_object("more")
-    except Refused:
-        pass
-
-
-def check_step(
-    p: EmulatedPipeline, now: float, before: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Check what holds at every moment, and that nothing went back since ``before``."""
-    assert sum(not job.is_over for job in p.jobs) <= 1
-    after = {job.job_id: job.wire(now, NEWEST) for job in p.jobs}
-    for job_id, was in before.items():
-        shown = after[job_id]
-        assert RANK.get(shown["status"], 2) >= RANK.get(was["status"], 2)
-        if RANK.get(was["status"], 2) == 2:
-            assert shown == was
-        assert all(shown[name] >= was[name] for name in GROWING)
-    for shown in after.values():
-        assert 0 <= shown["objects_success"] + shown["objects_failed"] <= len(p.objects)
-        assert shown["events_loaded"] + shown["events_failed"] == shown["events_ingested"]
-    return after
-
-
-@settings(derandomize=True, max_examples=150, deadline=None)
-@given(script=scripts, every=st.sampled_from([None, 1.0, 7.0]))
-def test_one_job_at_a_time_and_nothing_goes_backwards(
-    script: list[tuple[str, float, str]], every: float | None
-) -> None:
-    p, now = pipeline(every_minutes=every), NOW
-    seen: dict[str, dict[str, Any]] = {}
-    for action, wait, outcome in script:
-        now += wait
-        p.advance(now)
-        seen = check_step(p, now, seen)
-        act(p, action, outcome, now)
-        seen = check_step(p, now, seen)
-
-
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(script=scripts, every=st.sampled_from([None, 1.0]), stops=st.lists(st.floats(0, 1)))
-def test_advancing_in_steps_is_advancing_at_once(
-    script: list[tuple[str, float, str]], every: float | None, stops: list[float]
-) -> None:
-    def play(shares: list[float]) -> tuple[str, list[EmulatedJob]]:
-        p, now = pipeline(every_minutes=every), NOW
-        for action, wait, outcome in [*script, ("wait", 200.0, "COMPLETED")]:
-            for share in sorted(shares):
-                p.advance(now + share * wait)
-            now += wait
-            p.advance(now)
-            act(p, action, outcome, now)
-        return p.status, p.jobs
-
-    assert play(stops) == play([])
+    def test_its_repr_says_what_it_is(self) -> None:
+        assert repr(pipeline(history=2)) == "EmulatedPipeline(123, 'INITIALIZED', 2 jobs)"

@@ -1,4 +1,4 @@
-"""One trial: an emulator that misbehaves as drawn, and a caller that may die and come back."""
+"""The environment of one trial: an emulator with faults, and processes that may be killed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.pipeline import Refused
 from hevo_edge.errors import HevoError
 
+from .interruptions import RUNAWAY, Killer, ObservedJournal, Outages
 from .outcome import HANG, UNTYPED, Evidence, Outcome, Span
-from .scenario import Scenario, Trouble
-from .watching import RUNAWAY, Killer, Outages, WatchedJournal
+from .scenario import PlannedFault, Scenario
 
 T = TypeVar("T")
 
@@ -27,16 +27,16 @@ NOW = 1_767_225_600.0
 """This machine's clock at the trigger: 2026-01-01 00:00:00 UTC."""
 LONGEST_CALL = 3600.0
 LONGEST_TRIAL = 6 * 3600.0
-_SETTLE = 60.0  # seconds after the end, for what is still on its way in the server
-_RETRY_AFTER = 25.0  # seconds less than a fault's
+_SETTLE = 60.0  # seconds after the end, for requests that the server still handles
+_RETRY_AFTER = 25.0  # subtracted from a fault's seconds
 
 
-class Hung(Exception):
-    """A call lasted longer than any may."""
+class CallTooLong(Exception):
+    """A call lasted longer than any is allowed to."""
 
 
 class _MachineClock(Clock):
-    """This machine's clock, which knows nothing of the emulator's."""
+    """This machine's clock, independent of the emulator's."""
 
     def __init__(self, seed: int, zero: float) -> None:
         super().__init__(seed)
@@ -46,13 +46,13 @@ class _MachineClock(Clock):
         return NOW + self.now() - self._zero
 
 
-class World:
-    """What a caller sees of a trial, and what is noted of it."""
+class Environment:
+    """What a caller has to work with in a trial, and the record of the trial."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.store: dict[str, str] = {}
-        """What survives the death of the caller's process."""
+        """What survives the end of the caller's process."""
         self.spans: list[Span] = []
         self.log: list[tuple[float, str]] = []
         """What happened, with seconds since the trigger."""
@@ -96,7 +96,7 @@ class World:
         try:
             yield hevo
         finally:
-            # When killed, nothing more is said: this closes the sockets, as a dying process does.
+            # After a kill this sends nothing: it closes the sockets, as the end of a process does.
             await hevo.close()
             if session is not None:
                 await session.close()
@@ -110,7 +110,7 @@ class World:
         return NOW + self.scenario.clock_offset
 
     async def timed(self, name: str, call: Awaitable[T]) -> T:
-        """Await a call of the SDK, note how long it takes, and end it when it takes too long."""
+        """Await a call of the SDK, record how long it takes, and end it when it takes too long."""
         span = Span(name, self.now)
         self.spans.append(span)
         self.note(f"call {name}")
@@ -121,8 +121,8 @@ class World:
             raise
         except asyncio.TimeoutError:
             if self.now - span.started < LONGEST_CALL:
-                raise  # not ours
-            raise Hung(name) from None
+                raise  # the caller's own time-out
+            raise CallTooLong(name) from None
         except Exception as error:
             self.note(f"{name} raised {type(error).__name__}: {error}")
             raise
@@ -133,48 +133,48 @@ class World:
             span.ended = self.now
 
     async def stored(self) -> None:
-        """Say that what the caller needs after a crash is stored."""
+        """Report that what the caller needs after a crash is stored."""
         if self._killer is not None:
             self._killer.stored()
         await asyncio.sleep(0)
 
-    async def survive(self, life: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def run_process(self, process: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Run a caller's process; when it is killed, run it again, to its end."""
         kills = iter(self.scenario.kills)
         while True:
             kill = next(kills, None)
-            task: asyncio.Task[Outcome] = asyncio.ensure_future(_as_coroutine(life))
+            task: asyncio.Task[Outcome] = asyncio.ensure_future(_as_coroutine(process))
             self._killer = killer = Killer(kill, task)
             try:
                 outcome = await task
             except asyncio.CancelledError:
-                if not killer.has_struck:
+                if not killer.has_killed:
                     raise
             else:
-                if not killer.has_struck:
+                if not killer.has_killed:
                     return outcome
             finally:
                 killer.disarm()
             if kill is None:
-                raise Hung("far too many requests")
+                raise CallTooLong("too many requests")
             self.note(f"killed: {kill}")
             await asyncio.sleep(kill.resume_after)
             self.note("resumed")
 
-    async def judge_by(self, caller: Callable[[World], Awaitable[Outcome]]) -> Evidence:
-        """Let a caller run through the trial; return the evidence."""
+    async def run(self, caller: Callable[[Environment], Awaitable[Outcome]]) -> Evidence:
+        """Run the trial with a caller; return the evidence."""
         async with self.emulator:
             await self._arrange()
             try:
                 outcome = await asyncio.wait_for(caller(self), LONGEST_TRIAL)
-            except (Hung, asyncio.TimeoutError) as error:
+            except (CallTooLong, asyncio.TimeoutError) as error:
                 outcome = Outcome(HANG, detail=repr(error))
             except HevoError as error:
-                outcome = Outcome(UNTYPED, detail=f"a HevoError nobody expects: {error!r}")
-            except Exception as error:  # noqa: BLE001 -- just these are looked for
+                outcome = Outcome(UNTYPED, detail=f"an unexpected HevoError: {error!r}")
+            except Exception as error:  # noqa: BLE001 -- the campaign searches for them
                 outcome = Outcome(UNTYPED, detail=repr(error))
             outcome.at = self.now
-            # Ports differ from run to run; the words about a trial should not.
+            # Ports differ from run to run; the text about a trial must not.
             port = self.emulator.base_url.rsplit(":", 1)[1]
             outcome.detail = outcome.detail.replace(port, "PORT")
             self.note(f"outcome: {outcome}")
@@ -220,61 +220,61 @@ class World:
             pipeline.start_job(now=self.now)
         await asyncio.sleep(age)
         self._zero = asyncio.get_running_loop().time()
-        self.emulator.requests = WatchedJournal(self._arrived)
-        for trouble in scenario.troubles:
-            self._add(trouble)
-        outages = [trouble for trouble in scenario.troubles if trouble.kind == "outage"]
+        self.emulator.requests = ObservedJournal(self._arrived)
+        for fault in scenario.faults:
+            self._add(fault)
+        outages = [fault for fault in scenario.faults if fault.kind == "outage"]
         self._outages = Outages(outages, self._stop_for)
         if scenario.stranger is not None:
-            self._stranger = asyncio.ensure_future(self._be_somebody_else(scenario.stranger))
+            self._stranger = asyncio.ensure_future(self._sync_as_stranger(scenario.stranger))
 
-    async def _be_somebody_else(self, moment: float) -> None:
+    async def _sync_as_stranger(self, moment: float) -> None:
         await asyncio.sleep(moment)
         pipeline = self.emulator.pipeline(PIPELINE)
         with suppress(Refused):
             pipeline.sync_now(self.now).origin = "stranger"
 
-    def _add(self, trouble: Trouble) -> None:
-        faults, kind = self.emulator.faults, trouble.kind
+    def _add(self, fault: PlannedFault) -> None:
+        faults, kind = self.emulator.faults, fault.kind
         post = "resync_pipeline" if self.scenario.action == "RESYNC" else "sync_now"
-        on = post if trouble.on == "post" else trouble.on
-        rule: dict[str, Any] = {"on": on, "skip": trouble.skip, "times": trouble.times}
+        on = post if fault.on == "post" else fault.on
+        rule: dict[str, Any] = {"on": on, "skip": fault.skip, "times": fault.times}
         if kind == "drop":
-            faults.drop(effect=trouble.effect, **rule)
+            faults.drop(effect=fault.effect, **rule)
         elif kind == "hold":
-            faults.delay(trouble.seconds, **rule)
+            faults.delay(fault.seconds, **rule)
             faults.drop(**rule)
         elif kind == "late":
-            faults.delay(trouble.seconds, **rule)
+            faults.delay(fault.seconds, **rule)
         elif kind == "slow":
-            faults.delay(trouble.seconds, effect="after", **rule)
+            faults.delay(fault.seconds, effect="after", **rule)
         elif kind == "429":
-            faults.status(429, "slow down", headers=self._retry_after(trouble), **rule)
+            faults.status(429, "slow down", headers=self._retry_after(fault), **rule)
         elif kind == "5xx":
-            faults.status(trouble.status, trouble.body, effect=trouble.effect, **rule)
+            faults.status(fault.status, fault.body, effect=fault.effect, **rule)
         elif kind != "outage":
             getattr(faults, kind)(**rule)
 
-    def _retry_after(self, trouble: Trouble) -> dict[str, str]:
-        seconds = trouble.seconds - _RETRY_AFTER
-        if trouble.retry_after == "date":
+    def _retry_after(self, fault: PlannedFault) -> dict[str, str]:
+        seconds = fault.seconds - _RETRY_AFTER
+        if fault.retry_after == "date":
             skew = self.scenario.date_skew or 0.0
             return {"Retry-After": formatdate(self.now + skew + seconds, usegmt=True)}
-        return {} if trouble.retry_after is None else {"Retry-After": str(int(seconds))}
+        return {} if fault.retry_after is None else {"Retry-After": str(int(seconds))}
 
     def _arrived(self, call: RecordedCall) -> None:
         if self._killer is not None:
             self._killer.arrived(call)
             if len(self.emulator.requests) > RUNAWAY:
-                self._killer.strike()
+                self._killer.kill_now()
 
     def _answered(self, call: RecordedCall) -> None:
         what = "took effect" if call.took_effect else "no effect"
         status = "dropped" if call.status is None else call.status
-        held = f" (arrived {call.at - self._began:.3f})" if self.now > call.at else ""
+        delay = f" (arrived {call.at - self._began:.3f})" if self.now > call.at else ""
         job = f", Job {call.job_id}" if call.job_id else ""
         faults = f", faults: {' '.join(call.faults)}" if call.faults else ""
-        self.note(f"{call.method} {call.endpoint}{held}: {status}, {what}{job}{faults}")
+        self.note(f"{call.method} {call.endpoint}{delay}: {status}, {what}{job}{faults}")
         if call.faults:
             self.faults_end = max(self.faults_end, self.now)
         self._outages.answered(call)
@@ -283,9 +283,9 @@ class World:
 
     def _stop_for(self, seconds: float) -> None:
         if self._outage is None or self._outage.done():
-            self._outage = asyncio.ensure_future(self._be_out(seconds))
+            self._outage = asyncio.ensure_future(self._stop_and_start(seconds))
 
-    async def _be_out(self, seconds: float) -> None:
+    async def _stop_and_start(self, seconds: float) -> None:
         self.note(f"the server stops for {seconds:.1f} s")
         await self.emulator.stop()
         await asyncio.sleep(seconds)
@@ -299,5 +299,5 @@ class World:
         self.faults_end = max(self.faults_end, self.now)
 
 
-async def _as_coroutine(life: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    return await life()
+async def _as_coroutine(process: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    return await process()

@@ -1,4 +1,4 @@
-"""The campaign's judge, by hand-made trials; and a slice of the campaign itself."""
+"""The campaign's judge on hand-made trials, and a sample of the campaign itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.campaign.judge import (
     FOREIGN,
     GAVE_UP,
     JOINED,
-    REFUSED_RIGHTLY,
+    REFUSED_CORRECTLY,
     RIGHT,
     SWAPPED,
     UNRESOLVED,
@@ -67,7 +67,7 @@ def verdict_on(
     )
 
 
-def in_hand(job_id: str, **more: Any) -> Outcome:
+def ended_with(job_id: str, **more: Any) -> Outcome:
     return Outcome("job", job_id=job_id, at=20.0, **more)
 
 
@@ -76,12 +76,12 @@ JOBS = [job(OTHER, "schedule"), job(MINE, "sync_now")]
 
 class TestJudge:
     def test_one_post_and_its_job_is_right(self) -> None:
-        verdict = verdict_on(in_hand(MINE), [post()], JOBS)
+        verdict = verdict_on(ended_with(MINE), [post()], JOBS)
         assert (verdict.ending, verdict.breaches) == (RIGHT, {})
         assert (verdict.posts, verdict.runs, verdict.delay, verdict.lag) == (1, 1, 10.0, 10.0)
 
     @pytest.mark.parametrize(
-        ("words", "certain"),
+        ("claim", "certain"),
         [
             ({}, True),
             ({"adopted": True}, False),
@@ -92,41 +92,43 @@ class TestJudge:
             ({"adopted": True, "certainty": "certain"}, True),
         ],
     )
-    def test_what_is_claimed(self, words: dict[str, Any], certain: bool) -> None:
-        right = verdict_on(in_hand(MINE, **words), [post()], JOBS)
+    def test_what_is_claimed(self, claim: dict[str, Any], certain: bool) -> None:
+        right = verdict_on(ended_with(MINE, **claim), [post()], JOBS)
         assert right.ending == (RIGHT if certain else FLAGGED)
         assert not right.breaches
-        other = verdict_on(in_hand(OTHER, **words), [post()], JOBS)
+        other = verdict_on(ended_with(OTHER, **claim), [post()], JOBS)
         assert list(other.breaches) == (["wrong"] if certain else [])
         assert certain or other.ending == SWAPPED
 
     def test_two_posts_that_took_effect_are_a_duplicate(self) -> None:
         refused = post(1.0, took_effect=False)
-        assert not verdict_on(in_hand(MINE), [post(), refused], JOBS).breaches
-        assert list(verdict_on(in_hand(MINE), [post(), post(1.0)], JOBS).breaches) == ["duplicate"]
+        assert not verdict_on(ended_with(MINE), [post(), refused], JOBS).breaches
+        assert list(verdict_on(ended_with(MINE), [post(), post(1.0)], JOBS).breaches) == [
+            "duplicate"
+        ]
 
     @pytest.mark.parametrize(("if_running", "ending"), [("fail", FOREIGN), ("join", JOINED)])
     def test_a_job_of_others_that_is_flagged(self, if_running: str, ending: str) -> None:
-        flagged = in_hand(OTHER, adopted=True)
+        flagged = ended_with(OTHER, adopted=True)
         assert verdict_on(flagged, [], JOBS[:1], if_running=if_running).ending == ending
-        # What was over before the call was not joined.
+        # A Job that ended before the call was not joined.
         asked = (Span("fire", 61.0, 70.0),)
         over = verdict_on(flagged, [], JOBS[:1], if_running=if_running, spans=asked)
         assert over.ending == FOREIGN
 
-    def test_a_job_that_never_was_is_wrong(self) -> None:
-        assert list(verdict_on(in_hand("dream"), [], JOBS).breaches) == ["wrong"]
+    def test_a_job_that_does_not_exist_is_wrong(self) -> None:
+        assert list(verdict_on(ended_with("no-such-job"), [], JOBS).breaches) == ["wrong"]
 
     def test_refusals(self) -> None:
         refused, asked = Outcome("refused", at=30.0), (Span("fire", 10.0, 30.0),)
-        assert verdict_on(refused, [], JOBS[:1], spans=asked).ending == REFUSED_RIGHTLY
+        assert verdict_on(refused, [], JOBS[:1], spans=asked).ending == REFUSED_CORRECTLY
         over = [job(OTHER, "schedule", ended=9.0)]
         assert list(verdict_on(refused, [], over, spans=asked).breaches) == ["lost"]
         later = [job(OTHER, "schedule", created=31.0)]
         assert list(verdict_on(refused, [], later, spans=asked).breaches) == ["lost"]
         # Another's Job does run, but the caller's own was started as well.
         assert list(verdict_on(refused, [post()], JOBS, spans=asked).breaches) == ["lost"]
-        # What "runs" is the caller's own.
+        # The running Job is the caller's own.
         assert list(verdict_on(refused, [post()], JOBS[1:], spans=asked).breaches) == ["lost"]
 
     def test_a_failure_after_a_run_was_started_is_lost(self) -> None:
@@ -142,7 +144,7 @@ class TestJudge:
         assert verdict_on(gave_up, posts, [], faults_end=100.0).ending == GAVE_UP
 
     @pytest.mark.parametrize("kind", ["untyped", "hang"])
-    def test_what_the_world_saw_is_passed_on(self, kind: str) -> None:
+    def test_what_the_environment_found_is_passed_on(self, kind: str) -> None:
         assert list(verdict_on(Outcome(kind), [], []).breaches) == [kind]
 
     @pytest.mark.parametrize(
@@ -161,21 +163,23 @@ class TestJudge:
     def test_a_call_that_lasts_too_long_after_its_post(
         self, span: Span, action: str, hangs: bool
     ) -> None:
-        verdict = verdict_on(in_hand(MINE), [post(100.0)], JOBS, spans=(span,), action=action)
+        verdict = verdict_on(ended_with(MINE), [post(100.0)], JOBS, spans=(span,), action=action)
         assert list(verdict.breaches) == (["hang"] if hangs else [])
 
     def test_waiting_after_a_refused_post_is_no_hang(self) -> None:
         posts = [post(100.0, took_effect=False)]
         waited = Span("fire", 0.0, 3000.0)
-        assert not verdict_on(in_hand(OTHER, adopted=True), posts, JOBS, spans=(waited,)).breaches
+        assert not verdict_on(
+            ended_with(OTHER, adopted=True), posts, JOBS, spans=(waited,)
+        ).breaches
         posts[0].faults = ("drop",)
-        late = verdict_on(in_hand(OTHER, adopted=True), posts, JOBS, spans=(waited,))
+        late = verdict_on(ended_with(OTHER, adopted=True), posts, JOBS, spans=(waited,))
         assert list(late.breaches) == ["hang"]
 
     def test_only_the_emulators_own_limit_counts(self) -> None:
         earned, drawn = post(took_effect=False), post(took_effect=False, faults=("status",))
         earned.status = drawn.status = 429
-        assert verdict_on(in_hand(MINE), [post(), earned, drawn], JOBS).limited == 1
+        assert verdict_on(ended_with(MINE), [post(), earned, drawn], JOBS).limited == 1
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +201,7 @@ class TestCampaign:
         assert any(job.origin == "stranger" for trial in trials for job in trial.jobs)
         assert not any(name in trial.verdict.breaches for trial in trials for name in BREACHES)
 
-    def test_the_judge_is_not_blind(self) -> None:
+    def test_the_judge_finds_the_breaches_of_the_naive_script(self) -> None:
         verdicts = dict(run_block(1, list(range(80)), "naive"))
         for name in ("duplicate", "wrong", "lost"):
             assert breached(verdicts, name)
@@ -212,19 +216,19 @@ class TestCampaign:
 class TestCommand:
     def test_a_replay(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert command.main(["--only", "7", "--caller", "hevo_edge", "--verbose"]) == 0
-        said = capsys.readouterr().out
+        printed = capsys.readouterr().out
         for part in ("trial 7 of seed 1", "dialect:", "by sync_now", "POST sync_now", "outcome:"):
-            assert part in said
+            assert part in printed
 
     def test_the_table(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert command.main(["--trials", "4", "--processes", "1"]) == 0
-        said = capsys.readouterr().out.splitlines()
-        assert said[0] == "| | hevo_edge | naive |"
-        assert "| trials | 4 | 4 |" in said
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0] == "| | hevo_edge | naive |"
+        assert "| trials | 4 | 4 |" in printed
 
-    def test_the_status_tells_that_a_goal_was_missed(self) -> None:
+    def test_the_exit_code_is_for_breaches(self) -> None:
         bad = Verdict(breaches={"lost": "why"})
         assert has_breach({1: Verdict(), 2: bad})
-        said = failures("--seed 5", "hevo_edge", {1: Verdict(), 2: bad})
-        assert "hevo_edge, lost: 2\n  2: why" in said
-        assert "--seed 5 --caller hevo_edge --only NUMBER" in said
+        listed = failures("--seed 5", "hevo_edge", {1: Verdict(), 2: bad})
+        assert "hevo_edge, lost: 2\n  2: why" in listed
+        assert "--seed 5 --caller hevo_edge --only NUMBER" in listed
