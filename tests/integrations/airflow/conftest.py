@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hevo_edge import job
-from hevo_edge._triggering import discovery, pipeline_reader, trigger
+from hevo_edge._triggering import attempt, discovery, if_running, pipeline_reader
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.schedules import fixed, geometric
 
@@ -68,15 +68,16 @@ def nothing_left_behind() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the SDK's own pauses: its time is real, the emulator's runs a hundred times faster."""
-    soon = fixed(0.05)
-    monkeypatch.setattr(discovery, "FIRST_LOOK", 0.05)
-    monkeypatch.setattr(discovery, "GAPS", geometric(share=0.1, shortest=0.05, longest=0.5))
+    soon, pauses = fixed(0.05), geometric(share=0.1, shortest=0.05, longest=0.5)
+    monkeypatch.setattr(discovery, "FIRST_POLL", 0.05)
+    monkeypatch.setattr(discovery, "GAPS", pauses)
     monkeypatch.setattr(discovery, "UNSURE", 0.5)
     monkeypatch.setattr(discovery, "LISTED", 0.3)
-    monkeypatch.setattr(trigger, "LISTED", 0.3)
-    monkeypatch.setattr(trigger, "PAUSES", geometric(share=0.1, shortest=0.05, longest=0.5))
-    monkeypatch.setattr(pipeline_reader, "UNTIL_ENDED", soon)
-    monkeypatch.setattr(pipeline_reader, "UNTIL_GONE", soon)
+    monkeypatch.setattr(attempt, "LISTED", 0.3)
+    monkeypatch.setattr(attempt, "PAUSES", pauses)
+    monkeypatch.setattr(attempt, "LIMITED_PAUSE", 0.05)
+    monkeypatch.setattr(if_running, "UNTIL_ENDED", soon)
+    monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
     monkeypatch.setattr(pipeline_reader, "UNTIL_READY", 0.05)
     monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
 
