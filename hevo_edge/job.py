@@ -93,7 +93,7 @@ class Job:
             NotFound: when there is no such Job.
             RequestError: when it could not be read.
         """
-        data = await self._client.send(api.get_job(*self.key), priority=Priority.LOOK)
+        data = await self._client.send(api.get_job(*self.key), priority=Priority.POLL)
         self.saw(data)
         self._client.watcher.tell(self.key, data)
         return self

@@ -62,7 +62,7 @@ async def test_what_is_kept_back_from_looks_is_kept_back_from_those_of_all(path:
     for _ in range(45):
         await call(one, Priority.DISCOVERY)
         await call(other, Priority.DISCOVERY)
-    assert one.room(Priority.LOOK) == other.room(Priority.LOOK) == 0
+    assert one.room(Priority.POLL) == other.room(Priority.POLL) == 0
     assert one.room(Priority.CANCEL) == 10
 
 

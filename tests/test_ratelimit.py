@@ -108,8 +108,8 @@ async def test_urgent_calls_go_first_and_equals_in_order() -> None:
         asyncio.create_task(one(priority, name))
         for priority, name in [
             (Priority.LIST, "list"),
-            (Priority.LOOK, "look 1"),
-            (Priority.LOOK, "look 2"),
+            (Priority.POLL, "look 1"),
+            (Priority.POLL, "look 2"),
             (Priority.CANCEL, "cancel"),
             (Priority.TRIGGER, "trigger"),
         ]
@@ -123,9 +123,9 @@ async def test_urgent_calls_go_first_and_equals_in_order() -> None:
 async def test_a_cancel_need_not_wait_behind_looks() -> None:
     limiter = RateLimiter(RateLimit(100, 60.0), Clock())
     for _ in range(90):
-        await use(limiter, Priority.LOOK)
+        await use(limiter, Priority.POLL)
     start = now()
-    look = asyncio.create_task(limiter.acquire(Priority.LOOK))
+    look = asyncio.create_task(limiter.acquire(Priority.POLL))
     for priority, slots in ((Priority.DISCOVERY, 5), (Priority.TRIGGER, 3), (Priority.CANCEL, 2)):
         for _ in range(slots):
             await limiter.acquire(priority)
@@ -137,9 +137,9 @@ async def test_a_cancel_need_not_wait_behind_looks() -> None:
 
 async def test_a_cancelled_wait_loses_no_slot() -> None:
     limiter = RateLimiter(RateLimit(1, 10.0, margin=0), Clock())
-    first = await limiter.acquire(Priority.LOOK)
+    first = await limiter.acquire(Priority.POLL)
     assert first
-    waiting = [asyncio.create_task(limiter.acquire(Priority.LOOK)) for _ in range(3)]
+    waiting = [asyncio.create_task(limiter.acquire(Priority.POLL)) for _ in range(3)]
     await asyncio.sleep(1)
     waiting[0].cancel()
     # Granted and cancelled in the same breath: the slot goes on to the next.
@@ -155,19 +155,19 @@ async def test_what_was_not_sent_costs_nothing() -> None:
     limiter = RateLimiter(RateLimit(1, 10.0), Clock())
     start = now()
     for _ in range(5):
-        await use(limiter, Priority.LOOK, sent=False)
+        await use(limiter, Priority.POLL, sent=False)
     assert now() == start
 
 
 async def test_a_deadline_ends_the_wait_for_a_slot() -> None:
     limiter = RateLimiter(RateLimit(1, 60.0), Clock())
-    await use(limiter, Priority.LOOK)
+    await use(limiter, Priority.POLL)
     start = now()
-    assert not await limiter.acquire(Priority.LOOK, start + 5)
+    assert not await limiter.acquire(Priority.POLL, start + 5)
     assert now() - start == pytest.approx(5)
-    assert not await limiter.acquire(Priority.LOOK, start)
+    assert not await limiter.acquire(Priority.POLL, start)
     # The one who gave up is out of the way of the next.
-    assert await limiter.acquire(Priority.LOOK, start + 100)
+    assert await limiter.acquire(Priority.POLL, start + 100)
     assert now() - start == pytest.approx(60.1)
 
 
@@ -194,10 +194,10 @@ def test_the_log_outlives_the_loop() -> None:
     limiter = RateLimiter(RateLimit(1, 5.0), Clock())
 
     async def one() -> None:
-        await use(limiter, Priority.LOOK)
+        await use(limiter, Priority.POLL)
 
     async def left_waiting() -> None:
-        waiting = asyncio.create_task(limiter.acquire(Priority.LOOK))
+        waiting = asyncio.create_task(limiter.acquire(Priority.POLL))
         await asyncio.sleep(0)
         assert not waiting.done()
 
@@ -223,7 +223,7 @@ async def test_a_list_that_waits_long_goes_before_looks() -> None:
     await use(limiter, Priority.LIST)
     await asyncio.gather(
         one(Priority.LIST, "list", 0.1),
-        *(one(Priority.LOOK, f"look {n}", n * 9.0) for n in range(8)),
+        *(one(Priority.POLL, f"look {n}", n * 9.0) for n in range(8)),
         one(Priority.TRIGGER, "trigger", 25),
     )
     assert order.index("trigger") == 2
@@ -233,7 +233,7 @@ async def test_a_list_that_waits_long_goes_before_looks() -> None:
 async def test_a_stall_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="hevo_edge")
     limiter = RateLimiter(RateLimit(2, 60.0), Clock())
-    await asyncio.gather(*(use(limiter, Priority.LOOK) for _ in range(4)))
+    await asyncio.gather(*(use(limiter, Priority.POLL) for _ in range(4)))
     assert len(caplog.records) == 1
     assert "call budget is used up" in caplog.text
     assert "next call in 60 s" in caplog.text
@@ -242,12 +242,12 @@ async def test_a_stall_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_slot_of_a_loop_that_died_is_free_again() -> None:
     limiter = RateLimiter(RateLimit(1, 5.0), Clock())
     loop = asyncio.new_event_loop()
-    slot = loop.run_until_complete(limiter.acquire(Priority.LOOK))
+    slot = loop.run_until_complete(limiter.acquire(Priority.POLL))
     assert slot
     loop.close()
 
     async def next_loop() -> None:
-        await asyncio.wait_for(use(limiter, Priority.LOOK), 1)
+        await asyncio.wait_for(use(limiter, Priority.POLL), 1)
 
     asyncio.run(next_loop())
     limiter.release(slot, sent=True)
@@ -256,10 +256,10 @@ def test_a_slot_of_a_loop_that_died_is_free_again() -> None:
 def test_loops_that_take_turns_keep_their_own_queues() -> None:
     limiter = RateLimiter(RateLimit(1, 0.05, margin=0), Clock())
     first = asyncio.new_event_loop()
-    first.run_until_complete(use(limiter, Priority.LOOK))
-    waiting = first.create_task(use(limiter, Priority.LOOK))
+    first.run_until_complete(use(limiter, Priority.POLL))
+    waiting = first.create_task(use(limiter, Priority.POLL))
     first.run_until_complete(asyncio.sleep(0))
-    asyncio.run(use(limiter, Priority.LOOK))
+    asyncio.run(use(limiter, Priority.POLL))
     first.run_until_complete(asyncio.wait_for(waiting, 5))
     first.close()
 
@@ -272,7 +272,7 @@ async def test_looks_that_fill_the_window_are_spaced_evenly() -> None:
     start = now()
     times = []
     for _ in range(600):
-        await use(limiter, Priority.LOOK)
+        await use(limiter, Priority.POLL)
         times.append(now() - start)
     assert times[66] == 0, "three quarters of the window are there at once"
     spaced = [after - before for before, after in itertools.pairwise(times[360:])]
@@ -288,7 +288,7 @@ async def test_what_is_urgent_finds_a_slot_soon_while_looks_want_all() -> None:
 
     async def look_for_ever() -> None:
         while True:
-            await use(limiter, Priority.LOOK)
+            await use(limiter, Priority.POLL)
 
     looking = asyncio.create_task(look_for_ever())
     await asyncio.sleep(300)
@@ -306,7 +306,7 @@ async def test_a_few_looks_are_never_spaced() -> None:
     limiter = RateLimiter(RateLimit(12, 60.0), Clock())
     start = now()
     for _ in range(10):
-        await use(limiter, Priority.LOOK)
+        await use(limiter, Priority.POLL)
     assert now() == start
 
 
@@ -337,7 +337,7 @@ async def test_a_429_halves_what_can_wait_and_it_comes_back_slowly() -> None:
     assert limiter.share(now()) == 0.5
     await asyncio.sleep(29.9)
     assert limiter.share(now()) == 0.5, "nothing comes back while the window is full"
-    minutes = [await rate_of(limiter, Priority.LOOK, 60) for _ in range(7)]
+    minutes = [await rate_of(limiter, Priority.POLL, 60) for _ in range(7)]
     assert 45 <= minutes[0] <= 0.6 * 90
     assert minutes == sorted(minutes)
     assert minutes[-1] >= 89
@@ -369,7 +369,7 @@ async def test_processes_that_share_a_quota_find_their_shares() -> None:
 
     async def client(limiter: RateLimiter) -> None:
         while True:
-            slot = await limiter.acquire(Priority.LOOK)
+            slot = await limiter.acquire(Priority.POLL)
             assert slot
             window = [at for at in served if at > now() - 60]
             if len(window) >= 100:
@@ -394,14 +394,14 @@ async def test_how_long_calls_take() -> None:
     assert limiter.time_for(190, Priority.DISCOVERY) == pytest.approx(180)
     limiter.hold(30)
     assert limiter.time_for(47, Priority.DISCOVERY) == pytest.approx(150)
-    assert RateLimiter(None, Clock()).time_for(1000, Priority.LOOK) == 0
+    assert RateLimiter(None, Clock()).time_for(1000, Priority.POLL) == 0
 
 
 async def test_a_wait_that_is_cancelled_leaves_no_timer() -> None:
     limiter = RateLimiter(RateLimit(3, 60.0), Clock())
     for _ in range(3):
-        await use(limiter, Priority.LOOK)
-    waiting = asyncio.create_task(limiter.acquire(Priority.LOOK))
+        await use(limiter, Priority.POLL)
+    waiting = asyncio.create_task(limiter.acquire(Priority.POLL))
     await asyncio.sleep(1)
     waiting.cancel()
     await asyncio.wait({waiting})

@@ -329,18 +329,18 @@ async def test_a_deadline_ends_everything(emulator: HevoEmulator) -> None:
     emulator.faults.delay(100, times=1)
     start = now()
     with pytest.raises(errors.RequestOutcomeUnknown, match="timed out"):
-        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.POLL, deadline=start + 3)
     assert now() - start == pytest.approx(3)
 
     emulator.faults.status(500, headers={"Retry-After": "50"}, times=None)
     start = now()
     with pytest.raises(errors.ServerError):
-        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.POLL, deadline=start + 3)
     assert now() - start == pytest.approx(3, abs=0.1)
 
     start = now()
     with pytest.raises(errors.RequestNotSent, match="call budget"):
-        await sender.exchange(GET, Priority.LOOK, deadline=start + 3)
+        await sender.exchange(GET, Priority.POLL, deadline=start + 3)
     assert now() - start == pytest.approx(3)
     await sender.close()
 

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 from hevo_edge import HevoClient, RateLimit
 from hevo_edge._common import validation
 from hevo_edge._http.config import TIMEOUT
+from hevo_edge._http.shared_window import open_shared_window
 from hevo_edge.errors import ConfigurationError
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
@@ -128,7 +129,7 @@ def _rate_limit(value: Any) -> RateLimit | None:
     calls = validation.count(value, "rate_limit")
     shared = RateLimit(calls, 60.0, shared=True)
     try:
-        shared.ledger("probe")
+        open_shared_window(shared, "probe")
     except ConfigurationError as error:
         log.warning("%s; this process counts its own calls alone", error)
         return RateLimit(calls, 60.0)
