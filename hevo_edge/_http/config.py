@@ -105,7 +105,7 @@ class Config:
     ) -> None:
         for name in options.keys() - DEFAULTS.keys():
             raise TypeError(f"HevoClient() got an unexpected keyword argument {name!r}")
-        given: ClientKeywords = {**DEFAULTS, **options}
+        given: dict[str, Any] = {**DEFAULTS, **options}
         self._set_credentials(api_key, api_secret)
         self.base_url: str = _base_url(
             given["region"], given["base_url"], insecure=given["insecure"]

@@ -103,7 +103,7 @@ class RateLimiter:
         came first.
         """
         if self._limit is None:
-            return await self._acquire_without_limit(deadline)
+            return NO_LIMIT if self.pause_left() == 0 else await self._outlast_pause(deadline)
         queue = self._queues.get()
         if not queue.heads():
             if self._try_take(queue, priority):
@@ -177,7 +177,8 @@ class RateLimiter:
 
     def accepted(self) -> None:
         """Note that a call has succeeded: 429s are no longer in a row."""
-        self._throttle.accepted(self._clock.now())
+        if self._throttle.own_pause:  # nearly never: spare all others the clock
+            self._throttle.accepted(self._clock.now())
 
     def pause_left(self) -> float:
         """Return the seconds in which nothing may be sent."""
@@ -185,7 +186,7 @@ class RateLimiter:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    async def _acquire_without_limit(self, deadline: float | None) -> Slot | None:
+    async def _outlast_pause(self, deadline: float | None) -> Slot | None:
         while (pause := self.pause_left()) > 0:
             self._log_pause(pause)
             if deadline is not None and deadline < self._clock.now() + pause:

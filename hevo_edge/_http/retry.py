@@ -98,21 +98,15 @@ class Retries:
         )(self._attempt_again)
 
     async def run(self, call: Call) -> Reply[Any]:
-        """Make a call.
-
-        Nearly all succeed at once; they need not pay for the machinery of retries.
+        """Repeat a call whose first attempt has failed.
 
         Raises:
             AttemptFailed: the last failure.
         """
-        try:
-            return await self._attempt(call)
-        except AttemptFailed:
-            pass
         return await self._retry(call)
 
     async def _attempt_again(self, call: Call) -> Reply[Any]:
-        """Hand the first failure to ``backoff``, and then try again as it says."""
+        """Hand the first failure to ``backoff``, and attempt again when it says so."""
         if call.is_first and call.failure is not None:
             call.is_first = False
             raise call.failure

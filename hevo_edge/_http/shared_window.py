@@ -50,15 +50,19 @@ class SharedWindow(Protocol):
     @property
     def recheck_in(self) -> float:
         """Seconds after which to try again what ``take`` has just refused."""
+        ...
 
     def take(self, now: float, at_most: int) -> bool:
         """Take a slot if fewer than ``at_most`` are taken; return whether one was taken."""
+        ...
 
     def give_back(self, now: float, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
+        ...
 
     def expiries(self, now: float) -> list[float]:
         """Return the times at which the slots that are taken come free, sorted."""
+        ...
 
 
 def open_shared_window(limit: RateLimit, account: str) -> SharedWindow | None:

@@ -27,9 +27,10 @@ class Throttle:
 
     def __init__(self, period: float) -> None:
         self.paused_until: float = float("-inf")
+        # The latest pause without Retry-After; 0.0 after a success.
+        self.own_pause: float = 0.0
         self._period = period
         self._share = 1.0
-        self._unspecified = 0.0  # the latest pause without Retry-After, 0.0 after a success
 
     def rejected(self, now: float, retry_after: float | None) -> None:
         """Pause, and halve the budget share; several 429s of one moment count once.
@@ -42,9 +43,9 @@ class Throttle:
         if is_new:
             self._share = max(_LEAST_SHARE, self.budget_share(now) * _CUT)
         if retry_after is None:
-            if is_new or self._unspecified == 0.0:
-                self._unspecified = min(2 * self._unspecified, MAX_PAUSE) or FIRST_PAUSE
-            retry_after = self._unspecified
+            if is_new or self.own_pause == 0.0:
+                self.own_pause = min(2 * self.own_pause, MAX_PAUSE) or FIRST_PAUSE
+            retry_after = self.own_pause
         self.paused_until = max(self.paused_until, now + min(retry_after, MAX_PAUSE))
 
     def accepted(self, now: float) -> None:
@@ -53,7 +54,7 @@ class Throttle:
         During a pause it says nothing: the call was sent before the 429 came.
         """
         if now >= self.paused_until:
-            self._unspecified = 0.0
+            self.own_pause = 0.0
 
     def pause_left(self, now: float) -> float:
         """Return the seconds in which nothing may be sent."""

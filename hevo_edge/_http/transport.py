@@ -101,6 +101,11 @@ class Transport:
         now = self._clock.now()
         call = Call(request, priority, deadline, reply_timeout, before_sending, now)
         try:
+            # Nearly all succeed at once; they need not pay for the machinery of retries.
+            return await self._attempt(call)
+        except AttemptFailed:
+            pass
+        try:
             return await self._retries.run(call)
         except AttemptFailed as failed:
             failure = failed
@@ -199,7 +204,8 @@ class Transport:
                 raise self._failed(call, await self._error_of(request, response))
             self._limiter.accepted()
             try:
-                return await self._reply_of(request, response)
+                body, date = await _read_whole(response), response.headers.get("Date")
+                return read_body(request, response.status, body, date, self._config.redact)
             except UnexpectedResponse as unexpected:
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
@@ -210,12 +216,6 @@ class Transport:
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
             raise failed
-
-    async def _reply_of(
-        self, request: Request[Any], response: aiohttp.ClientResponse
-    ) -> Reply[Any]:
-        body, date = await _read_whole(response), response.headers.get("Date")
-        return read_body(request, response.status, body, date, self._config.redact)
 
     async def _error_of(
         self, request: Request[Any], response: aiohttp.ClientResponse

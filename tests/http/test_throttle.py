@@ -22,6 +22,8 @@ async def test_nothing_goes_through_in_the_pause() -> None:
     limiter.rejected(3)
     assert await limiter.acquire(Priority.CANCEL)
     assert now() - start == pytest.approx(7)
+    limiter.rejected(7)
+    assert limiter.free_slots(Priority.CANCEL) == 0
 
 
 # -- without a limit -------------------------------------------------------------------------------
