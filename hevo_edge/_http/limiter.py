@@ -78,7 +78,7 @@ class RateLimiter:
     Args:
         limit: The limit of this client.
         clock: Time.
-        account: What tells accounts apart, for a window that processes share.
+        account: Identifies the account, for a window that processes share.
 
     Raises:
         ConfigurationError: when the shared window cannot be used.

@@ -70,7 +70,7 @@ def open_shared_window(limit: RateLimit, account: str) -> SharedWindow | None:
 
     Args:
         limit: Its ``shared`` names the window.
-        account: What tells accounts apart.
+        account: Identifies the account.
 
     Raises:
         ConfigurationError: when the window cannot be used.
@@ -243,7 +243,7 @@ def default_path(account: str) -> Path:
     """Return the file that the processes of this user share for an account of Hevo.
 
     Args:
-        account: What tells accounts apart; it may hold secrets, and only its hash is used.
+        account: Identifies the account; it may contain secrets, and only its hash is used.
 
     Raises:
         ConfigurationError: when the folder cannot be made, or belongs to another user.

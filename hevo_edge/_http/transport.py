@@ -283,7 +283,7 @@ def _url(base_url: str, path: str) -> URL:
 
 
 def _is_cancelled() -> bool:
-    """Tell whether somebody cancels this task. Python 3.10 does not know: yes, to be safe."""
+    """Tell whether this task is being cancelled. Python 3.10 does not know: yes, to be safe."""
     task = asyncio.current_task()
     return sys.version_info < (3, 11) or task is None or task.cancelling() > 0
 
