@@ -100,6 +100,8 @@ class Retries:
     async def run(self, call: Call) -> Reply[Any]:
         """Repeat a call whose first attempt has failed.
 
+        Nearly all calls succeed at once; they need not pay for the machinery of retries.
+
         Raises:
             AttemptFailed: the last failure.
         """

@@ -98,10 +98,9 @@ class Transport:
             RequestError: one of its subclasses, with method, path, attempts and elapsed seconds.
             HevoError: when the client is closed.
         """
-        now = self._clock.now()
-        call = Call(request, priority, deadline, reply_timeout, before_sending, now)
+        start = self._clock.now()
+        call = Call(request, priority, deadline, reply_timeout, before_sending, start)
         try:
-            # Nearly all succeed at once; they need not pay for the machinery of retries.
             return await self._attempt(call)
         except AttemptFailed:
             pass
@@ -109,8 +108,7 @@ class Transport:
             return await self._retries.run(call)
         except AttemptFailed as failed:
             failure = failed
-        # Outside of the handler and afresh: the frames that held our headers, or a body in which a
-        # server echoes them, stay out of the traceback.
+        # Outside of the handler and afresh: frames that hold our headers stay out of the traceback.
         try:
             raise failure.error.with_traceback(None) from failure.cause
         finally:
