@@ -9,25 +9,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api
-from hevo_edge._awaiting.job_reader import Eyes
-from hevo_edge._awaiting.next_job import Starts
 from hevo_edge._awaiting.wait_group import Waits
-from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import rows
+from hevo_edge._common.signatures import with_options
+from hevo_edge._core import Core
 from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
-from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
-from hevo_edge._http.transport import Transport
-from hevo_edge._triggering.pipeline_reader import Preparing
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
-from hevo_edge._triggering.trigger import Triggers
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
-from hevo_edge.job import Job
-from hevo_edge.models import Page, PipelineData
-from hevo_edge.options import WaitKeywords, WaitOptions
+from hevo_edge.job import Job, WaitKeywords
+from hevo_edge.models import JobData, Page, PipelineData
+from hevo_edge.options import WAIT_DEFAULTS, WaitOptions
 from hevo_edge.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -37,6 +32,12 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 T = TypeVar("T")
+
+
+def _as_job(core: Core, pipeline_id: int, data: JobData) -> Job:
+    return Job(core, pipeline_id, data.job_id, data)
+
+
 _DEFAULT_LIMIT = RateLimit(100, 60.0)
 
 
@@ -107,25 +108,9 @@ class HevoClient:
                 f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
                 f"not {rate_limit!r}"
             )
+        config.rate_limit, config.session, config.clock = rate_limit, session, clock or Clock()
         self.base_url = config.base_url
-        self.clock: Clock = clock or Clock()
-        limiter = RateLimiter(rate_limit, self.clock, config.account)
-        self.transport: Transport = Transport(config, limiter, self.clock, session)
-        self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
-        self.starts: Starts = Starts(self.transport, self.watcher)
-        preparing = Preparing(
-            self.transport,
-            self.watcher,
-            self.clock,
-            lambda pipeline_id, data: Job(self, pipeline_id, data.job_id, data),
-        )
-        self.triggers: Triggers = Triggers(
-            self.transport,
-            preparing,
-            self.clock,
-            dialect=config.dialect,
-            scope=config.base_url,
-        )
+        self._core = Core(config, _as_job)
 
     @classmethod
     def from_env(cls, **overrides: Any) -> HevoClient:
@@ -148,7 +133,7 @@ class HevoClient:
         Raises:
             ConfigurationError: unless the id is a positive integer, or a string of digits.
         """
-        return Pipeline(self, pipeline_id)
+        return Pipeline(self._core, pipeline_id)
 
     async def get_pipeline(self, pipeline_id: int | str) -> Pipeline:
         """Read a Pipeline.
@@ -156,7 +141,7 @@ class HevoClient:
         Raises:
             NotFound: when there is no such Pipeline.
         """
-        return await Pipeline(self, pipeline_id).refresh()
+        return await Pipeline(self._core, pipeline_id).refresh()
 
     async def list_pipelines(self) -> AsyncGenerator[Pipeline, None]:
         """Yield all Pipelines of the account, reading pages as they are needed."""
@@ -165,7 +150,7 @@ class HevoClient:
             return await self.send(api.list_pipelines(cursor=cursor))
 
         async for data in rows(fetch):
-            yield Pipeline(self, data.id, data)
+            yield Pipeline(self._core, data.id, data)
 
     @overload
     def job(self, ref: str, /) -> Job: ...
@@ -182,8 +167,8 @@ class HevoClient:
             ConfigurationError: when the ref or an id is none.
         """
         if job_id is None:
-            return Job(self, *validation.job_ref(ref))
-        return Job(self, validation.pipeline_id(ref), validation.identifier(job_id, "job_id"))
+            return Job(self._core, *validation.job_ref(ref))
+        return Job(self._core, validation.pipeline_id(ref), validation.identifier(job_id, "job_id"))
 
     # -- many jobs --------------------------------------------------------------------------------
 
@@ -203,6 +188,7 @@ class HevoClient:
         on_failure: Literal["return"],
         **wait: Unpack[WaitKeywords],
     ) -> list[Job | HevoError]: ...
+    @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def await_all(
         self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
     ) -> list[Job] | list[Job | HevoError]:
@@ -220,7 +206,7 @@ class HevoClient:
         """
         validation.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
-        async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
+        async with aclosing(self._ended(given, WaitOptions.check(**wait), on_failure)) as ended:
             results = {place: result async for place, result in ended}
         return [results[place] for place in range(len(given))]
 
@@ -240,6 +226,7 @@ class HevoClient:
         on_failure: Literal["return"],
         **wait: Unpack[WaitKeywords],
     ) -> AsyncGenerator[Job | HevoError, None]: ...
+    @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def as_completed(
         self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
     ) -> AsyncGenerator[Any, None]:
@@ -253,7 +240,7 @@ class HevoClient:
         """
         validation.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
-        async with aclosing(self._ended(given, WaitOptions.of(wait), on_failure)) as ended:
+        async with aclosing(self._ended(given, WaitOptions.check(**wait), on_failure)) as ended:
             async for _, result in ended:
                 yield result
 
@@ -274,8 +261,10 @@ class HevoClient:
         Raises: as ``Pipeline.trigger``.
         """
         validation.callback(on_ticket, "on_ticket")
-        found = await self.triggers.fire(self._ticket(ticket), on_ticket)
-        return Job(self, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty)
+        found = await self._core.triggers.fire(self._ticket(ticket), None, on_ticket)
+        return Job(
+            self._core, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty
+        )
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
         """Only look: return the Job that came of a ticket, or None when none can have.
@@ -288,10 +277,12 @@ class HevoClient:
             JobNotFoundAfterTrigger: when Hevo has accepted the POST of this client, and there is
                 no Job still.
         """
-        found = await self.triggers.reconcile(self._ticket(ticket))
+        found = await self._core.triggers.reconcile(self._ticket(ticket))
         if found is None:
             return None
-        return Job(self, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty)
+        return Job(
+            self._core, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty
+        )
 
     # -- the wire ---------------------------------------------------------------------------------
 
@@ -307,16 +298,11 @@ class HevoClient:
             RequestError: one of its subclasses.
             HevoError: when the client is closed.
         """
-        if not isinstance(request, api.Request):
-            raise ConfigurationError(f"send takes a request of hevo_edge.api, not {request!r}")
-        if priority is None:
-            priority = Priority.LIST if request.is_read else Priority.TRIGGER
-        return (await self.transport.exchange(request, priority)).value
+        return await self._core.send(request, priority)
 
     async def close(self) -> None:
         """End all waits, and close what was opened. Calling it again does nothing."""
-        await self.watcher.close()
-        await self.transport.close()
+        await self._core.close()
 
     async def __aenter__(self) -> HevoClient:
         return self
@@ -349,7 +335,9 @@ class HevoClient:
         if isinstance(job, str):
             return self.job(job)
         if isinstance(job, Job):
-            return job.bind(self)
+            if job._core_or_none is None:  # it came from a pickle
+                job._core_or_none = self._core
+            return job
         hint = "; await it first" if inspect.isawaitable(job) else ""
         raise ConfigurationError(f"jobs must be Jobs or their refs, not {job!r}{hint}")
 
@@ -366,8 +354,9 @@ class HevoClient:
         self, jobs: list[Job], options: WaitOptions, on_failure: str
     ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
         """Yield each Job's place and outcome as it ends; what is to be raised, raise."""
-        deadline = None if options.timeout is None else self.clock.now() + options.timeout
-        async with Waits(self.watcher, jobs, options, deadline) as waits:
+        core = self._core
+        deadline = core.deadline(options.timeout)
+        async with Waits(core.watcher, core.canceller, jobs, options, deadline) as waits:
             while (ended := await waits.next()) is not None:
                 place, result = ended
                 if isinstance(result, HevoError) and on_failure == "return":

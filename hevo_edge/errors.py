@@ -19,6 +19,7 @@ snapshot of the Job, or the ticket of the trigger. No error ever carries credent
     │       ├── RateLimited           429
     │       └── ServerError           5xx
     ├── PipelineNotReady              the Pipeline's state does not allow a run
+    ├── TriggerTimeout                the time-out of a trigger passed before anything was sent
     ├── TriggerError                  the run was, or may have been, started; carries the ticket
     │   ├── TriggerOutcomeUnknown     it cannot be known whether a run was started
     │   └── JobNotFoundAfterTrigger   Hevo accepted, but no Job has shown up
@@ -192,6 +193,18 @@ class PipelineNotReady(HevoError):
     def __init__(self, message: str, *, status: str, pipeline_id: int) -> None:
         super().__init__(message)
         self.status = status
+        self.pipeline_id = pipeline_id
+
+
+class TriggerTimeout(HevoError, TimeoutError):
+    """The time-out of a trigger passed before its POST; nothing was started.
+
+    Attributes:
+        pipeline_id: The Pipeline.
+    """
+
+    def __init__(self, message: str, *, pipeline_id: int) -> None:
+        super().__init__(message)
         self.pipeline_id = pipeline_id
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import ValidationError
 
@@ -14,9 +13,9 @@ from hevo_edge import api
 from hevo_edge._awaiting.next_job import Wanted
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import rows
-from hevo_edge._jobs.listing import jobs_newest_first, read_newest, running_job, tells_what_runs
-from hevo_edge._jobs.watermark import Watermark
-from hevo_edge._triggering.ticket import DISCOVERY_TIMEOUT, OnTicket, TriggerTicket
+from hevo_edge._common.signatures import with_options
+from hevo_edge._jobs.listing import is_real_run, jobs_newest_first, read_newest, running_job
+from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
@@ -26,17 +25,31 @@ from hevo_edge.enums import (
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
-from hevo_edge.job import Job
+from hevo_edge.job import Job, WaitKeywords, found_job
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
-from hevo_edge.options import WaitKeywords, WaitOptions, trigger_options
+from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from hevo_edge.client import HevoClient
+    from hevo_edge._core import Core
 
 
-log: logging.Logger = logging.getLogger("hevo_edge.pipeline")
+class TriggerKeywords(TypedDict, total=False):
+    """The keywords of ``Pipeline.trigger``, and of all that triggers."""
+
+    job_type: JobType | str | None
+    """Accept only a Job of this type; by default any that can come of the action."""
+    if_running: IfRunning | str
+    """What to do when a Job is running: ``"fail"`` (the default), ``"join"``, ``"replace"`` or
+    ``"wait"``.
+    """
+    timeout: float | None
+    """Seconds for all phases together; None (the default) is no limit."""
+    discovery_timeout: float
+    """Seconds in which the new Job must show up (150)."""
+    on_ticket: OnTicket | None
+    """Is given the ticket to store it; may be a coroutine function."""
 
 
 class Pipeline:
@@ -48,11 +61,11 @@ class Pipeline:
     """
 
     def __init__(
-        self, hevo: HevoClient, pipeline_id: int | str, data: PipelineData | None = None
+        self, core: Core, pipeline_id: int | str, data: PipelineData | None = None
     ) -> None:
         self.id: int = validation.pipeline_id(pipeline_id)
         self.data = data
-        self._hevo = hevo
+        self._core = core
 
     @property
     def name(self) -> str | None:
@@ -64,26 +77,33 @@ class Pipeline:
         """The status in the last snapshot; a plain string when it is not a known one."""
         return None if self.data is None else self.data.status
 
+    @property
+    def url(self) -> str:
+        """The address of the Pipeline's page in Hevo.
+
+        Known of Hevo's standard Pipelines (public write-ups show ``/pipeline/4/overview``), assumed
+        for Edge.
+        """
+        return f"{self._core.base_url}/pipeline/{self.id}/overview"
+
     async def refresh(self) -> Pipeline:
         """Read the Pipeline anew. Returns itself.
 
         Raises:
             NotFound: when there is no such Pipeline.
         """
-        self.data = await self._hevo.send(api.get_pipeline(self.id))
+        self.data = await self._core.send(api.get_pipeline(self.id))
         return self
 
     # -- trigger ----------------------------------------------------------------------------------
 
+    @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def trigger(
         self,
         action: PipelineAction | str = PipelineAction.SYNC_NOW,
         *,
-        job_type: JobType | str | None = None,
         drop_and_load: bool = False,
-        if_running: IfRunning | str = IfRunning.FAIL,
-        discovery_timeout: float = DISCOVERY_TIMEOUT,
-        on_ticket: OnTicket | None = None,
+        **options: Unpack[TriggerKeywords],
     ) -> Job:
         """Start exactly one run, and return the Job that it became.
 
@@ -100,6 +120,8 @@ class Pipeline:
             if_running: ``"fail"``: raise JobInProgress. ``"join"``: return the running Job.
                 ``"replace"``: cancel it, wait until it is gone, start a new one. ``"wait"``: wait
                 until it ends, then start a new one.
+            timeout: Seconds for all of it at most: reading, waiting for a running Job or for the
+                call budget, posting and finding the Job. None: no limit.
             discovery_timeout: Seconds in which the new Job must show up; while a resync restarts
                 the Pipeline they do not count.
             on_ticket: Is given the ticket to store it: right before the POST, when its answer is
@@ -110,66 +132,44 @@ class Pipeline:
             ConfigurationError: for wrong options, before any request.
             JobInProgress: see ``if_running``; ``error.job`` is the running Job.
             PipelineNotReady: when the Pipeline's state allows no run.
+            TriggerTimeout: when ``timeout`` passed before the POST; nothing was started.
             RequestError: reading or posting failed, and nothing was started.
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been,
                 started; ``error.ticket`` goes to ``HevoClient.reconcile``.
         """
-        wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
-        return await self._trigger(wish, on_ticket)
+        checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
+        return await self._trigger(checked)
 
+    @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def prepare_trigger(
         self,
         action: PipelineAction | str = PipelineAction.SYNC_NOW,
         *,
-        job_type: JobType | str | None = None,
         drop_and_load: bool = False,
-        if_running: IfRunning | str = IfRunning.FAIL,
-        discovery_timeout: float = DISCOVERY_TIMEOUT,
+        **options: Unpack[TriggerKeywords],
     ) -> TriggerTicket:
         """Do all of ``trigger`` but the POST, and return the ticket to fire.
 
         For callers that must survive a crash: store ``ticket.dumps()``, then
         ``await hevo.fire(ticket)``; after a crash, fire what was stored. ``on_ticket`` of
-        ``trigger`` does the same in one call. Arguments and errors are those of ``trigger``.
+        ``trigger`` does the same in one call. Arguments and errors are those of ``trigger``;
+        ``on_ticket`` is given the ticket once, when it is ready.
         """
-        wish = self._wish(action, job_type, drop_and_load, if_running, discovery_timeout)
-        return await self._hevo.triggers.prepare(wish)
+        checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
+        deadline = self._core.deadline(checked.timeout)
+        return await self._core.triggers.prepare(self._ticket(checked), deadline, checked.on_ticket)
 
-    async def sync_now(
-        self,
-        *,
-        job_type: JobType | str | None = None,
-        if_running: IfRunning | str = IfRunning.FAIL,
-        discovery_timeout: float = DISCOVERY_TIMEOUT,
-        on_ticket: OnTicket | None = None,
-    ) -> Job:
+    @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
+    async def sync_now(self, **options: Unpack[TriggerKeywords]) -> Job:
         """Trigger a sync: what is new since the last good offset. See ``trigger``."""
-        return await self.trigger(
-            PipelineAction.SYNC_NOW,
-            job_type=job_type,
-            if_running=if_running,
-            discovery_timeout=discovery_timeout,
-            on_ticket=on_ticket,
-        )
+        return await self.trigger(PipelineAction.SYNC_NOW, **options)
 
+    @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def resync(
-        self,
-        *,
-        drop_and_load: bool = False,
-        job_type: JobType | str | None = None,
-        if_running: IfRunning | str = IfRunning.FAIL,
-        discovery_timeout: float = DISCOVERY_TIMEOUT,
-        on_ticket: OnTicket | None = None,
+        self, *, drop_and_load: bool = False, **options: Unpack[TriggerKeywords]
     ) -> Job:
         """Trigger a resync: the historical load of all active objects again. See ``trigger``."""
-        return await self.trigger(
-            PipelineAction.RESYNC,
-            job_type=job_type,
-            drop_and_load=drop_and_load,
-            if_running=if_running,
-            discovery_timeout=discovery_timeout,
-            on_ticket=on_ticket,
-        )
+        return await self.trigger(PipelineAction.RESYNC, drop_and_load=drop_and_load, **options)
 
     # -- jobs -------------------------------------------------------------------------------------
 
@@ -183,11 +183,11 @@ class Pipeline:
             ConfigurationError: when it is none, or of another Pipeline.
         """
         if isinstance(job_id, str) and re.match(r"\d+:", job_id):
-            job = self._hevo.job(job_id)
-            if job.pipeline_id != self.id:
+            pipeline_id, of_ref = validation.job_ref(job_id)
+            if pipeline_id != self.id:
                 raise ConfigurationError(f"{job_id!r} is a Job of another Pipeline than {self.id}")
-            return job
-        return self._hevo.job(self.id, job_id)
+            return Job(self._core, self.id, of_ref)
+        return Job(self._core, self.id, validation.identifier(job_id, "job_id"))
 
     async def list_jobs(
         self,
@@ -228,12 +228,13 @@ class Pipeline:
             job_type: Only a Job of this type.
         """
         wanted = None if job_type is None else validation.word(job_type, "job_type")
-        reading = await read_newest(self._pages(), tells_what_runs)
+        reading = await read_newest(self._pages(), is_real_run)
         running = running_job(reading.jobs)
         if running is None or (wanted is not None and not same_job_type(wanted, running.type)):
             return None
         return self._job(running)
 
+    @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def await_completion(
         self,
         *,
@@ -263,13 +264,12 @@ class Pipeline:
                 ``on_timeout="return"``: there is no Job to return. Else see
                 ``Job.await_completion``.
         """
-        options = WaitOptions.of(wait)
+        options = WaitOptions.check(**wait)
         wanted = None if job_type is None else validation.word(job_type, "job_type")
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
-        clock = self._hevo.clock
-        deadline = None if options.timeout is None else clock.now() + options.timeout
-        data = await self._hevo.starts.next_job(
+        deadline = self._core.deadline(options.timeout)
+        data = await self._core.starts.next_job(
             self.id,
             Wanted(
                 fits=lambda job: wanted is None or same_job_type(wanted, job.type),
@@ -287,7 +287,7 @@ class Pipeline:
                 f"{options.timeout:g} s",
                 job=None,
             ) from data
-        return await self._job(data).wait(options, deadline)
+        return await self._job(data)._wait(options, deadline)
 
     # -- objects ----------------------------------------------------------------------------------
 
@@ -295,7 +295,7 @@ class Pipeline:
         """Yield the Pipeline's objects; ``get_object`` tells more of each."""
 
         async def fetch(cursor: str | None) -> Page[ObjectData]:
-            return await self._hevo.send(api.list_objects(self.id, cursor=cursor))
+            return await self._core.send(api.list_objects(self.id, cursor=cursor))
 
         async for row in rows(fetch):
             yield row
@@ -306,39 +306,39 @@ class Pipeline:
         Raises:
             NotFound: when there is no such object.
         """
-        return await self._hevo.send(api.get_object(self.id, object_id))
+        return await self._core.send(api.get_object(self.id, object_id))
 
     async def refresh_schema(self) -> None:
         """Let Hevo read the source's schema anew."""
-        await self._hevo.send(api.refresh_schema(self.id))
+        await self._core.send(api.refresh_schema(self.id))
 
+    @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def resync_objects(
         self,
         object_ids: Iterable[str],
         *,
         drop_and_load: bool = False,
-        discovery_timeout: float = DISCOVERY_TIMEOUT,
-        on_ticket: OnTicket | None = None,
+        **options: Unpack[TriggerKeywords],
     ) -> Job:
         """Restart the historical load of some objects, and return the Job that it became.
 
         The body's form is weakly known: ``object_ids`` in the newest generation, ``objects`` in
-        the one before (``HevoClient(dialect=...)``).
+        the one before (``HevoClient(dialect=...)``). Options and errors are those of ``trigger``.
 
         Raises:
             ConfigurationError: when no object is named.
             JobInProgress, PipelineNotReady, TriggerOutcomeUnknown, ...: as ``trigger``.
         """
-        wish = self._wish(
-            PipelineAction.RESYNC, None, drop_and_load, IfRunning.FAIL, discovery_timeout
-        ).model_copy(update={"object_ids": tuple(api.checked_object_ids(object_ids))})
-        return await self._trigger(wish, on_ticket)
+        checked = TriggerOptions.check(
+            PipelineAction.RESYNC, drop_and_load=drop_and_load, **options
+        )
+        return await self._trigger(checked, tuple(api.checked_object_ids(object_ids)))
 
     # -- administration ---------------------------------------------------------------------------
 
     async def enable(self) -> None:
         """Enable the Pipeline. ``refresh`` shows when it is ready."""
-        await self._hevo.send(api.enable_pipeline(self.id))
+        await self._core.send(api.enable_pipeline(self.id))
 
     async def disable(self, *, cancel_active_jobs: bool = False) -> None:
         """Disable the Pipeline: no run starts any more.
@@ -347,7 +347,7 @@ class Pipeline:
             cancel_active_jobs: Cancel what runs; staged data that is not loaded yet is discarded.
                 By default a running Job completes.
         """
-        await self._hevo.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
+        await self._core.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
 
     async def update(self, **fields: Any) -> Pipeline:
         """Change fields such as ``name`` or ``schedule``; only what is given. Returns itself.
@@ -357,7 +357,7 @@ class Pipeline:
         """
         if not fields:
             raise ConfigurationError("update needs at least one field to change")
-        reply = await self._hevo.send(api.update_pipeline(self.id, fields))
+        reply = await self._core.send(api.update_pipeline(self.id, fields))
         try:
             self.data = PipelineData.model_validate(reply)
         except ValidationError:
@@ -367,35 +367,35 @@ class Pipeline:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _wish(
-        self,
-        action: PipelineAction | str,
-        job_type: JobType | str | None,
-        drop_and_load: bool,
-        if_running: IfRunning | str,
-        discovery_timeout: float,
+    def _ticket(
+        self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
     ) -> TriggerTicket:
-        options = trigger_options(action, job_type, drop_and_load, if_running)
         return TriggerTicket(
             pipeline_id=self.id,
-            **options._asdict(),
-            discovery_timeout=validation.seconds(discovery_timeout, "discovery_timeout"),
-            watermark=Watermark(),
+            action=options.action,
+            job_type=options.job_type,
+            drop_and_load=options.drop_and_load,
+            object_ids=object_ids,
+            if_running=options.if_running,
+            discovery_timeout=options.discovery_timeout,
         )
 
     def _pages(self, limit: int = api.PAGE_LIMIT) -> Any:
         async def fetch(cursor: str | None) -> Page[JobData]:
-            return await self._hevo.send(api.list_jobs(self.id, limit=limit, cursor=cursor))
+            return await self._core.send(api.list_jobs(self.id, limit=limit, cursor=cursor))
 
         return fetch
 
     def _job(self, data: JobData) -> Job:
-        return Job(self._hevo, self.id, data.job_id, data)
+        return Job(self._core, self.id, data.job_id, data)
 
-    async def _trigger(self, wish: TriggerTicket, on_ticket: OnTicket | None) -> Job:
-        validation.callback(on_ticket, "on_ticket")
-        found = await self._hevo.triggers.trigger(wish, on_ticket)
-        return Job(self._hevo, self.id, found.job_id, found.job, certainty=found.certainty)
+    async def _trigger(
+        self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
+    ) -> Job:
+        deadline = self._core.deadline(options.timeout)
+        ticket = self._ticket(options, object_ids)
+        found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
+        return found_job(self._core, self.id, found)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

@@ -4,7 +4,8 @@
 its Job, ``HevoClient.reconcile`` only looks for the Job.
 """
 
-from hevo_edge._triggering.schedule_grid import Timetable
+from hevo_edge._triggering.schedule_grid import ScheduleGrid
+from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import OnTicket, Post, TriggerTicket
 
-__all__ = ["OnTicket", "Post", "Timetable", "TriggerTicket"]
+__all__ = ["OnTicket", "Post", "ScheduleGrid", "TicketState", "TriggerTicket"]

@@ -9,24 +9,24 @@ import pytest
 
 from hevo_edge import Certainty, PipelineAction
 from hevo_edge._jobs.watermark import Watermark
-from hevo_edge._triggering.attribution import LATEST, Fit, choose, fit_of
-from hevo_edge._triggering.schedule_grid import Timetable
-from hevo_edge._triggering.ticket import UNDER_WAY, Post, TriggerTicket
+from hevo_edge._triggering.attribution import LATEST, Match, match_of, select
+from hevo_edge._triggering.schedule_grid import ScheduleGrid
+from hevo_edge._triggering.ticket import IN_FLIGHT, Post, TriggerTicket
 from hevo_edge.models import JobData
 
 SENT = 10_000.0
-ON_DEMAND = Timetable(on_demand=True)
-EVERY_FIVE_MINUTES = Timetable(every=300.0, starts=(9_000_000, 9_300_000))  # so 9,900 and 10,200
-ACCEPTED = Post(took=0.5)
-UNCLEAR = Post(doubt="timed out", took=30)
+ON_DEMAND = ScheduleGrid(on_demand=True)
+EVERY_FIVE_MINUTES = ScheduleGrid(every=300.0, starts=(9_000_000, 9_300_000))  # so 9,900 and 10,200
+ACCEPTED = Post(elapsed=0.5)
+UNCLEAR = Post(ambiguity="timed out", elapsed=30)
 
 
 def ticket(**fields: Any) -> TriggerTicket:
     settled = {
         "pipeline_id": 1,
         "action": PipelineAction.SYNC_NOW,
-        "watermark": Watermark(known_job_ids=("old",), read_at=SENT),
-        "timetable": ON_DEMAND,
+        "watermark": Watermark(known_job_ids=("old",), server_time=SENT),
+        "schedule_grid": ON_DEMAND,
     }
     return TriggerTicket.model_validate({**settled, **fields})
 
@@ -48,53 +48,53 @@ def job(
     ("post", "table", "row", "fit", "certainty"),
     [
         # Created while the POST was on its way; the Date header is up to a second early.
-        (ACCEPTED, ON_DEMAND, job(after=0), Fit.ON_TIME, Certainty.CERTAIN),
-        (ACCEPTED, ON_DEMAND, job(after=1.5), Fit.ON_TIME, Certainty.CERTAIN),
-        (ACCEPTED, ON_DEMAND, job(status="FAILED"), Fit.ON_TIME, Certainty.CERTAIN),
-        (ACCEPTED, EVERY_FIVE_MINUTES, job(), Fit.ON_TIME, Certainty.CERTAIN),
-        (ACCEPTED, Timetable(), job(), Fit.ON_TIME, Certainty.LIKELY),
+        (ACCEPTED, ON_DEMAND, job(after=0), Match.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, ON_DEMAND, job(after=1.5), Match.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, ON_DEMAND, job(status="FAILED"), Match.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(), Match.ON_TIME, Certainty.CERTAIN),
+        (ACCEPTED, ScheduleGrid(), job(), Match.ON_TIME, Certainty.LIKELY),
         # Later: ours may not be in the list yet.
-        (ACCEPTED, ON_DEMAND, job(after=1.6), Fit.SINCE, Certainty.LIKELY),
-        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=100), Fit.SINCE, Certainty.LIKELY),
-        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=201), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
-        (ACCEPTED, Timetable(), job(after=20), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        (ACCEPTED, ON_DEMAND, job(after=1.6), Match.SINCE, Certainty.LIKELY),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=100), Match.SINCE, Certainty.LIKELY),
+        (ACCEPTED, EVERY_FIVE_MINUTES, job(after=201), Match.BY_SCHEDULE, Certainty.POSSIBLE),
+        (ACCEPTED, ScheduleGrid(), job(after=20), Match.BY_SCHEDULE, Certainty.POSSIBLE),
         # Before, by clocks that differ.
-        (ACCEPTED, ON_DEMAND, job(after=-3), Fit.SINCE, Certainty.LIKELY),
-        (ACCEPTED, ON_DEMAND, job(after=-3600), Fit.SINCE, Certainty.LIKELY),
-        (ACCEPTED, ON_DEMAND, job(after=-3, status="FAILED"), Fit.BEFORE, Certainty.POSSIBLE),
-        (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), Fit.OLD, Certainty.POSSIBLE),
-        (UNCLEAR, ON_DEMAND, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
-        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=-3), Fit.BEFORE, Certainty.POSSIBLE),
-        (UNCLEAR, Timetable(), job(after=-3), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        (ACCEPTED, ON_DEMAND, job(after=-3), Match.SINCE, Certainty.LIKELY),
+        (ACCEPTED, ON_DEMAND, job(after=-3600), Match.SINCE, Certainty.LIKELY),
+        (ACCEPTED, ON_DEMAND, job(after=-3, status="FAILED"), Match.BEFORE, Certainty.POSSIBLE),
+        (ACCEPTED, ON_DEMAND, job(after=-6, status="FAILED"), Match.OLD, Certainty.POSSIBLE),
+        (UNCLEAR, ON_DEMAND, job(after=-3), Match.BEFORE, Certainty.POSSIBLE),
+        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=-3), Match.BEFORE, Certainty.POSSIBLE),
+        (UNCLEAR, ScheduleGrid(), job(after=-3), Match.BY_SCHEDULE, Certainty.POSSIBLE),
         (UNCLEAR, ON_DEMAND, job(after=-6), None, None),
         # Hevo may not have accepted.
-        (UNCLEAR, ON_DEMAND, job(), Fit.SINCE, Certainty.POSSIBLE),
-        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=210), Fit.BY_SCHEDULE, Certainty.POSSIBLE),
+        (UNCLEAR, ON_DEMAND, job(), Match.SINCE, Certainty.POSSIBLE),
+        (UNCLEAR, EVERY_FIVE_MINUTES, job(after=210), Match.BY_SCHEDULE, Certainty.POSSIBLE),
         # No clock.
-        (ACCEPTED, ON_DEMAND, job(after=None), Fit.SINCE, Certainty.LIKELY),
-        (UNCLEAR, ON_DEMAND, job(after=None), Fit.SINCE, Certainty.POSSIBLE),
+        (ACCEPTED, ON_DEMAND, job(after=None), Match.SINCE, Certainty.LIKELY),
+        (UNCLEAR, ON_DEMAND, job(after=None), Match.SINCE, Certainty.POSSIBLE),
     ],
 )
 def test_a_sync(
-    post: Post, table: Timetable, row: JobData, fit: Fit | None, certainty: Certainty | None
+    post: Post, table: ScheduleGrid, row: JobData, fit: Match | None, certainty: Certainty | None
 ) -> None:
-    mine = ticket(timetable=table)
-    assert fit_of(mine, post, row) is fit
-    found = choose(mine, post, [row], patient=False)
+    mine = ticket(schedule_grid=table)
+    assert match_of(mine, post, row) is fit
+    found = select(mine, post, [row], skip_doubtful=False)
     assert (None if found is None else found.certainty) is certainty
-    patient = choose(mine, post, [row], patient=True)
-    assert (patient is None) is (fit in {None, Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
+    patient = select(mine, post, [row], skip_doubtful=True)
+    assert (patient is None) is (fit in {None, Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
 
 
 @pytest.mark.parametrize(
     ("post", "table", "row", "fit", "certainty"),
     [
         # No schedule starts a resync, and Hevo takes its time before it starts ours.
-        (ACCEPTED, Timetable(), job(after=600, job_type="RESYNC"), 0, "certain"),
+        (ACCEPTED, ScheduleGrid(), job(after=600, job_type="RESYNC"), 0, "certain"),
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="TRUNCATE_AND_LOAD"), 0, "certain"),
-        (UNCLEAR, Timetable(), job(after=600, job_type="RESYNC"), 1, "possible"),
+        (UNCLEAR, ScheduleGrid(), job(after=600, job_type="RESYNC"), 1, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="HISTORICAL"), 1, "likely"),
-        (ACCEPTED, Timetable(), job(after=600, job_type="HISTORICAL"), 3, "possible"),
+        (ACCEPTED, ScheduleGrid(), job(after=600, job_type="HISTORICAL"), 3, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=600, job_type="BRAND_NEW"), 1, "likely"),
         # It is accepted while Jobs run, so one that runs may be older.
         (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 2, "possible"),
@@ -106,86 +106,88 @@ def test_a_sync(
     ],
 )
 def test_a_resync(
-    post: Post, table: Timetable, row: JobData, fit: int | None, certainty: str | None
+    post: Post, table: ScheduleGrid, row: JobData, fit: int | None, certainty: str | None
 ) -> None:
-    mine = ticket(action=PipelineAction.RESYNC, timetable=table)
-    assert fit_of(mine, post, row) == fit
-    found = choose(mine, post, [row], patient=False)
+    mine = ticket(action=PipelineAction.RESYNC, schedule_grid=table)
+    assert match_of(mine, post, row) == fit
+    found = select(mine, post, [row], skip_doubtful=False)
     assert (None if found is None else found.certainty) == certainty
 
 
-@pytest.mark.parametrize("post", [ACCEPTED, UNCLEAR, UNDER_WAY])
+@pytest.mark.parametrize("post", [ACCEPTED, UNCLEAR, IN_FLIGHT])
 def test_a_job_that_began_long_after_the_post_of_a_sync_is_of_somebody_else(post: Post) -> None:
-    assert fit_of(ticket(), post, job(after=LATEST - 1), long_ago=True) is Fit.SINCE
-    assert fit_of(ticket(), post, job(after=LATEST + 40), long_ago=True) is None
+    assert match_of(ticket(), post, job(after=LATEST - 1), long_ago=True) is Match.SINCE
+    assert match_of(ticket(), post, job(after=LATEST + 40), long_ago=True) is None
 
 
 def test_clocks_at_hevo_may_differ_by_any_time_for_who_has_just_posted() -> None:
-    assert fit_of(ticket(), ACCEPTED, job(after=LATEST * 9)) is Fit.SINCE
+    assert match_of(ticket(), ACCEPTED, job(after=LATEST * 9)) is Match.SINCE
 
 
 def test_a_resync_may_restart_the_pipeline_for_long() -> None:
     mine = ticket(action=PipelineAction.RESYNC)
     late = job(after=LATEST * 9, job_type="RESYNC")
-    assert fit_of(mine, UNCLEAR, late, long_ago=True) is Fit.SINCE
+    assert match_of(mine, UNCLEAR, late, long_ago=True) is Match.SINCE
 
 
 def test_a_resync_by_somebody_else_is_not_on_time_for_a_sync() -> None:
     stranger = job(after=25, job_type="TRUNCATE_AND_LOAD")
-    found = choose(ticket(), ACCEPTED, [stranger], patient=True)
+    found = select(ticket(), ACCEPTED, [stranger], skip_doubtful=True)
     assert found is not None
     assert found.certainty is Certainty.LIKELY
 
 
 def test_the_answers_own_clock_is_more_precise() -> None:
     """The list came 20 s late, so the watermark is 20 s early."""
-    post = Post(took=0.5, answered_at=SENT + 20)
-    found = choose(ticket(), post, [job("1", 5, status="FAILED"), job("2", 20.1)], patient=True)
+    post = Post(elapsed=0.5, answered_at=SENT + 20)
+    found = select(
+        ticket(), post, [job("1", 5, status="FAILED"), job("2", 20.1)], skip_doubtful=True
+    )
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
 
 
 def test_some_objects_are_resynced_like_a_sync() -> None:
     mine = ticket(action=PipelineAction.RESYNC, object_ids=["1"])
-    found = choose(mine, ACCEPTED, [job(after=-3, job_type="HISTORICAL")], patient=True)
+    found = select(mine, ACCEPTED, [job(after=-3, job_type="HISTORICAL")], skip_doubtful=True)
     assert found is not None
     assert found.certainty is Certainty.LIKELY
 
 
 def test_without_a_date_header_nothing_is_certain() -> None:
     mine = ticket(watermark=Watermark())
-    found = choose(mine, ACCEPTED, [job()], patient=True)
+    found = select(mine, ACCEPTED, [job()], skip_doubtful=True)
     assert found is not None
     assert found.certainty is Certainty.LIKELY
 
 
 def test_of_several_the_best_then_the_oldest() -> None:
     before, on_time, later = job("1", -3, status="FAILED"), job("2", 0.1), job("3", 9)
-    found = choose(ticket(), ACCEPTED, [on_time, later], patient=True)
+    found = select(ticket(), ACCEPTED, [on_time, later], skip_doubtful=True)
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
     # By a clock that is ahead, the one before would be ours, and this one somebody else's.
-    found = choose(ticket(), ACCEPTED, [before, on_time, later], patient=True)
+    found = select(ticket(), ACCEPTED, [before, on_time, later], skip_doubtful=True)
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.LIKELY)
     # Rather by clocks that differ than by the schedule, which was not due then.
-    mine = ticket(timetable=EVERY_FIVE_MINUTES)
-    found = choose(mine, UNCLEAR, [job("1", -1.2), job("2", 200)], patient=False)
+    mine = ticket(schedule_grid=EVERY_FIVE_MINUTES)
+    found = select(mine, UNCLEAR, [job("1", -1.2), job("2", 200)], skip_doubtful=False)
     assert found is not None
     assert found.job_id == "1"
     twins = [on_time, job("4", 0.2)]
-    found = choose(ticket(), ACCEPTED, twins, patient=False)
+    found = select(ticket(), ACCEPTED, twins, skip_doubtful=False)
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.LIKELY)
-    found = choose(ticket(), UNCLEAR, [later, job("5", 20)], patient=False)
+    found = select(ticket(), UNCLEAR, [later, job("5", 20)], skip_doubtful=False)
     assert found is not None
     assert (found.job_id, found.certainty) == ("3", Certainty.POSSIBLE)
 
 
 def test_a_type_that_cannot_come_of_it_is_left() -> None:
     mine = ticket(job_type="HISTORICAL")
-    assert choose(mine, ACCEPTED, [job()], patient=False) is None
-    assert choose(mine, ACCEPTED, [], patient=False) is None
+    assert select(mine, ACCEPTED, [job()], skip_doubtful=False) is None
+    assert select(mine, ACCEPTED, [], skip_doubtful=False) is None
 
 
 class Hevo:
@@ -195,10 +197,10 @@ class Hevo:
         chance = random.Random(seed)
         self.every = chance.choice([None, 300.0, 300.0, 900.0])
         tick = SENT + chance.uniform(-8, 40)
-        self.took = chance.choice([0.0, 0.1, 2.0, 20.0])
+        self.elapsed = chance.choice([0.0, 0.1, 2.0, 20.0])
         # The true moment of the POST's leaving; the Date header was cut to the second.
         leaving = SENT + chance.random()
-        arrival = leaving + chance.uniform(0, self.took)
+        arrival = leaving + chance.uniform(0, self.elapsed)
         starts = [] if self.every is None else [(tick + n * self.every, False) for n in (-1, 0, 1)]
         busy_until = 0.0
         self.accepted, self.rows, self.mine = False, list[tuple[float, JobData]](), ""
@@ -211,7 +213,9 @@ class Hevo:
             if ours:
                 self.accepted, self.mine = True, str(number)
         past = tuple(round((tick - n * (self.every or 1)) * 1000) for n in range(2, 9))
-        self.table = ON_DEMAND if self.every is None else Timetable(every=self.every, starts=past)
+        self.table = (
+            ON_DEMAND if self.every is None else ScheduleGrid(every=self.every, starts=past)
+        )
 
     def list_at(self, moment: float) -> list[JobData]:
         return [
@@ -230,9 +234,9 @@ def test_what_is_called_certain_is_ours() -> None:
             continue
         chance = random.Random(f"looks {seed}")
         for look in sorted(chance.uniform(0, 60) for _ in range(8)):
-            news = hevo.list_at(SENT + hevo.took + look)
-            mine = ticket(timetable=hevo.table)
-            found = choose(mine, Post(took=hevo.took), news, patient=look < 30)
+            news = hevo.list_at(SENT + hevo.elapsed + look)
+            mine = ticket(schedule_grid=hevo.table)
+            found = select(mine, Post(elapsed=hevo.elapsed), news, skip_doubtful=look < 30)
             if found is not None and found.certainty is Certainty.CERTAIN:
                 certain += 1
                 assert found.job_id == hevo.mine, seed

@@ -94,8 +94,11 @@ async def test_intervals_and_time_outs_of_a_wait(wrong: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match="poll_interval"):
         await job.await_completion(poll_interval=wrong)
     if wrong is not None:
+        if wrong != 0:
+            with pytest.raises(errors.ConfigurationError, match="timeout"):
+                await job.await_completion(timeout=wrong)
         with pytest.raises(errors.ConfigurationError, match="timeout"):
-            await job.await_completion(timeout=wrong)
+            await HEVO.pipeline(1).trigger(timeout=wrong)
         with pytest.raises(errors.ConfigurationError, match="discovery_timeout"):
             await HEVO.pipeline(1).trigger(discovery_timeout=wrong)
 

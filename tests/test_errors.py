@@ -20,6 +20,7 @@ TICKET = TriggerTicket(pipeline_id=123, action=PipelineAction.SYNC_NOW, watermar
 
 NEEDS: dict[type[errors.HevoError], dict[str, Any]] = {
     errors.PipelineNotReady: {"status": "DISABLED", "pipeline_id": 123},
+    errors.TriggerTimeout: {"pipeline_id": 123},
     errors.TriggerError: {"ticket": TICKET},
     errors.JobDidNotSucceed: {"job": JOB},
     errors.JobTimeout: {"job": JOB},

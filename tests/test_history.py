@@ -12,10 +12,10 @@ from hevo_edge import errors
 from hevo_edge._common.pagination import Fetch, next_cursor, rows
 from hevo_edge._jobs.listing import (
     Reading,
+    is_real_run,
     jobs_newest_first,
     read_newest,
     running_job,
-    tells_what_runs,
 )
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.emulator import virtual_time
@@ -151,28 +151,28 @@ class TestRunning:
         assert running_job([job(1, "IN_PROGRESS")], surely=True) is not None
 
     def test_rows_that_say_nothing_about_older_ones(self) -> None:
-        assert not tells_what_runs(job(1, "SKIPPED"))
-        assert not tells_what_runs(job(1, "DEFERRED_WITH_FAILURES"))
-        assert tells_what_runs(job(1, "FAILED"))
-        assert tells_what_runs(job(1, "IN_PROGRESS"))
+        assert not is_real_run(job(1, "SKIPPED"))
+        assert not is_real_run(job(1, "DEFERRED_WITH_FAILURES"))
+        assert is_real_run(job(1, "FAILED"))
+        assert is_real_run(job(1, "IN_PROGRESS"))
 
 
 class TestWatermark:
     def test_what_is_news(self) -> None:
-        mark = Watermark(known_job_ids=("1",), read_at=100.0)
-        assert not mark.is_news(job(1, created=200_000))
-        assert not mark.is_news(job(2, "SKIPPED", created=200_000))
-        assert mark.is_news(job(2, created=100_000))
-        assert mark.is_news(job(2, "FAILED", created=200_000))
+        mark = Watermark(known_job_ids=("1",), server_time=100.0)
+        assert not mark.is_new(job(1, created=200_000))
+        assert not mark.is_new(job(2, "SKIPPED", created=200_000))
+        assert mark.is_new(job(2, created=100_000))
+        assert mark.is_new(job(2, "FAILED", created=200_000))
         # How old it is by another clock is not judged here.
-        assert mark.is_news(job(2, created=1))
-        assert mark.is_news(job(2, created=None))
+        assert mark.is_new(job(2, created=1))
+        assert mark.is_new(job(2, created=None))
 
     def test_the_newest_job_is_the_measure(self) -> None:
         mark = Watermark(known_job_ids=("5",), newest_ts=5000)
-        assert mark.is_news(job(6))
-        assert not mark.is_news(job(4))
-        assert Watermark().is_news(job(1))
+        assert mark.is_new(job(6))
+        assert not mark.is_new(job(4))
+        assert Watermark().is_new(job(1))
 
     def test_it_remembers_the_newest_ids_only(self) -> None:
         mark = Watermark.of(Reading([job(n) for n in range(1000, 0, -1)]), 5.0)
@@ -203,14 +203,14 @@ class TestWatermark:
             return pages_of(arranged(), size)[0]
 
         async def main() -> None:
-            reading = await read_newest(fetcher(), tells_what_runs)
-            mark = Watermark.of(reading, read_at=before + 0.5 + 5)
+            reading = await read_newest(fetcher(), is_real_run)
+            mark = Watermark.of(reading, server_time=before + 0.5 + 5)
             fresh = [
                 job(n, "SKIPPED" if skipped.random() < 0.5 else "FAILED")
                 for n in range(before + 1, before + new + 1)
             ]
             listed.extend(fresh)
-            found = await mark.news(fetcher())
+            found = await mark.new_jobs(fetcher())
             assert found == [row for row in fresh if row.status != "SKIPPED"]
 
         virtual_time.run(main())

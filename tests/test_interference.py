@@ -206,7 +206,7 @@ async def test_after_waiting_for_a_job_what_is_there_is_read_again(
     assert asked[posted[-1] - 2 : posted[-1]] == ["get_pipeline", "list_jobs"]
 
 
-@pytest.mark.parametrize("refusal", [429, 400])
+@pytest.mark.parametrize("refusal", [403, 400])
 async def test_a_ticket_is_as_it_was_after_a_refusal(
     emulator: HevoEmulator, hevo: HevoClient, refusal: int
 ) -> None:
@@ -227,7 +227,7 @@ async def test_a_ticket_is_as_it_was_after_a_refusal(
 async def test_a_trigger_that_waits_is_not_forgotten(
     emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hevo_edge._triggering.registry.REMEMBERED", 2)
+    monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
     run_as_scheduled(emulator, duration=300)
     waiting = asyncio.create_task(hevo.pipeline(123).trigger(if_running="wait"))
     await asyncio.sleep(1)

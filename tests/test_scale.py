@@ -108,7 +108,7 @@ async def test_what_others_spend_of_the_quota_slows_us_down_and_fails_nobody(
         async def spend() -> None:
             while True:
                 try:
-                    await other.transport.send(_get(jobs[0]), Priority.TRIGGER)
+                    await other._core.transport.send(_get(jobs[0]), Priority.TRIGGER)
                 except errors.RateLimited:
                     await asyncio.sleep(30)
 

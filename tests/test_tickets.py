@@ -8,8 +8,9 @@ import time
 import pytest
 
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
-from hevo_edge._triggering.ticket import UNDER_WAY
+from hevo_edge._triggering.ticket import IN_FLIGHT
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.triggering import TicketState
 
 from .conftest import START, client_of
 from .test_triggering import posts, run_as_scheduled, runs
@@ -210,8 +211,8 @@ async def test_a_run_that_began_hours_after_a_lost_post_is_of_somebody_else(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
-    yesterday = UNDER_WAY.model_copy(update={"sent_at": time.time() - 86_400})
-    kept = ticket.model_copy(update={"post": yesterday}).dumps()
+    yesterday = IN_FLIGHT.model_copy(update={"sent_at": time.time() - 86_400})
+    kept = ticket.model_copy(update={"post": yesterday, "state": TicketState.SENDING}).dumps()
     await asyncio.sleep(6 * 3600)
     stranger = emulator.pipeline(123).start_job(now=emulator.now)
     await asyncio.sleep(300)

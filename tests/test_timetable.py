@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hevo_edge._triggering.schedule_grid import KEPT_STARTS, SLACK, Timetable
+from hevo_edge._triggering.schedule_grid import KEPT_STARTS, SCHEDULE_SLACK, ScheduleGrid
 from hevo_edge.models import JobData, ScheduleData
 
 
@@ -17,21 +17,21 @@ def rows(*created: float) -> list[JobData]:
     ]
 
 
-def scheduled(minutes: int | None, *created: float) -> Timetable:
+def scheduled(minutes: int | None, *created: float) -> ScheduleGrid:
     schedule = ScheduleData.model_validate({"sync_type": "SCHEDULED", "frequency_minutes": minutes})
-    return Timetable.of(schedule, rows(*created))
+    return ScheduleGrid.of(schedule, rows(*created))
 
 
 def test_a_pipeline_on_demand_has_no_scheduled_runs() -> None:
-    table = Timetable.of(ScheduleData.model_validate({"sync_type": "ON_DEMAND"}), rows(1, 2))
+    table = ScheduleGrid.of(ScheduleData.model_validate({"sync_type": "ON_DEMAND"}), rows(1, 2))
     assert not table.may_start(0, 10**10)
 
 
 @pytest.mark.parametrize(
     "table",
     [
-        Timetable(),
-        Timetable.of(None, rows(100, 400)),
+        ScheduleGrid(),
+        ScheduleGrid.of(None, rows(100, 400)),
         scheduled(None, 100, 400),
         scheduled(0, 100, 400),
         scheduled(-5, 100, 400),
@@ -40,23 +40,23 @@ def test_a_pipeline_on_demand_has_no_scheduled_runs() -> None:
         scheduled(5, 100, 250),
     ],
 )
-def test_what_is_not_known_may_be_any_time(table: Timetable) -> None:
+def test_what_is_not_known_may_be_any_time(table: ScheduleGrid) -> None:
     assert table.may_start(1_000_000, 1_000_000)
 
 
 def test_rows_without_a_time_are_no_help() -> None:
     row = JobData.model_validate({"job_id": "1"})
     schedule = ScheduleData.model_validate({"sync_type": "SCHEDULED", "frequency_minutes": 5})
-    assert Timetable.of(schedule, [row, *rows(300, 600)]).starts == (300_000, 600_000)
+    assert ScheduleGrid.of(schedule, [row, *rows(300, 600)]).starts == (300_000, 600_000)
 
 
 def test_the_grid_goes_on() -> None:
     table = scheduled(5, 900, 600, 300)
     assert table.may_start(1200, 1200)
-    assert table.may_start(1200 + SLACK, 1201 + SLACK)
-    assert table.may_start(1190 - SLACK, 1200 - SLACK)
-    assert not table.may_start(1201 + SLACK, 1400)
-    assert table.may_start(1201 + SLACK, 1500)
+    assert table.may_start(1200 + SCHEDULE_SLACK, 1201 + SCHEDULE_SLACK)
+    assert table.may_start(1190 - SCHEDULE_SLACK, 1200 - SCHEDULE_SLACK)
+    assert not table.may_start(1201 + SCHEDULE_SLACK, 1400)
+    assert table.may_start(1201 + SCHEDULE_SLACK, 1500)
     # A run by hand, off the grid, may have been a scheduled one too.
     assert scheduled(5, 900, 700, 600, 300).may_start(1300, 1300)
 
@@ -72,7 +72,7 @@ def test_only_the_newest_rows_are_kept() -> None:
 
 def test_it_is_plain_json() -> None:
     table = scheduled(5, 900, 600)
-    assert Timetable.model_validate_json(table.model_dump_json()) == table
+    assert ScheduleGrid.model_validate_json(table.model_dump_json()) == table
 
 
 @given(
@@ -80,7 +80,7 @@ def test_it_is_plain_json() -> None:
     phase=st.integers(0, 300_000),
     rows_seen=st.integers(2, 20),
     ahead=st.integers(0, 50),
-    jitter=st.floats(-SLACK, SLACK),
+    jitter=st.floats(-SCHEDULE_SLACK, SCHEDULE_SLACK),
     span=st.floats(0, 60),
 )
 @settings(max_examples=200, deadline=None, derandomize=True)

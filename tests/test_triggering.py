@@ -19,6 +19,7 @@ from hevo_edge import (
     errors,
 )
 from hevo_edge.emulator import DIALECTS, Dialect, HevoEmulator
+from hevo_edge.triggering import TicketState
 
 from .conftest import REFUSALS, START, client_of
 
@@ -456,7 +457,6 @@ async def test_a_post_that_was_lost_is_unknown_and_not_repeated(
     ("status", "kind"),
     [
         *REFUSALS,
-        (429, errors.RateLimited),
         (302, errors.ApiError),
     ],
 )
@@ -654,9 +654,9 @@ async def test_preparing_makes_way_as_well(emulator: HevoEmulator, hevo: HevoCli
     emulator.pipeline(123).resync(emulator.now, drop_and_load=False)
     emulator.pipeline(123).plan(duration=500, appears_after=0)
     again = await hevo.pipeline(123).prepare_trigger(if_running="wait")
-    assert again.watermark.read_at
-    assert ticket.watermark.read_at
-    assert again.watermark.read_at - ticket.watermark.read_at > 10
+    assert again.watermark.server_time
+    assert ticket.watermark.server_time
+    assert again.watermark.server_time - ticket.watermark.server_time > 10
     assert posts(emulator) == 0
 
 
@@ -733,10 +733,10 @@ async def test_a_trigger_that_waits_keeps_nobody_from_an_answer(
 async def test_old_tickets_are_forgotten_in_the_end(
     hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hevo_edge._triggering.registry.REMEMBERED", 2)
+    monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
     for _ in range(5):
         await hevo.pipeline(123).prepare_trigger()
-    assert len(hevo.triggers.memories) == 2
+    assert len(hevo._core.triggers.registry) == 2
 
 
 async def test_cancelling_a_trigger_leaves_nothing_behind(
@@ -892,9 +892,11 @@ async def test_the_ticket_is_told_before_anything_is_sent_and_whenever_more_is_k
     (sent, before), (_, accepted), (_, found) = told
     assert sent == 0
     assert before.post is not None
-    assert not before.post.is_over
+    assert before.state is TicketState.SENDING
+    assert before.post.elapsed is None
     assert accepted.post is not None
     assert accepted.post.accepted
+    assert accepted.state is TicketState.ACCEPTED
     assert (found.job_id, found.certainty) == (job.id, Certainty.CERTAIN)
     assert len(found.dumps()) < 600
 
@@ -965,8 +967,8 @@ async def test_what_was_refused_is_told_as_never_posted(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     told: list[TriggerTicket] = []
-    emulator.faults.status(429, on="sync_now")
-    with pytest.raises(errors.RateLimited):
+    emulator.faults.status(400, on="sync_now")
+    with pytest.raises(errors.ApiError):
         await hevo.pipeline(123).trigger(on_ticket=told.append)
     assert [ticket.post is None for ticket in told] == [False, True]
     emulator.faults.clear()

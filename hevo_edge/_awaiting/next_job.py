@@ -11,7 +11,7 @@ from hevo_edge._awaiting.job_reader import LAST_LOOK, priority_of
 from hevo_edge._awaiting.watched_job import Follower
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._http.transport import Transport
-from hevo_edge._jobs.listing import read_newest, running_job, tells_what_runs
+from hevo_edge._jobs.listing import is_real_run, read_newest, running_job
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import Schedule
@@ -35,7 +35,7 @@ class Wanted:
 
     def is_too_old(self, job: JobData) -> bool:
         """Say whether a run, and with it all before it, tells nothing: one Job runs at a time."""
-        if not tells_what_runs(job):
+        if not is_real_run(job):
             return False
         if self.started_since is not None:
             return not self._started_since(job)
@@ -46,7 +46,7 @@ class Wanted:
 
         One that ended well since goes first; then what runs; then one that ended otherwise.
         """
-        runs = [job for job in jobs if tells_what_runs(job) and self.fits(job)]
+        runs = [job for job in jobs if is_real_run(job) and self.fits(job)]
         if self.started_since is not None:
             return next((job for job in reversed(runs) if self._started_since(job)), None)
         ended = [job for job in runs if self._ended_since(job)]
@@ -122,7 +122,7 @@ class Starts:
                 found = wanted.among(reading.jobs)
                 start.saw([] if found is None else [found])
             else:
-                start.saw([job for job in await watermark.news(fetch) if wanted.fits(job)])
+                start.saw([job for job in await watermark.new_jobs(fetch) if wanted.fits(job)])
 
         # It is watched like a Job, under a name that no Job has.
         key = (pipeline_id, f"/{id(start)}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from hevo_edge._awaiting import progress
+from hevo_edge._jobs.handle import JobHandle
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     JobCancelled,
@@ -15,9 +16,6 @@ from hevo_edge.errors import (
     JobSkipped,
 )
 from hevo_edge.models import JobData
-
-if TYPE_CHECKING:
-    from hevo_edge.job import Job
 
 _OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
     JobStatus.FAILED: (JobFailed, "see Job.list_objects() for which objects failed"),
@@ -33,7 +31,7 @@ _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
 _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
 
 
-def failed_outcome(job: Job, data: JobData, name: str) -> JobDidNotSucceed:
+def failed_outcome(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed:
     """Make the error for a Job that ended as ``data`` shows, with what is known of it."""
     kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
     counts = [
@@ -49,4 +47,5 @@ def failed_outcome(job: Job, data: JobData, name: str) -> JobDidNotSucceed:
     if data.duration_seconds is not None:
         took = f" after {progress.duration(data.duration_seconds)}"
     message = f"{name} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
-    return kind(message, job=job, advice=advice)
+    resource: Any = job  # errors carry the resource, whose class is not known here
+    return kind(message, job=resource, advice=advice)

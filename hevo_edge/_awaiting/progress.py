@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from hevo_edge.job import Job
+from hevo_edge._jobs.handle import JobHandle
 
 
-def show(job: Job) -> None:
+def show(job: JobHandle) -> None:
     """Print one line that says how far the Job is."""
     data = job.data
     if data is None:

@@ -76,6 +76,16 @@ def optional_seconds(value: Any, name: str) -> float | None:
     return None if value is None else seconds(value, name)
 
 
+def timeout(value: Any, name: str) -> float | None:
+    """Return seconds to wait at most, as a float: 0 is one attempt without waiting, None no limit.
+
+    Raises:
+        ConfigurationError: for negative numbers, NaN, infinity, or what is not a number.
+    """
+    is_zero = isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
+    return 0.0 if is_zero else optional_seconds(value, name)
+
+
 def moment(value: Any, name: str) -> int | None:
     """Return an aware datetime as ms since 1970; None for None.
 

@@ -71,7 +71,7 @@ class ClientKeywords(TypedDict, total=False):
     """Time and jitter, for tests. Default: the event loop's time, random jitter."""
 
 
-DEFAULTS: ClientKeywords = {
+CLIENT_DEFAULTS: ClientKeywords = {
     "region": None,
     "base_url": None,
     "rate_limit": RateLimit(100, 60.0),
@@ -103,9 +103,9 @@ class Config:
     def __init__(
         self, api_key: str | None, api_secret: str | None, **options: Unpack[ClientKeywords]
     ) -> None:
-        for name in options.keys() - DEFAULTS.keys():
+        for name in options.keys() - CLIENT_DEFAULTS.keys():
             raise TypeError(f"HevoClient() got an unexpected keyword argument {name!r}")
-        given: dict[str, Any] = {**DEFAULTS, **options}
+        given: dict[str, Any] = {**CLIENT_DEFAULTS, **options}
         self._set_credentials(api_key, api_secret)
         self.base_url: str = _base_url(
             given["region"], given["base_url"], insecure=given["insecure"]

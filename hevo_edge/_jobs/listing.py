@@ -77,7 +77,7 @@ async def read_newest(
         cursor = following
 
 
-def tells_what_runs(job: JobData) -> bool:
+def is_real_run(job: JobData) -> bool:
     """Say whether nothing older than this Job can run: a Pipeline runs one Job at a time."""
     return job.status not in PUT_ASIDE_STATUSES
 
@@ -92,6 +92,6 @@ def running_job(jobs: Iterable[JobData], *, surely: bool = False) -> JobData | N
     for job in jobs:
         if job.status in RUNNING_STATUSES or not (job.is_terminal or surely):
             return job
-        if tells_what_runs(job):
+        if is_real_run(job):
             return None
     return None

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from hevo_edge._common.pagination import Fetch
-from hevo_edge._jobs.listing import Reading, read_newest, tells_what_runs
+from hevo_edge._jobs.listing import Reading, is_real_run, read_newest
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import ApiError
 from hevo_edge.models import JobData
@@ -22,7 +22,7 @@ class Watermark(BaseModel):
 
     Attributes:
         known_job_ids: The newest ids.
-        read_at: The moment by Hevo's clock (its Date header), in seconds since 1970.
+        server_time: The moment by Hevo's clock (its Date header), in seconds since 1970.
         newest_ts: The ``created_ts`` in ms of the newest real run.
         tail: See ``Reading``.
     """
@@ -30,26 +30,26 @@ class Watermark(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     known_job_ids: tuple[str, ...] = ()
-    read_at: float | None = None
+    server_time: float | None = None
     newest_ts: int | None = None
     tail: str | None = None
 
     @classmethod
-    def of(cls, reading: Reading, read_at: float | None) -> Watermark:
-        """Set it at a reading that was taken at ``read_at`` by Hevo's clock."""
+    def of(cls, reading: Reading, server_time: float | None) -> Watermark:
+        """Set it at a reading that was taken at ``server_time`` by Hevo's clock."""
         stamps = [
             job.created_ts
             for job in reading.jobs
-            if job.created_ts is not None and tells_what_runs(job)
+            if job.created_ts is not None and is_real_run(job)
         ]
         return cls(
             known_job_ids=tuple(job.job_id for job in reading.jobs[:KNOWN_IDS]),
-            read_at=read_at,
+            server_time=server_time,
             newest_ts=max(stamps, default=None),
             tail=reading.tail,
         )
 
-    def is_news(self, job: JobData) -> bool:
+    def is_new(self, job: JobData) -> bool:
         """Say whether a run was not in the list at that moment; a SKIPPED row is no run.
 
         Two clocks are not compared: the newest run that was there and this one go by the same.
@@ -60,7 +60,7 @@ class Watermark(BaseModel):
             return True
         return job.created_ts >= self.newest_ts
 
-    async def news(self, fetch: Fetch[JobData]) -> list[JobData]:
+    async def new_jobs(self, fetch: Fetch[JobData]) -> list[JobData]:
         """Read the list and return the runs that were not in it, oldest first."""
         known = set(self.known_job_ids)
 
@@ -74,4 +74,4 @@ class Watermark(BaseModel):
                 raise
             # A cursor may not live for ever.
             reading = await read_newest(fetch, is_known)
-        return [job for job in reversed(reading.jobs) if self.is_news(job)]
+        return [job for job in reversed(reading.jobs) if self.is_new(job)]

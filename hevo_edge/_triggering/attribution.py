@@ -34,8 +34,8 @@ class Found:
     job: JobData | None = None
 
 
-class Fit(IntEnum):
-    """How well a new Job fits a trigger; the smaller, the better."""
+class Match(IntEnum):
+    """How well a new Job matches a trigger; the smaller, the better."""
 
     ON_TIME = 0
     """Hevo accepted, and the Job was created while the POST was on its way, or no schedule starts
@@ -54,15 +54,15 @@ class Fit(IntEnum):
 
 
 _CANCELLED = frozenset({JobStatus.CANCELLING, JobStatus.CANCELLED})
-_IN_DOUBT = frozenset({Fit.BEFORE, Fit.BY_SCHEDULE, Fit.OLD})
+_DOUBTFUL = frozenset({Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
 
 
-def choose(
+def select(
     ticket: TriggerTicket,
     post: Post,
-    news: Iterable[JobData],
+    new_jobs: Iterable[JobData],
     *,
-    patient: bool,
+    skip_doubtful: bool,
     long_ago: bool = False,
 ) -> Found | None:
     """Return the Job that came of a trigger, of those that were not there before.
@@ -70,34 +70,40 @@ def choose(
     Args:
         ticket: What was wanted, and what was there when it was posted.
         post: What is known of the POST.
-        news: The new Jobs, oldest first.
-        patient: Leave out those in doubt: a better one may yet show up.
-        long_ago: Whether the POST was sent long ago, see ``fit_of``.
+        new_jobs: The new Jobs, oldest first.
+        skip_doubtful: Leave out those in doubt: a better one may yet show up.
+        long_ago: Whether the POST was sent long ago, see ``match_of``.
     """
-    fits = [(fit_of(ticket, post, job, long_ago=long_ago), job) for job in news if ticket.fits(job)]
+    matches = [
+        (match_of(ticket, post, job, long_ago=long_ago), job)
+        for job in new_jobs
+        if ticket.matches(job)
+    ]
     candidates = [
-        (fit, job) for fit, job in fits if fit is not None and not (patient and fit in _IN_DOUBT)
+        (match, job)
+        for match, job in matches
+        if match is not None and not (skip_doubtful and match in _DOUBTFUL)
     ]
     if not candidates:
         return None
-    best = min(fit for fit, _ in candidates)
-    rivals = [job for fit, job in candidates if fit is best]
-    if best is Fit.ON_TIME:
-        rivals += [job for fit, job in fits if _is_rival(ticket, post, rivals[0], fit, job)]
+    best = min(match for match, _ in candidates)
+    rivals = [job for match, job in candidates if match is best]
+    if best is Match.ON_TIME:
+        rivals += [job for match, job in matches if _is_rival(ticket, post, rivals[0], match, job)]
     return Found(rivals[0].job_id, _certainty(ticket, post, best, rivals), rivals[0])
 
 
-def fit_of(
+def match_of(
     ticket: TriggerTicket, post: Post, job: JobData, *, long_ago: bool = False
-) -> Fit | None:
-    """Say how well a new Job fits; None when it is too old, or too new.
+) -> Match | None:
+    """Say how well a new Job matches; None when it is too old, or too new.
 
     Only where the POST was sent long ago can a Job be too new: whoever has just sent it sees its
     Job, whatever the clocks at Hevo say.
     """
     span = _span(ticket, post)
     if job.created_ts is None or span is None:
-        return Fit.SINCE
+        return Match.SINCE
     sent, answered = span
     created = job.created_ts / 1000
     # A resync cancels what runs, so a cancelled Job is perhaps of the one before.
@@ -105,17 +111,17 @@ def fit_of(
     # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
     # whatever its clock says. A resync is accepted while Jobs run.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
-        return Fit.SINCE
+        return Match.SINCE
     too_old = created < sent - CLOCK_SLACK
     too_new = long_ago and not ticket.restarts and created > answered + LATEST
     if too_old or too_new:
-        return Fit.OLD if too_old and post.accepted else None
+        return Match.OLD if too_old and post.accepted else None
     by_hand = _is_resync(ticket, job)
     if post.accepted and not before and (by_hand or created <= answered):
-        return Fit.ON_TIME
-    if not by_hand and ticket.timetable.may_start(created, created):
-        return Fit.BY_SCHEDULE
-    return Fit.BEFORE if before else Fit.SINCE
+        return Match.ON_TIME
+    if not by_hand and ticket.schedule_grid.may_start(created, created):
+        return Match.BY_SCHEDULE
+    return Match.BEFORE if before else Match.SINCE
 
 
 def _is_resync(ticket: TriggerTicket, job: JobData) -> bool:
@@ -124,34 +130,34 @@ def _is_resync(ticket: TriggerTicket, job: JobData) -> bool:
 
 
 def _is_rival(
-    ticket: TriggerTicket, post: Post, best: JobData, fit: Fit | None, job: JobData
+    ticket: TriggerTicket, post: Post, best: JobData, match: Match | None, job: JobData
 ) -> bool:
     """Say whether a Job would be on time instead of the best one, by a clock a little off."""
     span = _span(ticket, post)
     if _is_resync(ticket, best) != _is_resync(ticket, job) or span is None:
         return False
     soon = job.created_ts is not None and job.created_ts / 1000 <= span[1] + CLOCK_SLACK
-    return fit is Fit.BEFORE or (soon and fit in {Fit.SINCE, Fit.BY_SCHEDULE})
+    return match is Match.BEFORE or (soon and match in {Match.SINCE, Match.BY_SCHEDULE})
 
 
 def _span(ticket: TriggerTicket, post: Post) -> tuple[float, float] | None:
     """Return the moments between which Hevo has got the POST, by Hevo's clock, if it is known."""
-    sent, took = ticket.watermark.read_at, post.took or 0.0
+    sent, elapsed = ticket.watermark.server_time, post.elapsed or 0.0
     if sent is None:
         return None
     if post.answered_at is not None:
         # What was read may have come slowly; the answer tells more precisely.
-        sent = max(sent, post.answered_at - took)
-    return sent, sent + took + DATE_STEP
+        sent = max(sent, post.answered_at - elapsed)
+    return sent, sent + elapsed + DATE_STEP
 
 
-def _certainty(ticket: TriggerTicket, post: Post, fit: Fit, rivals: list[JobData]) -> Certainty:
-    if not post.accepted or fit in _IN_DOUBT:
+def _certainty(ticket: TriggerTicket, post: Post, match: Match, rivals: list[JobData]) -> Certainty:
+    if not post.accepted or match in _DOUBTFUL:
         return Certainty.POSSIBLE
-    if fit is Fit.SINCE or len(rivals) > 1:
+    if match is Match.SINCE or len(rivals) > 1:
         return Certainty.LIKELY
     if _is_resync(ticket, rivals[0]):
         return Certainty.CERTAIN
     span = _span(ticket, post)
-    scheduled = span is None or ticket.timetable.may_start(*span)
+    scheduled = span is None or ticket.schedule_grid.may_start(*span)
     return Certainty.LIKELY if scheduled else Certainty.CERTAIN

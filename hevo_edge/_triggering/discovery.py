@@ -1,16 +1,17 @@
-"""Finding the Job of a trigger: when to look, for how long, and what to say when there is none."""
+"""Finding the Job of a trigger: when to poll, for how long, and what to say when there is none."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 from hevo_edge._awaiting.job_reader import LAST_LOOK
 from hevo_edge._awaiting.poll import PASSING
 from hevo_edge._common.clock import Clock
-from hevo_edge._triggering.attribution import LATEST, Found, choose
-from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, Preparing
+from hevo_edge._triggering.attribution import LATEST, Found, select
+from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, PipelineReader
 from hevo_edge._triggering.ticket import Post, TriggerTicket
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
 from hevo_edge.errors import (
@@ -24,8 +25,8 @@ from hevo_edge.schedules import Geometric, geometric
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-FIRST_LOOK = 1.0
-"""Seconds from the POST's reply to the first look: some Jobs are there at once."""
+FIRST_POLL = 1.0
+"""Seconds from the POST's reply to the first poll: some Jobs are there at once."""
 GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
 """The gaps after it, by the seconds since the reply. A Job shows up after 5 to 15 s in Hevo's docs;
 on average it is seen half a gap later.
@@ -37,190 +38,163 @@ LISTED = 20.0
 
 
 class Discovery:
-    """Looks for the Jobs of triggers.
+    """The search for the Job of one POST.
 
     Args:
-        preparing: Reads.
+        ticket: What was posted, and what was there before.
+        post: What is known of the POST.
+        reader: Reads the Pipeline and its Jobs.
         clock: Time.
         is_of_another: Says of a Job whether it is that of another trigger.
+        deadline: Loop time (seconds) at which the caller's time-out ends, if it has one.
     """
 
     def __init__(
         self,
-        preparing: Preparing,
+        ticket: TriggerTicket,
+        post: Post,
+        *,
+        reader: PipelineReader,
         clock: Clock,
         is_of_another: Callable[[TriggerTicket, JobData], bool],
+        deadline: float | None = None,
     ) -> None:
-        self.preparing = preparing
-        self.clock = clock
-        self.is_of_another = is_of_another
+        self._ticket = ticket
+        self._post = post
+        self._reader = reader
+        self._clock = clock
+        self._is_of_another = is_of_another
+        self._started = clock.now()
+        self._latest = math.inf if deadline is None else max(deadline, self._started)
+        self._deadline = min(self._started + ticket.discovery_timeout, self._latest)
+        self._long_ago = is_long_ago(post, clock)
+        self._strangers: dict[str, JobData] = {}
+        self._status: str | None = None
+        self._restart_failed = False
+        self._skip_doubtful_until = self._started + UNSURE
 
-    async def find(self, ticket: TriggerTicket, post: Post) -> Found:
-        """Return the Job that came of a POST.
+    async def find(self) -> Found:
+        """Return the Job that came of the POST.
 
         Raises:
             JobNotFoundAfterTrigger: when Hevo accepted, and none shows up.
             TriggerOutcomeUnknown: when none shows up and it is not known whether Hevo accepted, or
                 when the Jobs cannot be listed.
         """
-        search = self._search(ticket, post)
-        found = await search.run()
+        found = await self._search()
         if found is None:
-            raise await search.in_vain()
+            raise await self.not_found_error()
         return found
 
-    async def seek(self, ticket: TriggerTicket, post: Post) -> Found | None:
-        """Return the Job that came of a POST, if there was one; None when none shows up.
+    async def find_or_none(self) -> Found | None:
+        """Return the Job that came of the POST, if there was one; None when none shows up.
 
         Raises:
-            TriggerOutcomeUnknown: when the Jobs cannot be listed, or the Pipeline is still
-                restarting after half an hour.
+            TriggerOutcomeUnknown: when the Jobs cannot be listed, the Pipeline is still restarting
+                after half an hour, or the caller's time-out cut the search short.
         """
-        search = self._search(ticket, post)
-        found = await search.run()
-        if found is None and search.is_restarting:
-            raise await search.in_vain()
+        found = await self._search()
+        # Only a search to its end proves that nothing has come of the POST.
+        is_cut_short = self._deadline == self._latest
+        if found is None and (is_cut_short or self._status in RESTARTING_STATUSES):
+            raise await self.not_found_error()
         return found
 
-    async def glance(self, ticket: TriggerTicket, post: Post) -> Found | None:
-        """Look once, and return the Job that came of a POST, if there is one already.
+    async def check_once(self) -> Found | None:
+        """Poll once, and return the Job that came of the POST, if there is one already.
 
         Raises:
             TriggerOutcomeUnknown: when the Jobs cannot be listed.
         """
-        return await self._search(ticket, post).look_once()
+        return await self._poll(final=True)
 
-    def is_long_ago(self, post: Post) -> bool:
-        """Say whether a POST was sent so long ago that a new Job cannot be its."""
-        # By two clocks, perhaps; minutes do not matter.
-        return post.sent_at is not None and self.clock.wall() - post.sent_at > LATEST
+    # -- inside -----------------------------------------------------------------------------------
 
-    def _search(self, ticket: TriggerTicket, post: Post) -> _Search:
-        return _Search(ticket, post, self)
-
-
-class _Search:
-    def __init__(self, ticket: TriggerTicket, post: Post, discovery: Discovery) -> None:
-        self._ticket = ticket
-        self._post = post
-        self._preparing = discovery.preparing
-        self._clock = discovery.clock
-        self._is_of_another = discovery.is_of_another
-        self._started = self._clock.now()
-        self._deadline = self._started + ticket.discovery_timeout
-        self._long_ago = discovery.is_long_ago(post)
-        self._strangers: dict[str, JobData] = {}
-        self._status: str | None = None
-        self._has_failed = False
-        self._patient_until = self._started + UNSURE
-
-    async def run(self) -> Found | None:
-        """Look until the Job shows up; None when it has not by the end of the discovery time."""
+    async def _search(self) -> Found | None:
+        """Poll until the Job shows up; None when it has not by the end of the discovery time."""
         ticket = self._ticket
         log.info(
-            "looking for the Job of %s of Pipeline %s, for up to %g s",
+            "polling for the Job of %s of Pipeline %s, for up to %g s",
             ticket.action,
             ticket.pipeline_id,
             ticket.discovery_timeout,
         )
-        gap = FIRST_LOOK
+        gap = FIRST_POLL
         while True:
             await self._clock.sleep(max(0.0, min(gap, self._deadline - self._clock.now())))
-            late = self._clock.now() >= self._deadline
-            found = await self._look(late=late)
+            final = self._clock.now() >= self._deadline
+            found = await self._poll(final=final)
             if found is not None:
                 return found
             if ticket.restarts:
-                late = await self._mind_the_restart(late=late)
-            if late:
+                final = await self._extend_while_restarting(final=final)
+            if final:
                 return None
             gap = GAPS.gap(self._clock.now() - self._started)
 
-    async def look_once(self) -> Found | None:
-        """Look, and take what there is."""
-        return await self._look(late=True)
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether the Pipeline was restarting when it was last read."""
-        return self._status in RESTARTING_STATUSES
-
-    async def _look(self, *, late: bool) -> Found | None:
-        ticket, post = self._ticket, self._post
-        fetch = self._preparing.fetch(ticket.pipeline_id, self._deadline + LAST_LOOK)
+    async def _poll(self, *, final: bool) -> Found | None:
+        ticket = self._ticket
+        pages = self._reader.pages(ticket.pipeline_id, self._deadline + LAST_LOOK)
         try:
-            news = await ticket.watermark.news(fetch)
+            new_jobs = await ticket.watermark.new_jobs(pages)
         except HevoError as error:
-            if late or not isinstance(error, PASSING):
-                raise self._unlistable(error) from error
-            log.warning("could not look for the Job of a trigger, will repeat: %s", error)
+            if final or not isinstance(error, PASSING):
+                raise self._unlistable_error(error) from error
+            log.warning("a poll for the Job of a trigger failed, and will be repeated: %s", error)
             return None
-        patient = not late and self._clock.now() < self._patient_until
-        news = [job for job in news if not self._is_of_another(ticket, job)]
-        found = choose(ticket, post, news, patient=patient, long_ago=self._long_ago)
-        if found is not None and self._has_failed:
+        skip_doubtful = not final and self._clock.now() < self._skip_doubtful_until
+        new_jobs = [job for job in new_jobs if not self._is_of_another(ticket, job)]
+        found = select(
+            ticket, self._post, new_jobs, skip_doubtful=skip_doubtful, long_ago=self._long_ago
+        )
+        if found is None or found.job is None:
+            self._strangers.update((job.job_id, job) for job in new_jobs)
+            return None
+        if self._restart_failed:
             # Our own restart has failed, so this may be the Job of a later one.
             found = replace(found, certainty=Certainty.POSSIBLE)
-        if found is None or found.job is None:
-            self._strangers.update((job.job_id, job) for job in news)
-        else:
-            log.info(
-                "%s of Pipeline %s became %s Job %s (%s)",
-                ticket.action,
-                ticket.pipeline_id,
-                found.job.type,
-                found.job_id,
-                found.certainty,
-            )
+        _log_found(ticket, found)
         return found
 
-    async def _mind_the_restart(self, *, late: bool) -> bool:
-        """Wait for longer while a resync restarts the Pipeline, and not when that has failed.
+    async def _extend_while_restarting(self, *, final: bool) -> bool:
+        """Search for longer while a resync restarts the Pipeline, and not when that has failed.
 
         Its Job starts when the Pipeline has restarted, which takes as long as it takes. Returns
-        whether it is too late now.
+        whether the last poll was the final one all the same.
         """
         now = self._clock.now()
-        status = await self._preparing.status_of(
+        status = await self._reader.status_of(
             self._ticket.pipeline_id, max(now, self._deadline) + LAST_LOOK
         )
         if status in RESTARTING_STATUSES:
-            most = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
-            self._deadline = min(most, now + self._ticket.discovery_timeout)
-            self._patient_until = now + UNSURE
-            late = now >= most
-        elif status in FAILED_RESTART_STATUSES and not self._has_failed:
-            self._has_failed = True
+            longest = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
+            longest = min(longest, self._latest)
+            self._deadline = min(longest, now + self._ticket.discovery_timeout)
+            self._skip_doubtful_until = now + UNSURE
+            final = now >= longest
+        elif status in FAILED_RESTART_STATUSES and not self._restart_failed:
+            self._restart_failed = True
             self._deadline = min(self._deadline, now + LISTED)
         self._status = status or self._status
-        return late
+        return final
 
-    async def in_vain(self) -> TriggerError:
+    # -- errors -----------------------------------------------------------------------------------
+
+    async def not_found_error(self) -> TriggerError:
         """Make the error that says that nothing was found."""
         ticket, post = self._ticket, self._post
-        waited = self._clock.now() - self._started
+        missing = self._missing()
         if post.accepted and self._status is None:
             soon = self._clock.now() + LAST_LOOK
-            self._status = await self._preparing.status_of(ticket.pipeline_id, soon)
-        wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
-        missing = f"no {wanted} Job showed up within {waited:.0f} s"
-        for job in self._strangers.values():
-            missing += f"; but {job.type} Job {job.job_id} did"
-            if not ticket.fits(job):
-                missing += ": leave job_type out to take any"
-            else:
-                missing += (
-                    ", created earlier than the trigger by Hevo's clock; if the clocks differ "
-                    f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
-                )
+            self._status = await self._reader.status_of(ticket.pipeline_id, soon)
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"
-        again = "HevoClient.reconcile(error.ticket) looks again"
+        again = "HevoClient.reconcile(error.ticket) searches again"
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
         if not post.accepted:
             return TriggerOutcomeUnknown(
-                f"{what} may or may not have reached Hevo ({post.doubt}), and {missing}. {again}; "
-                "when it returns None, none has come of it",
+                f"{what} may or may not have reached Hevo ({post.ambiguity}), and {missing}. "
+                f"{again}; when it returns None, none has come of it",
                 ticket=ticket,
             )
         advice = f"Do not trigger again blindly: {again}"
@@ -233,11 +207,45 @@ class _Search:
             f"Hevo accepted {what}, but {missing}. {advice}", ticket=ticket
         )
 
-    def _unlistable(self, error: HevoError) -> TriggerOutcomeUnknown:
+    def _missing(self) -> str:
+        """Say what was searched for, and what showed up instead."""
+        ticket = self._ticket
+        waited = self._clock.now() - self._started
+        wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
+        missing = f"no {wanted} Job showed up within {waited:.0f} s"
+        for job in self._strangers.values():
+            missing += f"; but {job.type} Job {job.job_id} did"
+            if not ticket.matches(job):
+                missing += ": leave job_type out to take any"
+            else:
+                missing += (
+                    ", created earlier than the trigger by Hevo's clock; if the clocks differ "
+                    f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
+                )
+        return missing
+
+    def _unlistable_error(self, error: HevoError) -> TriggerOutcomeUnknown:
         ticket = self._ticket
         return TriggerOutcomeUnknown(
             f"{ticket.action} of Pipeline {ticket.pipeline_id} was, or may have been, sent, but "
-            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) looks "
+            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) searches "
             "again",
             ticket=ticket,
         )
+
+
+def is_long_ago(post: Post, clock: Clock) -> bool:
+    """Say whether a POST was sent so long ago that a new Job cannot be its."""
+    # By two clocks, perhaps; minutes do not matter.
+    return post.sent_at is not None and clock.wall() - post.sent_at > LATEST
+
+
+def _log_found(ticket: TriggerTicket, found: Found) -> None:
+    log.info(
+        "%s of Pipeline %s became %s Job %s (%s)",
+        ticket.action,
+        ticket.pipeline_id,
+        None if found.job is None else found.job.type,
+        found.job_id,
+        found.certainty,
+    )

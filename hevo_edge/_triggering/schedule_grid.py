@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from hevo_edge.enums import SyncType
 from hevo_edge.models import JobData, ScheduleData
 
-SLACK = 15.0
+SCHEDULE_SLACK = 15.0
 """Seconds by which a scheduled run may start off its time."""
 KEPT_STARTS = 50
 
 
-class Timetable(BaseModel):
+class ScheduleGrid(BaseModel):
     """The times at which a scheduled run may start.
 
     A schedule is a grid in time: in the docs' example it starts every two hours, and leaves a
@@ -37,7 +37,7 @@ class Timetable(BaseModel):
     starts: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, schedule: ScheduleData | None, jobs: Iterable[JobData]) -> Timetable:
+    def of(cls, schedule: ScheduleData | None, jobs: Iterable[JobData]) -> ScheduleGrid:
         """Make it of what the Pipeline says and its Jobs, newest first."""
         if schedule is None or schedule.sync_type == SyncType.ON_DEMAND:
             return cls(on_demand=schedule is not None)
@@ -52,7 +52,7 @@ class Timetable(BaseModel):
             return False
         if self.every is None or not self._shows_grid(self.every):
             return True
-        begin, end = begin - SLACK, end + SLACK
+        begin, end = begin - SCHEDULE_SLACK, end + SCHEDULE_SLACK
         return any((end - start / 1000) % self.every <= end - begin for start in self.starts)
 
     def _shows_grid(self, every: float) -> bool:
@@ -61,4 +61,4 @@ class Timetable(BaseModel):
         if len(phases) < 2:  # noqa: PLR2004
             return False
         around = [*phases, phases[0] + every]
-        return any(later - earlier <= SLACK for earlier, later in pairwise(around))
+        return any(later - earlier <= SCHEDULE_SLACK for earlier, later in pairwise(around))

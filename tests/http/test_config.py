@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
-from hevo_edge._http.config import DEFAULTS, ClientKeywords, Config
+from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config
 from hevo_edge.enums import Dialect
 
 
@@ -139,7 +139,7 @@ def test_the_rate_limit_is_a_rate_limit() -> None:
 
 
 def test_every_keyword_has_a_default_and_an_unknown_one_is_refused() -> None:
-    assert DEFAULTS.keys() == ClientKeywords.__annotations__.keys()
+    assert CLIENT_DEFAULTS.keys() == ClientKeywords.__annotations__.keys()
     made = config()
     assert (made.rate_limit, made.timeout, made.max_retries) == (RateLimit(100, 60.0), 30.0, 3)
     assert (made.proxy, made.ssl, made.session) == (None, True, None)

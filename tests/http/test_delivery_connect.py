@@ -51,7 +51,7 @@ async def test_a_deadline_keeps_half_of_what_is_left_for_the_connection(full_por
     async with client(full_port) as hevo:
         start = now()
         with pytest.raises(errors.RequestNotSent):
-            await hevo.transport.send(POST, Priority.TRIGGER, deadline=start + 1)
+            await hevo._core.transport.send(POST, Priority.TRIGGER, deadline=start + 1)
         assert now() - start == pytest.approx(1, abs=0.1)
 
 

@@ -173,7 +173,7 @@ async def test_a_kept_connection_that_dies_as_the_request_goes_out(how: str, whe
 
             dies = die if when == "before" else die_soon
             with pytest.raises(errors.RequestOutcomeUnknown) as caught:
-                await hevo.transport.send(POST, Priority.TRIGGER, before_sending=dies)
+                await hevo._core.transport.send(POST, Priority.TRIGGER, before_sending=dies)
             assert caught.value.attempts == 1
             with pytest.raises(BlockingIOError):
                 listener.accept()
@@ -228,7 +228,7 @@ async def test_what_is_raised_before_sending_is_passed_on(kind: type[Exception])
 
     async with Server(answers) as server, client(server.port) as hevo:
         with pytest.raises(kind, match="not now") as caught:
-            await hevo.transport.send(POST, Priority.TRIGGER, before_sending=refuse)
+            await hevo._core.transport.send(POST, Priority.TRIGGER, before_sending=refuse)
         assert type(caught.value) is kind
         assert server.connections == 0
 

@@ -35,7 +35,7 @@ async def test_no_secret_in_any_error_or_log(
 async def test_credentials_that_a_server_echoes_are_redacted(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    token = hevo.transport._config.headers["Authorization"]
+    token = hevo._core.transport._config.headers["Authorization"]
     echo = f"you sent {token} emulator-secret"
     for fault in ("status", "body"):
         if fault == "status":

@@ -84,7 +84,7 @@ async def test_a_client_that_is_garbage_collected_closes_its_session(
 ) -> None:
     hevo = client_of(emulator)
     await hevo.send(GET)
-    session = hevo.transport._sessions._opened.get().session
+    session = hevo._core.transport._sessions._opened.get().session
     assert session is not None
     del hevo
     gc.collect()
@@ -106,7 +106,7 @@ def test_several_loops_one_after_another_and_no_close_at_all() -> None:
                 hevo.append(client_of(emulator))
             # The emulator of each loop listens elsewhere; what counts is the session.
             with pytest.MonkeyPatch.context() as patch:
-                config = hevo[0].transport._config
+                config = hevo[0]._core.transport._config
                 patch.setattr(config, "base_url", emulator.base_url)
                 assert (await hevo[0].send(GET)).id == 123
 

@@ -1,0 +1,101 @@
+"""The part of a Job that needs no client: its ids, its last snapshot, how surely it is whose."""
+
+from __future__ import annotations
+
+from hevo_edge.enums import Certainty, JobStatus
+from hevo_edge.models import JobData
+
+
+class JobHandle:
+    """Ids and last snapshot of a Job; ``hevo_edge.job.Job`` adds the verbs.
+
+    Attributes:
+        id: The Job's id.
+        pipeline_id: Its Pipeline's id.
+        data: The last snapshot; None until something was read.
+        certainty: How surely the trigger that returned this Job has started it, a ``Certainty``;
+            None when it does not come of a trigger.
+    """
+
+    def __init__(
+        self,
+        pipeline_id: int,
+        job_id: str,
+        data: JobData | None = None,
+        *,
+        certainty: Certainty | None = None,
+    ) -> None:
+        self.id = job_id
+        self.pipeline_id = pipeline_id
+        self.data = data
+        self.certainty = certainty
+        self._read_at: float | None = None
+
+    @property
+    def status(self) -> JobStatus | str | None:
+        """The status in the last snapshot; a plain string when it is not a known one."""
+        return None if self.data is None else self.data.status
+
+    @property
+    def type(self) -> str | None:
+        """The type in the last snapshot; a plain string when it is not a known one."""
+        return None if self.data is None else self.data.type
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the last snapshot shows that the Job has ended."""
+        return self.data is not None and self.data.is_terminal
+
+    @property
+    def adopted(self) -> bool:
+        """True when the Job was running already, or when it cannot be known that the call which
+        returned it has started it; ``certainty`` tells more.
+        """
+        return self.certainty not in {None, Certainty.CERTAIN}
+
+    @property
+    def ref(self) -> str:
+        """A plain string that ``HevoClient.job(ref)`` accepts, in this or another process."""
+        return f"{self.pipeline_id}:{self.id}"
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}({self.ref!r}, type={_quote(self.type)}, status={_quote(self.status)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobHandle) and key_of(other) == key_of(self)
+
+    def __hash__(self) -> int:
+        return hash(key_of(self))
+
+
+def key_of(job: JobHandle) -> tuple[int, str]:
+    """Return Pipeline id and Job id."""
+    return (job.pipeline_id, job.id)
+
+
+def label_of(job: JobHandle) -> str:
+    """Return what logs and errors call a Job."""
+    return f"{job.type or 'the'} Job {job.id} of Pipeline {job.pipeline_id}"
+
+
+def last_snapshot(job: JobHandle) -> tuple[JobData, float] | None:
+    """Return the last snapshot and the loop time (seconds) at which it was read, if known."""
+    if job.data is None or job._read_at is None:
+        return None
+    return job.data, job._read_at
+
+
+def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
+    """Keep a snapshot read at a loop time (seconds), unless what is kept is newer.
+
+    Several tasks may read one Job at once, and their replies arrive in any order.
+    """
+    if job.data is not None and job.data is not data and data.is_older_than(job.data):
+        return
+    job.data = data
+    job._read_at = now
+
+
+def _quote(value: str | None) -> str:
+    return "None" if value is None else repr(str(value))

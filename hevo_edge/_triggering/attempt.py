@@ -1,0 +1,378 @@
+"""One attempt at a ticket: read what is there, POST once, and find the Job that it became.
+
+The API takes no idempotency key and returns no job id. So: read what is there, POST once, and poll
+for what is new. Only what surely was not sent, or was refused, is ever sent again; ``states`` has
+the transitions that keep to this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from hevo_edge import api
+from hevo_edge._awaiting.job_reader import LAST_LOOK
+from hevo_edge._common.clock import Clock
+from hevo_edge._common.timeouts import DeadlinePassed
+from hevo_edge._http.ratelimit import Priority
+from hevo_edge._http.transport import Transport
+from hevo_edge._triggering.attribution import Found, select
+from hevo_edge._triggering.discovery import LISTED, Discovery, is_long_ago
+from hevo_edge._triggering.if_running import IfRunningPolicy
+from hevo_edge._triggering.pipeline_reader import (
+    JobRunning,
+    PipelineReader,
+    PipelineRestarting,
+    RunningJobUnlisted,
+)
+from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
+from hevo_edge._triggering.states import TicketState
+from hevo_edge._triggering.ticket import UNKNOWN, Post, TriggerTicket
+from hevo_edge._triggering.time_limit import TimeLimit
+from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
+from hevo_edge.errors import (
+    ApiError,
+    HevoError,
+    JobInProgress,
+    RateLimited,
+    RequestOutcomeUnknown,
+    ServerError,
+    UnexpectedResponse,
+)
+from hevo_edge.schedules import Geometric, geometric
+
+log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+
+PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
+"""The pauses before a trigger that was refused for an unlisted Job is sent again."""
+FRESH = 15.0
+"""Seconds for which a prepared sync is fired without reading again. What changes meanwhile does no
+harm: Hevo refuses, or the Job is older than the POST. A resync is not refused, and cancels.
+"""
+LIMITED_PAUSE = 1.0
+"""Seconds, at least, before a POST that got 429 waits for the call budget again."""
+_BAD_REQUEST = 400
+
+_locks: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Lock]
+] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class TriggerParts:
+    """What every attempt needs.
+
+    Attributes:
+        transport: Sends.
+        reader: Reads the Pipeline and its Jobs.
+        policy: Does what ``if_running`` says.
+        clock: Time.
+        dialect: Which form a resync's body has.
+        scope: Tells apart the accounts whose Pipelines must not be triggered at once.
+        registry: What is known of the tickets.
+    """
+
+    transport: Transport
+    reader: PipelineReader
+    policy: IfRunningPolicy
+    clock: Clock
+    dialect: Dialect
+    scope: str
+    registry: TicketRegistry = field(default_factory=TicketRegistry)
+
+    def lock(self, pipeline_id: int) -> asyncio.Lock:
+        """Return the Pipeline's lock, one for all clients of this event loop; keep a reference."""
+        of_loop = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        return of_loop.setdefault((self.scope, pipeline_id), asyncio.Lock())
+
+
+class Attempt:
+    """One call of ``trigger``, ``fire`` or their kin.
+
+    Args:
+        parts: What every attempt needs.
+        record: The ticket's record.
+        deadline: Loop time (seconds) at which the caller's time-out ends, if it has one. What has
+            been posted by then is searched for once more.
+    """
+
+    def __init__(self, parts: TriggerParts, record: TicketRecord, deadline: float | None) -> None:
+        self._parts = parts
+        self._record = record
+        self._limit = TimeLimit(parts.clock, record, deadline)
+        self._lock = parts.lock(record.ticket.pipeline_id)
+        self._unlisted_since: float | None = None
+        self._limited_since: float | None = None
+
+    # -- what is called ---------------------------------------------------------------------------
+
+    async def until_found(self) -> Found:
+        """Post once and find the Job, after whatever is in the way."""
+        while True:
+            try:
+                return await self._round()
+            except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
+                obstacle = error
+            found = await self._clear(obstacle)
+            if found is not None:
+                return found
+
+    async def until_read(self) -> None:
+        """Do all of it but the POST, and store the ticket."""
+        record = self._record
+        while record.is_unposted and record.read_at is None:
+            try:
+                await self._read()
+            except PipelineRestarting:
+                await self._wait_for_restart()
+            except JobRunning as running:
+                await self._apply_if_running(running)
+        if record.state is TicketState.READ:
+            await record.store()
+
+    async def search_only(self) -> Found | None:
+        """Return the Job of a ticket that may have been posted; None when none has come of it."""
+        async with self._limit.locked(self._lock):
+            found = await self._search()
+            if found is None:
+                self._record.mark_unposted()
+            return found
+
+    # -- one round: read, post, find --------------------------------------------------------------
+
+    async def _round(self) -> Found:
+        """Read, post and search, while nobody else triggers the Pipeline."""
+        record = self._record
+        async with self._limit.locked(self._lock):
+            if record.state is TicketState.FOREIGN:
+                found = await self._search()
+                if found is not None:
+                    return found
+                record.mark_unposted()
+            if record.is_unposted:
+                found = await self._check_earlier()
+                if found is not None:
+                    return found
+                await self._read_if_stale()
+                await self._post()
+            return await self._find()
+
+    async def _search(self) -> Found | None:
+        record = self._record
+        if record.state in {TicketState.FOUND, TicketState.ACCEPTED}:
+            return await self._find()
+        ticket = record.ticket
+        posted = record.earlier or ticket
+        found = await self._discovery(posted, ticket.post or record.earlier_post).find_or_none()
+        return None if found is None else await record.found(found)
+
+    async def _check_earlier(self) -> Found | None:
+        """Return the late Job of an earlier POST, of which a search had found nothing."""
+        record = self._record
+        if record.earlier is None:
+            return None
+        found = await self._discovery(record.earlier, record.earlier_post).check_once()
+        return None if found is None else await record.found(found)
+
+    async def _find(self) -> Found:
+        """Return the Job of a ticket that was posted."""
+        record, ticket = self._record, self._record.ticket
+        if ticket.job_id is not None:
+            data = await self._parts.reader.job(ticket.pipeline_id, ticket.job_id)
+            return Found(ticket.job_id, ticket.certainty or Certainty.POSSIBLE, data)
+        found = await self._discovery(ticket, ticket.post or UNKNOWN).find()
+        self._parts.registry.own(ticket, found)
+        return await record.found(found)
+
+    async def _read_if_stale(self) -> None:
+        record = self._record
+        age = None if record.read_at is None else self._parts.clock.now() - record.read_at
+        # A negative one is by another loop's clock.
+        if age is None or record.ticket.restarts or not 0 <= age <= FRESH:
+            await self._read()
+
+    async def _read(self) -> None:
+        reading = self._parts.reader.read(self._record.ticket)
+        self._record.read(*await self._limit.bounded("reading its state and Jobs", reading))
+
+    def _discovery(self, ticket: TriggerTicket, post: Post) -> Discovery:
+        return Discovery(
+            ticket,
+            post,
+            reader=self._parts.reader,
+            clock=self._parts.clock,
+            is_of_another=self._parts.registry.is_of_another,
+            deadline=self._limit.deadline,
+        )
+
+    # -- the POST ---------------------------------------------------------------------------------
+
+    async def _post(self) -> None:
+        """Send it once, and record what is known of that.
+
+        Raises:
+            JobRunning, RunningJobUnlisted: when Hevo refused because of a running Job.
+            HevoError: when Hevo refused for another reason, or it was never sent.
+        """
+        record, clock = self._record, self._parts.clock
+        read, read_at, wall = record.ticket, record.read_at, clock.wall()
+        left_at: float | None = None
+
+        def leaves() -> None:
+            nonlocal left_at
+            self._limit.check()
+            left_at = clock.now()
+            record.leaves(read, left_at - (left_at if read_at is None else read_at))
+
+        try:
+            # Stored before anything leaves: nothing is posted that is not known to whoever resumes.
+            await record.sending(wall)
+            post = await self._send(self._endpoint(read), leaves)
+        except JobInProgress as error:
+            refusal = error
+            # With an earlier POST, the refusal is evidence of that: the stored ticket still serves.
+            await record.not_sent(read, store=record.earlier is None)
+        except (HevoError, DeadlinePassed) as error:
+            await record.not_sent(read)
+            if self._limit.is_over():
+                raise self._limit.error("waiting for the call budget") from error
+            raise
+        except BaseException:
+            record.interrupted(read, has_left=left_at is not None)
+            raise
+        else:
+            elapsed = clock.now() - (left_at or clock.now())
+            await record.settled(post.model_copy(update={"elapsed": elapsed, "sent_at": wall}))
+            return
+        await self._raise_running(refusal)
+
+    async def _raise_running(self, refusal: JobInProgress) -> None:
+        reading = self._parts.reader.running_job(self._record.ticket.pipeline_id)
+        running = await self._limit.bounded("reading which Job runs", reading)
+        raise RunningJobUnlisted(refusal) if running is None else JobRunning(running, refusal)
+
+    async def _send(self, request: api.Request[Any], before_sending: Callable[[], None]) -> Post:
+        try:
+            reply = await self._parts.transport.exchange(
+                request,
+                Priority.TRIGGER,
+                deadline=self._limit.deadline,
+                # An unknown outcome is worse than a late one.
+                reply_timeout=self._limit.left(at_least=LAST_LOOK),
+                before_sending=before_sending,
+            )
+        except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
+            return Post(ambiguity=str(error))
+        return Post(answered_at=reply.server_time)
+
+    def _endpoint(self, ticket: TriggerTicket) -> api.Request[Any]:
+        pipeline_id, drop, dialect = ticket.pipeline_id, ticket.drop_and_load, self._parts.dialect
+        if ticket.object_ids is not None:
+            return api.resync_objects(
+                pipeline_id, ticket.object_ids, drop_and_load=drop, dialect=dialect
+            )
+        if ticket.action is PipelineAction.RESYNC:
+            return api.resync_pipeline(pipeline_id, drop_and_load=drop, dialect=dialect)
+        return api.sync_now(pipeline_id)
+
+    # -- what is in the way -----------------------------------------------------------------------
+
+    async def _clear(
+        self, obstacle: PipelineRestarting | JobRunning | RunningJobUnlisted | ApiError
+    ) -> Found | None:
+        """Wait until an obstacle is gone, or return the Job that it turns out to be."""
+        if isinstance(obstacle, JobRunning):
+            self._unlisted_since = None
+            return await self._apply_if_running(obstacle)
+        if isinstance(obstacle, RunningJobUnlisted):
+            return await self._wait_until_listed(obstacle.refusal)
+        if isinstance(obstacle, PipelineRestarting):
+            await self._wait_for_restart()
+        elif isinstance(obstacle, RateLimited) and obstacle.method == "POST":
+            await self._wait_after_429(obstacle)
+            return None
+        elif not await self._was_restarting(obstacle):
+            raise obstacle
+        self._record.reopen()
+        return None
+
+    async def _wait_for_restart(self) -> None:
+        if not await self._outwait_restart():
+            # It says now this and now that.
+            await self._limit.sleep(PAUSES.shortest, "waiting for its restart")
+
+    async def _was_restarting(self, refusal: ApiError) -> bool:
+        """Say whether a restart explains that Hevo refused the POST; if so, outwait it."""
+        is_of_post = refusal.status == _BAD_REQUEST and refusal.method == "POST"
+        return is_of_post and await self._outwait_restart()
+
+    async def _outwait_restart(self) -> bool:
+        """Wait until the Pipeline has restarted; return whether it was restarting at all."""
+        ticket, what = self._record.ticket, "waiting for its restart"
+        waited = await self._limit.bounded(what, self._parts.reader.until_ready(ticket.pipeline_id))
+        if waited and ticket.restarts:
+            # The Job of somebody else's resync must be seen, or ours would cancel it.
+            await self._limit.sleep(LISTED, what)
+        return waited
+
+    async def _wait_after_429(self, refusal: RateLimited) -> None:
+        """Wait for as long as Hevo asks, if there is time for that; the limiter waits as well.
+
+        Raises:
+            RateLimited: when it would be too late then.
+        """
+        now, ticket = self._parts.clock.now(), self._record.ticket
+        self._limited_since = self._limited_since or now
+        latest = self._limit.deadline or self._limited_since + ticket.discovery_timeout
+        pause = max(LIMITED_PAUSE, refusal.retry_after or 0.0)
+        if now + pause >= latest:
+            raise refusal
+        log.info(
+            "%s of Pipeline %s got 429, nothing was started; it is sent again in %.0f s",
+            ticket.action,
+            ticket.pipeline_id,
+            pause,
+        )
+        await self._limit.sleep(pause, "waiting after a 429")
+
+    async def _apply_if_running(self, busy: JobRunning) -> Found | None:
+        """Return the running Job if it is the one to return, else do what ``if_running`` says."""
+        record, earlier = self._record, self._record.earlier
+        if earlier is not None and earlier.watermark.is_new(busy.running):
+            post = record.earlier_post
+            long_ago = is_long_ago(post, self._parts.clock)
+            found = select(earlier, post, [busy.running], skip_doubtful=False, long_ago=long_ago)
+            if found is not None:
+                return await record.found(found)
+        applying = self._parts.policy.apply_if_running(record.ticket, busy.running, busy.refusal)
+        joined = await self._limit.bounded(
+            f"waiting for Job {busy.running.job_id} to end", applying
+        )
+        record.read_at = None  # what was read is from before that Job
+        if joined is None:
+            return None
+        return await record.found(Found(joined.job_id, Certainty.JOINED, joined))
+
+    async def _wait_until_listed(self, refusal: JobInProgress) -> Found | None:
+        """Give a running Job that the list does not show some time to show up.
+
+        Raises:
+            TriggerOutcomeUnknown: when an earlier POST of the ticket may have started it.
+            JobInProgress: when waiting until it shows is of no use.
+        """
+        record, ticket, clock = self._record, self._record.ticket, self._parts.clock
+        self._unlisted_since = self._unlisted_since or clock.now()
+        if record.earlier is not None:
+            async with self._limit.locked(self._lock):
+                await record.mark_ambiguous(f"Hevo says that a Job is running: {refusal}")
+                return await self._find()
+        age = clock.now() - self._unlisted_since
+        if age >= ticket.discovery_timeout or ticket.if_running is IfRunning.FAIL:
+            raise self._parts.policy.in_progress(ticket, None, refusal=refusal) from refusal
+        pause = min(PAUSES.gap(age), ticket.discovery_timeout - age)
+        await self._limit.sleep(pause, "waiting for the running Job to be listed")
+        return None

@@ -1,0 +1,94 @@
+"""The caller's time-out of a trigger, over all of its phases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+from hevo_edge._common.clock import Clock
+from hevo_edge._common.timeouts import DeadlinePassed, locked, within
+from hevo_edge._triggering.registry import TicketRecord
+from hevo_edge.errors import HevoError, TriggerOutcomeUnknown, TriggerTimeout
+
+T = TypeVar("T")
+
+
+class TimeLimit:
+    """Bounds what comes before the POST, and makes the error when it took too long.
+
+    Args:
+        clock: Time.
+        record: The ticket's record.
+        deadline: Loop time (seconds) at which the time-out ends; None for no limit.
+    """
+
+    def __init__(self, clock: Clock, record: TicketRecord, deadline: float | None) -> None:
+        self.deadline: float | None = deadline
+        self._clock = clock
+        self._record = record
+        self._started = clock.now()
+
+    async def bounded(self, doing: str, work: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine returns.
+
+        Args:
+            doing: What it does, for the error.
+            work: What may be cancelled at any moment.
+
+        Raises:
+            TriggerTimeout: when the deadline came first; nothing was sent.
+            TriggerOutcomeUnknown: likewise, where an earlier POST may have arrived.
+        """
+        try:
+            return await within(self.deadline, work)
+        except DeadlinePassed:
+            raise self.error(doing) from None
+
+    async def sleep(self, seconds: float, doing: str) -> None:
+        """Sleep for so many seconds; raises as ``bounded``."""
+        await self.bounded(doing, self._clock.sleep(seconds))
+
+    @asynccontextmanager
+    async def locked(self, lock: asyncio.Lock) -> AsyncGenerator[None, None]:
+        """Hold a Pipeline's lock; raises as ``bounded``."""
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(locked(lock, self.deadline))
+            except DeadlinePassed:
+                raise self.error("waiting for another trigger of it") from None
+            yield
+
+    def is_over(self) -> bool:
+        """Say whether the deadline has passed."""
+        return self.deadline is not None and self._clock.now() >= self.deadline
+
+    def left(self, *, at_least: float) -> float | None:
+        """Return the seconds that are left, but not less than some; None for no limit."""
+        if self.deadline is None:
+            return None
+        return max(self.deadline - self._clock.now(), at_least)
+
+    def check(self) -> None:
+        """Raise DeadlinePassed when the deadline has passed."""
+        if self.is_over():
+            raise DeadlinePassed
+
+    def error(self, doing: str) -> HevoError:
+        """Make the error that says how far the trigger came."""
+        record, ticket = self._record, self._record.ticket
+        seconds = (self.deadline or self._started) - self._started
+        what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
+        when = f"within {seconds:g} s (it was {doing})"
+        if record.may_have_been_posted:
+            return TriggerOutcomeUnknown(
+                f"an earlier POST of {what} may have reached Hevo, and its Job was not found "
+                f"{when}. HevoClient.reconcile(error.ticket) searches again",
+                ticket=record.earlier or ticket,
+            )
+        return TriggerTimeout(
+            f"{what} was not started {when}. Nothing was sent: trigger it again, with a longer "
+            "timeout perhaps",
+            pipeline_id=ticket.pipeline_id,
+        )
