@@ -50,6 +50,7 @@ class Core:
         self.triggers: Triggers = Triggers(
             TriggerParts(
                 transport=self.transport,
+                limiter=limiter,
                 reader=PipelineReader(self.transport, self.clock),
                 policy=policy,
                 clock=self.clock,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 from hevo_edge import api
 from hevo_edge._awaiting.wait_group import Waits
 from hevo_edge._common import validation
-from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._core import Core
-from hevo_edge._http.config import MAX_RETRIES, TIMEOUT, Config
-from hevo_edge._http.ratelimit import Priority, RateLimit
+from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config
+from hevo_edge._http.ratelimit import Priority
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
-from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, Page, PipelineData
@@ -26,9 +24,6 @@ from hevo_edge.options import WAIT_DEFAULTS, WaitOptions
 from hevo_edge.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    import aiohttp
     from typing_extensions import Unpack
 
 T = TypeVar("T")
@@ -38,15 +33,12 @@ def _as_job(core: Core, pipeline_id: int, data: JobData) -> Job:
     return Job(core, pipeline_id, data.job_id, data)
 
 
-_DEFAULT_LIMIT = RateLimit(100, 60.0)
-
-
 class HevoClient:
     """A client of one Hevo account.
 
     Use it as an async context manager, or call ``close`` when done. It opens one HTTP session, on
     first use, and may be used in several event loops one after another. Make one client and share
-    it: all that goes through it shares the connections, the looks and the call budget.
+    it: all that goes through it shares the connections, the polls and the call budget.
 
     Args:
         api_key: The API key (Hevo's "API username"). With the secret from
@@ -72,43 +64,14 @@ class HevoClient:
 
     base_url: str = ""
 
+    @with_options(ClientKeywords, CLIENT_DEFAULTS)
     def __init__(
         self,
         api_key: str | None = None,
         api_secret: str | None = None,
-        *,
-        region: str | None = None,
-        base_url: str | None = None,
-        rate_limit: RateLimit | None = _DEFAULT_LIMIT,
-        timeout: float = TIMEOUT,
-        max_retries: int = MAX_RETRIES,
-        headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        ssl: SSLContext | bool = True,
-        session: aiohttp.ClientSession | None = None,
-        dialect: Dialect | str = Dialect.RESYNC_MODE,
-        insecure: bool = False,
-        clock: Clock | None = None,
+        **options: Unpack[ClientKeywords],
     ) -> None:
-        config = Config(
-            api_key,
-            api_secret,
-            region=region,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            headers=headers,
-            proxy=proxy,
-            ssl=ssl,
-            dialect=dialect,
-            insecure=insecure,
-        )
-        if rate_limit is not None and not isinstance(rate_limit, RateLimit):
-            raise ConfigurationError(
-                f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
-                f"not {rate_limit!r}"
-            )
-        config.rate_limit, config.session, config.clock = rate_limit, session, clock or Clock()
+        config = Config(api_key, api_secret, **options)
         self.base_url = config.base_url
         self._core = Core(config, _as_job)
 

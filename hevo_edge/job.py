@@ -86,7 +86,7 @@ class Job(JobHandle):
             NotFound: when there is no such Job.
             RequestError: when it could not be read.
         """
-        data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.LOOK)
+        data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.POLL)
         self._saw(data)
         self._core.watcher.tell(key_of(self), data)
         return self

@@ -155,7 +155,7 @@ class FakeEyes:
         self.looks: dict[JobKey, list[float]] = {}
 
     async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
-        slot = await self.limiter.acquire(Priority.LOOK)
+        slot = await self.limiter.acquire(Priority.POLL)
         assert slot is not None
         sending()
         self.looks.setdefault(key, []).append(now())
@@ -168,7 +168,7 @@ class FakeEyes:
         raise NotImplementedError
 
     def room(self, *, last: bool) -> int:
-        return self.limiter.room(Priority.LOOK)
+        return self.limiter.free_slots(Priority.POLL)
 
     def patience(self, looks: int) -> float:
         return 60.0

@@ -55,7 +55,7 @@ class Eyes:
 
     def room(self, *, last: bool) -> int:
         """Return how many looks could be sent at once now."""
-        return self._limiter.room(priority_of(last=last))
+        return self._limiter.free_slots(priority_of(last=last))
 
     def patience(self, looks: int) -> float:
         """Return the seconds in which so many last looks can be made, and answered."""
@@ -68,11 +68,11 @@ class Eyes:
         return await self._transport.send(
             request,
             priority_of(last=last),
-            patience=LAST_LOOK if last else None,
+            reply_timeout=LAST_LOOK if last else None,
             before_sending=sending,
         )
 
 
 def priority_of(*, last: bool) -> Priority:
     """Return a look's place in the limiter: one at a deadline goes before those on schedule."""
-    return Priority.DISCOVERY if last else Priority.LOOK
+    return Priority.DISCOVERY if last else Priority.POLL

@@ -112,7 +112,7 @@ class Starts:
                 return await self._transport.send(
                     api.list_jobs(pipeline_id, cursor=cursor),
                     priority_of(last=last),
-                    patience=LAST_LOOK if last else None,
+                    reply_timeout=LAST_LOOK if last else None,
                     before_sending=sending,
                 )
 

@@ -48,11 +48,11 @@ async def cancel_job(
         RequestError: when the request failed and the Job is still running.
     """
     try:
-        await transport.send(api.cancel_job(*key), Priority.CANCEL, patience=reply_timeout)
+        await transport.send(api.cancel_job(*key), Priority.CANCEL, reply_timeout=reply_timeout)
     except (ApiError, RequestOutcomeUnknown, UnexpectedResponse) as error:
         if isinstance(error, _CLEAR):
             raise
-        job = await transport.send(api.get_job(*key), Priority.CANCEL, patience=reply_timeout)
+        job = await transport.send(api.get_job(*key), Priority.CANCEL, reply_timeout=reply_timeout)
         if not job.is_terminal and job.status != JobStatus.CANCELLING:
             raise
         return job

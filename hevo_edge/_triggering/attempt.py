@@ -18,6 +18,7 @@ from hevo_edge import api
 from hevo_edge._awaiting.job_reader import LAST_LOOK
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed
+from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._triggering.attribution import Found, select
@@ -53,7 +54,7 @@ FRESH = 15.0
 """Seconds for which a prepared sync is fired without reading again. What changes meanwhile does no
 harm: Hevo refuses, or the Job is older than the POST. A resync is not refused, and cancels.
 """
-LIMITED_PAUSE = 1.0
+MIN_PAUSE = 1.0
 """Seconds, at least, before a POST that got 429 waits for the call budget again."""
 _BAD_REQUEST = 400
 
@@ -68,6 +69,7 @@ class TriggerParts:
 
     Attributes:
         transport: Sends.
+        limiter: Says for how long a 429 pauses the client.
         reader: Reads the Pipeline and its Jobs.
         policy: Does what ``if_running`` says.
         clock: Time.
@@ -77,6 +79,7 @@ class TriggerParts:
     """
 
     transport: Transport
+    limiter: RateLimiter
     reader: PipelineReader
     policy: IfRunningPolicy
     clock: Clock
@@ -262,7 +265,7 @@ class Attempt:
                 Priority.TRIGGER,
                 deadline=self._limit.deadline,
                 # An unknown outcome is worse than a late one.
-                patience=self._limit.left(at_least=LAST_LOOK),
+                reply_timeout=self._limit.left(at_least=LAST_LOOK),
                 before_sending=before_sending,
             )
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
@@ -320,7 +323,7 @@ class Attempt:
         return waited
 
     async def _wait_after_429(self, refusal: RateLimited) -> None:
-        """Wait for as long as Hevo asks, if there is time for that; the limiter waits as well.
+        """Wait for as long as the limiter pauses the client, if there is time for that.
 
         Raises:
             RateLimited: when it would be too late then.
@@ -328,7 +331,7 @@ class Attempt:
         now, ticket = self._parts.clock.now(), self._record.ticket
         self._limited_since = self._limited_since or now
         latest = self._limit.deadline or self._limited_since + ticket.discovery_timeout
-        pause = max(LIMITED_PAUSE, refusal.retry_after or 0.0)
+        pause = max(MIN_PAUSE, self._parts.limiter.pause_left())
         if now + pause >= latest:
             raise refusal
         log.info(

@@ -75,7 +75,7 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "LISTED", 0.3)
     monkeypatch.setattr(attempt, "LISTED", 0.3)
     monkeypatch.setattr(attempt, "PAUSES", pauses)
-    monkeypatch.setattr(attempt, "LIMITED_PAUSE", 0.05)
+    monkeypatch.setattr(attempt, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(if_running, "UNTIL_ENDED", soon)
     monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
     monkeypatch.setattr(pipeline_reader, "UNTIL_READY", 0.05)
