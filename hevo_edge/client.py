@@ -26,6 +26,8 @@ from hevo_edge.pipeline import Pipeline
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = ["ClientKeywords", "HevoClient"]
+
 T = TypeVar("T")
 
 

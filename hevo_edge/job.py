@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from hevo_edge._core import Core
 
+__all__ = ["Job", "OnUpdate", "WaitKeywords"]
+
 UNTIL_CANCELLED: Fixed = fixed(3.0)
 """How often to poll a Job that is being cancelled."""
 OnUpdate = Callable[["Job"], Awaitable[None] | None]
@@ -174,6 +176,11 @@ class Job(JobHandle):
 
     # -- inside -----------------------------------------------------------------------------------
 
+    @classmethod
+    def _found(cls, core: Core, pipeline_id: int, found: Found) -> Job:
+        """Make the Job that a trigger has found."""
+        return cls(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
+
     @property
     def _core(self) -> Core:
         if self._core_or_none is None:
@@ -199,11 +206,6 @@ class Job(JobHandle):
     def __reduce__(self) -> tuple[Any, ...]:
         # Crosses process borders without the client, which holds credentials.
         return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
-
-
-def found_job(core: Core, pipeline_id: int, found: Found) -> Job:
-    """Return the Job that a trigger has found."""
-    return Job(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
 
 
 def _unpickle(

@@ -25,7 +25,7 @@ from hevo_edge.enums import (
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
-from hevo_edge.job import Job, WaitKeywords, found_job
+from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from hevo_edge._core import Core
+
+__all__ = ["Pipeline", "TriggerKeywords"]
 
 
 class TriggerKeywords(TypedDict, total=False):
@@ -395,7 +397,7 @@ class Pipeline:
         deadline = self._core.deadline(options.timeout)
         ticket = self._ticket(options, object_ids)
         found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
-        return found_job(self._core, self.id, found)
+        return Job._found(self._core, self.id, found)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"
