@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api
-from hevo_edge._awaiting.job_reader import Eyes
-from hevo_edge._awaiting.next_job import Starts
-from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.job_reader import HttpJobReader
+from hevo_edge._awaiting.next_job import NextJobs
+from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
@@ -111,8 +111,8 @@ class HevoClient:
         self.clock: Clock = clock or Clock()
         limiter = RateLimiter(rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, session)
-        self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
-        self.starts: Starts = Starts(self.transport, self.watcher)
+        self.watcher: Watcher = Watcher(HttpJobReader(self.transport, limiter), self.clock)
+        self.starts: NextJobs = NextJobs(self.watcher)
         preparing = Preparing(
             self.transport,
             self.watcher,
@@ -367,7 +367,7 @@ class HevoClient:
     ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
         """Yield each Job's place and outcome as it ends; what is to be raised, raise."""
         deadline = None if options.timeout is None else self.clock.now() + options.timeout
-        async with Waits(self.watcher, jobs, options, deadline) as waits:
+        async with WaitGroup(self.watcher, jobs, options, deadline) as waits:
             while (ended := await waits.next()) is not None:
                 place, result = ended
                 if isinstance(result, HevoError) and on_failure == "return":

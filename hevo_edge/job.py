@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge import api
-from hevo_edge._awaiting.snapshots import Reader, until_over
-from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
+from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._common.pagination import rows
 from hevo_edge._http.ratelimit import Priority
@@ -95,7 +95,7 @@ class Job:
         """
         data = await self._client.send(api.get_job(*self.key), priority=Priority.LOOK)
         self.saw(data)
-        self._client.watcher.tell(self.key, data)
+        self._client.watcher.publish(self.key, data)
         return self
 
     async def await_completion(
@@ -158,7 +158,7 @@ class Job:
         """
         if deadline is None and options.timeout is not None:
             deadline = self._client.clock.now() + options.timeout
-        async with Waits(self._client.watcher, [self], options, deadline) as waits:
+        async with WaitGroup(self._client.watcher, [self], options, deadline) as waits:
             ended = await waits.next()
         assert ended is not None  # noqa: S101 -- there is one Job, so there is one end
         if isinstance(ended[1], BaseException):
@@ -179,9 +179,9 @@ class Job:
             NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
         """
         schedule = as_schedule(poll_interval)
-        async with Reader(self._client.watcher, self.key, schedule) as reader:
+        async with SnapshotStream(self._client.watcher, self.key, schedule) as snapshots:
             while True:
-                snapshot = await reader.next()
+                snapshot = await snapshots.next()
                 self.saw(snapshot)
                 yield snapshot
                 if snapshot.is_terminal:
@@ -201,7 +201,7 @@ class Job:
         """
         await self._cancel()
         if wait and not self.is_terminal:
-            self.saw(await until_over(self._client.watcher, self.key, UNTIL_CANCELLED))
+            self.saw(await until_ended(self._client.watcher, self.key, UNTIL_CANCELLED))
         return self
 
     async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:

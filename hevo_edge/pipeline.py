@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hevo_edge import api
-from hevo_edge._awaiting.next_job import Wanted
+from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import rows
 from hevo_edge._jobs.listing import jobs_newest_first, read_newest, running_job, tells_what_runs
@@ -271,8 +271,8 @@ class Pipeline:
         deadline = None if options.timeout is None else clock.now() + options.timeout
         data = await self._hevo.starts.next_job(
             self.id,
-            Wanted(
-                fits=lambda job: wanted is None or same_job_type(wanted, job.type),
+            JobFilter(
+                matches=lambda job: wanted is None or same_job_type(wanted, job.type),
                 is_good=lambda job: job.status in options.accept,
                 ended_since=validation.moment(ended_since, "ended_since"),
                 started_since=validation.moment(started_since, "started_since"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, JobStatus, RateLimit, errors, schedules
-from hevo_edge._awaiting.progress import duration
+from hevo_edge._awaiting.progress import format_duration
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
 
 from .conftest import client_of
@@ -556,7 +556,7 @@ async def test_progress_goes_to_stderr(
         f"{name}: IN_PROGRESS after 1m00s, 360 events loaded, 40 failed",
         f"{name}: FAILED after 1m15s, 450 events loaded, 50 failed",
     ]
-    assert duration(3600) == "1h00m"
+    assert format_duration(3600) == "1h00m"
 
 
 async def test_watch_yields_a_snapshot_a_change_to_everybody(

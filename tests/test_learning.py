@@ -122,10 +122,10 @@ def test_where_some_fail_at_once_there_are_two_early_looks() -> None:
     assert schedule.gap(0) == schedule.gap(7.5) == 7.5
     assert schedule.density(3) == 2 / 15
     assert schedule.gap(15) > 150
-    assert schedule.unseen(0, 7.5) > schedule.price
+    assert schedule.expected_delay(0, 7.5) > schedule.price
     never = from_history(typical_history())
     assert isinstance(never, learned.Learned)
-    assert never.unseen(0, 15) == pytest.approx(learned.DOUBT * 7.5, rel=0.01)
+    assert never.expected_delay(0, 15) == pytest.approx(learned.DOUBT * 7.5, rel=0.01)
 
 
 def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
@@ -168,25 +168,25 @@ def test_unseen_is_the_integral_of_having_ended(
     points = 1000
     numeric = sum(ended(since + (k + 0.5) * width / points) for k in range(points)) / points
     tolerance = 2e-3 * width + 1e-12 * schedule.typical  # of the sum, and rounding
-    assert schedule.unseen(since, since + width) == pytest.approx(numeric * width, abs=tolerance)
+    assert schedule.expected_delay(since, since + width) == pytest.approx(numeric * width, abs=tolerance)
 
 
 @given(learnt(), st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_unseen_grows_from_nothing_and_never_faster_than_time(
     schedule: learned.Learned, since: float, one: float, other: float
 ) -> None:
-    assert schedule.unseen(since, since) == 0
+    assert schedule.expected_delay(since, since) == 0
     sooner, later = since + min(one, other), since + max(one, other)
-    assert 0 <= schedule.unseen(since, sooner) <= sooner - since
+    assert 0 <= schedule.expected_delay(since, sooner) <= sooner - since
     rounding = 1e-9 * later
-    grown = schedule.unseen(since, later) - schedule.unseen(since, sooner)
+    grown = schedule.expected_delay(since, later) - schedule.expected_delay(since, sooner)
     assert -rounding <= grown <= later - sooner + rounding
 
 
 @given(learnt(), st.floats(0.1, 2))
 def test_a_gap_ends_when_the_price_is_reached(schedule: learned.Learned, share: float) -> None:
     age = max(share * schedule.typical, schedule.interval)
-    gap, unseen = schedule.gap(age), schedule.unseen
+    gap, unseen = schedule.gap(age), schedule.expected_delay
     outlived = schedule.typical * math.exp(learned.OUTLIVED * schedule.spread)
     if age >= outlived:
         assert gap == schedule.interval

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, errors, schedules
-from hevo_edge._awaiting.progress import Tally
-from hevo_edge._awaiting.snapshots import Reader
+from hevo_edge._awaiting.progress import ProgressCounter
+from hevo_edge._awaiting.snapshots import SnapshotStream
 from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge.emulator import DIALECTS, EmulatedJob, HevoEmulator
-from hevo_edge.models import JobData
+from hevo_edge.models import JobData, Page
 
 from .conftest import START, client_of
 
@@ -154,23 +154,28 @@ class FakeEyes:
         self.limiter = RateLimiter(RateLimit(calls, 60.0), Clock())
         self.looks: dict[JobKey, list[float]] = {}
 
-    async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
+    async def read_job(self, key: JobKey, *, final: bool, on_slot: Callable[[], None]) -> JobData:
         slot = await self.limiter.acquire(Priority.LOOK)
         assert slot is not None
-        sending()
+        on_slot()
         self.looks.setdefault(key, []).append(now())
         self.limiter.release(slot, sent=True)
         return JobData(job_id=key[1], status="IN_PROGRESS", duration=len(self.looks[key]))
 
-    async def jobs(
-        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
-    ) -> list[JobData]:
+    async def read_page(
+        self,
+        pipeline_id: int,
+        cursor: str | None = None,
+        *,
+        final: bool,
+        on_slot: Callable[[], None],
+    ) -> Page[JobData]:
         raise NotImplementedError
 
-    def room(self, *, last: bool) -> int:
+    def free_slots(self, *, final: bool) -> int:
         return self.limiter.room(Priority.LOOK)
 
-    def patience(self, looks: int) -> float:
+    def final_poll_timeout(self, polls: int) -> float:
         return 60.0
 
 
@@ -180,7 +185,7 @@ async def test_nobody_starves_beside_the_eager_ones() -> None:
     watcher = Watcher(eyes, Clock(seed=1))
     intervals = [0.01] * 40 + [1.0] * 40 + [15.0] * 60 + [300.0] * 20
     readers = [
-        Reader(watcher, (number, "job"), schedules.fixed(interval))
+        SnapshotStream(watcher, (number, "job"), schedules.fixed(interval))
         for number, interval in enumerate(intervals, 1)
     ]
     for reader in readers:
@@ -210,7 +215,7 @@ async def test_within_the_budget_each_keeps_its_own_interval() -> None:
     watcher = Watcher(eyes, Clock(seed=1))
     intervals = [20.0] * 10 + [60.0] * 20 + [300.0] * 15
     readers = [
-        Reader(watcher, (number, "job"), schedules.fixed(interval))
+        SnapshotStream(watcher, (number, "job"), schedules.fixed(interval))
         for number, interval in enumerate(intervals, 1)
     ]
     for reader in readers:
@@ -672,14 +677,14 @@ async def test_progress_counts_when_jobs_are_many(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "waiting for 12 Jobs"
     assert lines[1] == "1 of 12 waits are over, 11 to go, after 30s"
-    assert lines[-1].startswith("12 of 12 waits are over, 1 of them not well, 0 to go, after 4m0")
+    assert lines[-1].startswith("12 of 12 waits are over, 1 of them with an error, 0 to go, after 4m0")
     assert len(lines) <= 13
 
 
 def test_a_tally_says_something_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(1000, 0.0)
+    tally = ProgressCounter(1000, 0.0)
     for number in range(1000):
         tally.count(failed=number % 100 == 0, now=number / 10)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11
-    assert lines[-1] == "1,000 of 1,000 waits are over, 10 of them not well, 0 to go, after 1m40s"
+    assert lines[-1] == "1,000 of 1,000 waits are over, 10 of them with an error, 0 to go, after 1m40s"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient, Job, RateLimit, api, errors
-from hevo_edge._awaiting.watched_job import Watched
+from hevo_edge._awaiting.watched_job import WatchedJob
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge.emulator import EmulatedJob, HevoEmulator
 
@@ -82,7 +82,7 @@ async def test_a_last_look_that_could_not_be_made_is_said(emulator: HevoEmulator
         start = now()
         with pytest.raises(errors.JobTimeout) as caught:
             await job.await_completion(timeout=60)
-        assert "the last look could not be made" in str(caught.value.__cause__)
+        assert "the final poll could not be made" in str(caught.value.__cause__)
         assert now() - start < 60 + 180
         for task in urgent:
             task.cancel()
@@ -264,7 +264,7 @@ async def test_a_schedule_with_an_attribute_of_its_own(emulator: HevoEmulator) -
         def gap(self, age: float) -> float:
             return 15.0
 
-        def unseen(self) -> None:
+        def expected_delay(self) -> None:
             raise ValueError
 
     async with client_of(emulator, rate_limit=RateLimit(20, 60.0)) as hevo:
@@ -282,14 +282,14 @@ async def test_nothing_is_kept_of_waits_that_are_over(
 ) -> None:
     alive: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    class Noted(Watched):
+    class Noted(WatchedJob):
         __slots__ = ("__weakref__",)
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             alive.add(self)
 
-    monkeypatch.setattr("hevo_edge._awaiting.watcher.Watched", Noted)
+    monkeypatch.setattr("hevo_edge._awaiting.watcher.WatchedJob", Noted)
     emulator.rate_limit = None
     async with client_of(emulator, rate_limit=None) as free:
         emulated, _ = started(emulator, hevo, duration=1)

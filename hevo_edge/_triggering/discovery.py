@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from hevo_edge._awaiting.job_reader import LAST_LOOK
-from hevo_edge._awaiting.poll import PASSING
+from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
 from hevo_edge._triggering.attribution import LATEST, Found, choose
 from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, Preparing
@@ -147,11 +147,11 @@ class _Search:
 
     async def _look(self, *, late: bool) -> Found | None:
         ticket, post = self._ticket, self._post
-        fetch = self._preparing.fetch(ticket.pipeline_id, self._deadline + LAST_LOOK)
+        fetch = self._preparing.fetch(ticket.pipeline_id, self._deadline + FINAL_POLL_TIMEOUT)
         try:
             news = await ticket.watermark.news(fetch)
         except HevoError as error:
-            if late or not isinstance(error, PASSING):
+            if late or not isinstance(error, TRANSIENT_ERRORS):
                 raise self._unlistable(error) from error
             log.warning("could not look for the Job of a trigger, will repeat: %s", error)
             return None
@@ -182,7 +182,7 @@ class _Search:
         """
         now = self._clock.now()
         status = await self._preparing.status_of(
-            self._ticket.pipeline_id, max(now, self._deadline) + LAST_LOOK
+            self._ticket.pipeline_id, max(now, self._deadline) + FINAL_POLL_TIMEOUT
         )
         if status in RESTARTING_STATUSES:
             most = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
@@ -200,7 +200,7 @@ class _Search:
         ticket, post = self._ticket, self._post
         waited = self._clock.now() - self._started
         if post.accepted and self._status is None:
-            soon = self._clock.now() + LAST_LOOK
+            soon = self._clock.now() + FINAL_POLL_TIMEOUT
             self._status = await self._preparing.status_of(ticket.pipeline_id, soon)
         wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
         missing = f"no {wanted} Job showed up within {waited:.0f} s"

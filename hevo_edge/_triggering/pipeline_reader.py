@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hevo_edge import api
-from hevo_edge._awaiting.poll import PASSING
-from hevo_edge._awaiting.snapshots import until_over
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
+from hevo_edge._awaiting.snapshots import until_ended
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import Fetch
@@ -142,10 +142,10 @@ class Preparing:
         if wish.if_running is IfRunning.REPLACE:
             log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
             await cancel_job(self._transport, key)
-            await until_over(self._watcher, key, UNTIL_GONE, seen)
+            await until_ended(self._watcher, key, UNTIL_GONE, seen)
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
-            await until_over(self._watcher, key, UNTIL_ENDED, seen)
+            await until_ended(self._watcher, key, UNTIL_ENDED, seen)
         return None
 
     async def until_ready(self, pipeline_id: int) -> bool:
@@ -183,7 +183,7 @@ class Preparing:
         """Return the Job because of which Hevo refused, if the list shows it."""
         try:
             reading = await read_newest(self.fetch(pipeline_id), tells_what_runs)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             log.warning("could not list the Jobs of Pipeline %s: %s", pipeline_id, error)
             return None
         return running_job(reading.jobs)

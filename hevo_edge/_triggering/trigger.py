@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
-from hevo_edge._awaiting.poll import PASSING
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
@@ -258,7 +258,7 @@ class Triggers:
         """Read a Job that is known; without a snapshot it is as good a handle."""
         try:
             return await self._transport.send(api.get_job(pipeline_id, job_id), Priority.DISCOVERY)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             log.warning("could not read Job %s of Pipeline %s: %s", job_id, pipeline_id, error)
             return None
 
