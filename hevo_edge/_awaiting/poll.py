@@ -98,7 +98,9 @@ class PollsInFlight:
     def add(self, poll: Poll) -> None:
         """Record that a poll has begun; it has no slot in the call budget yet."""
         self._polls.add(poll)
-        self._by_target[poll.is_final].update(dict.fromkeys(poll.targets, poll))
+        by_target = self._by_target[poll.is_final]
+        for target in poll.targets:
+            by_target[target] = poll
         self._without_slot[poll.is_final].add(poll)
 
     def got_slot(self, poll: Poll) -> bool:
@@ -113,8 +115,9 @@ class PollsInFlight:
         """Record that a poll is over."""
         self._polls.discard(poll)
         self._without_slot[poll.is_final].discard(poll)
+        by_target = self._by_target[poll.is_final]
         for target in poll.targets:
-            del self._by_target[poll.is_final][target]
+            del by_target[target]
 
     def of_task(self, task: asyncio.Task[None]) -> list[Poll]:
         """Return what a task was running when it was cancelled."""

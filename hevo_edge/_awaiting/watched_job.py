@@ -157,8 +157,10 @@ class WatchedJob(PollTarget):
 
     def needs_history(self, now: float) -> bool:
         """Say whether a subscriber's schedule would learn from the list, and nothing is known."""
-        learns = any(isinstance(schedule, Auto) for schedule, _ in self._schedules.values())
-        return learns and not self._history.is_fresh(self.key[0], now)
+        for schedule, _ in self._schedules.values():
+            if isinstance(schedule, Auto):
+                return not self._history.is_fresh(self.key[0], now)
+        return False
 
     def _effective(self, schedule: Schedule) -> Schedule:
         """Return what was learnt for an ``auto`` schedule, once the Job's age is known."""

@@ -1,4 +1,4 @@
-"""Schedules that are told their gaps, and the checks of any schedule that a user passes.
+"""The schedules that a user passes as ``poll_interval``, and the checks of what they answer.
 
 A schedule answers one question: a Job has this age, how long until the next poll? Anything with a
 ``gap(age)`` method will do.
