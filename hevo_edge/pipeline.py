@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from pydantic import ValidationError
 
 from hevo_edge import api
-from hevo_edge._awaiting.next_job import Wanted
+from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
@@ -271,10 +271,10 @@ class Pipeline:
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
         deadline = self._core.deadline(options.timeout)
-        data = await self._core.starts.next_job(
+        data = await self._core.next_jobs.next_job(
             self.id,
-            Wanted(
-                fits=lambda job: wanted is None or same_job_type(wanted, job.type),
+            JobFilter(
+                matches=lambda job: wanted is None or same_job_type(wanted, job.type),
                 is_good=lambda job: job.status in options.accept,
                 ended_since=validation.moment(ended_since, "ended_since"),
                 started_since=validation.moment(started_since, "started_since"),
