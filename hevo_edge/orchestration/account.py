@@ -105,7 +105,7 @@ class Account:
             "base_url": self.base_url,
             "proxy": extras.get("proxy") or None,
             "ssl": _tls(extras.get("verify", True)),
-            "insecure": validation.flag(extras.get("insecure", False), "insecure"),
+            "insecure": validation.parse_bool(extras.get("insecure", False), "insecure"),
             **{
                 name: extras[name]
                 for name in ("timeout", "dialect")
@@ -167,7 +167,7 @@ def _headers(value: Any) -> dict[str, str]:
 def _tls(verify: Any) -> ssl.SSLContext | bool:
     """Read ``verify``: true, false, or the path of a file with certificates to trust."""
     if not isinstance(verify, str):
-        return validation.flag(verify, "verify")
+        return validation.parse_bool(verify, "verify")
     try:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:
