@@ -1,4 +1,4 @@
-"""What a client is made of, one of each; its Pipelines and Jobs hold it."""
+"""The parts of a client, one of each; its Pipelines and Jobs hold a reference to them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from hevo_edge import api
-from hevo_edge._awaiting.job_reader import Eyes
-from hevo_edge._awaiting.next_job import Starts
+from hevo_edge._awaiting.job_reader import HttpJobReader
+from hevo_edge._awaiting.next_job import NextJobs
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import Config
@@ -29,7 +29,7 @@ class Core:
     """The parts of a client, wired to each other.
 
     Args:
-        config: Where to, as whom, and how patiently.
+        config: The checked options of the client.
         as_job: Makes the Job that an error carries, of this core, a Pipeline's id and a snapshot.
     """
 
@@ -38,8 +38,8 @@ class Core:
         self.clock: Clock = config.clock
         limiter = RateLimiter(config.rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, config.session)
-        self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
-        self.starts: Starts = Starts(self.transport, self.watcher)
+        self.watcher: Watcher = Watcher(HttpJobReader(self.transport, limiter), self.clock)
+        self.next_jobs: NextJobs = NextJobs(self.watcher)
         self.canceller: JobCanceller = JobCanceller(self.transport, self.clock)
         policy = IfRunningPolicy(
             self.transport,
@@ -50,6 +50,7 @@ class Core:
         self.triggers: Triggers = Triggers(
             TriggerParts(
                 transport=self.transport,
+                limiter=limiter,
                 reader=PipelineReader(self.transport, self.clock),
                 policy=policy,
                 clock=self.clock,
@@ -63,7 +64,7 @@ class Core:
         return None if timeout is None else self.clock.now() + timeout
 
     async def send(self, request: api.Request[T], priority: Priority | None = None) -> T:
-        """Send a request; by default reads go last, and everything else first, with triggers.
+        """Send a request; by default a read has the lowest priority, all else that of a trigger.
 
         Raises:
             RequestError: one of its subclasses.

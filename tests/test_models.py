@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hevo_edge import JobStatus, JobType, PipelineStatus
-from hevo_edge.models import ConnectorData, JobData, ObjectData, Page, PipelineData, reader
+from hevo_edge.models import (
+    ConnectorData,
+    JobData,
+    JobObjectData,
+    ObjectData,
+    Page,
+    PipelineData,
+    reader,
+)
 
 JOB = {
     "job_id": "550e8400-e29b-41d4-a716-446655440001",
@@ -184,3 +192,32 @@ def test_an_object_in_its_short_form() -> None:
 def test_a_page_needs_its_rows(wrong: str) -> None:
     with pytest.raises(ValidationError):
         Page[JobData].model_validate_json(wrong)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ended"),
+    [
+        ({"status": "IN_PROGRESS", "updated_ts": 5}, None),
+        ({"status": "COMPLETED"}, None),
+        ({"status": "COMPLETED", "updated_ts": 5}, 5),
+        ({"status": "COMPLETED", "created_ts": 1, "duration": 3}, 4),
+        ({"status": "FAILED", "created_ts": 1, "duration": 3, "updated_ts": 900}, 4),
+        ({"status": "FAILED", "created_ts": 1, "duration": 30, "updated_ts": 9}, 9),
+    ],
+)
+def test_when_a_job_ended(fields: dict[str, Any], ended: int | None) -> None:
+    assert JobData(job_id="a", **fields).ended_ts == ended
+
+
+@pytest.mark.parametrize(
+    ("fields", "failed"),
+    [
+        ({}, False),
+        ({"status": "COMPLETED", "rows_failed": 0}, False),
+        ({"status": "COMPLETED", "rows_failed": 2}, True),
+        ({"status": "Completed with Failures"}, True),
+        ({"status": "FAILED"}, True),
+    ],
+)
+def test_whether_a_job_failed_with_an_object(fields: dict[str, Any], failed: bool) -> None:
+    assert JobObjectData(**fields).has_failed is failed

@@ -1,4 +1,4 @@
-"""Credentials, base URL and defaults of a client, checked once when it is made."""
+"""Credentials, base URL and options of a client, checked once when it is made."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import platform
 import re
 from collections.abc import Mapping
 from ssl import SSLContext
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 from urllib.parse import urlsplit
 
 from hevo_edge._common import validation
+from hevo_edge._common.clock import Clock
+from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge._version import __version__
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import aiohttp
+    from typing_extensions import Unpack
 
 ENV_KEY = "HEVO_API_KEY"
 ENV_SECRET = "HEVO_API_SECRET"  # noqa: S105 -- the name of a variable
@@ -26,68 +32,116 @@ TIMEOUT = 30.0
 """Seconds for one HTTP request, from asking for a connection to the last byte of the reply."""
 MAX_RETRIES = 3
 """How often a request that may be repeated is repeated."""
-RETRY_AFTER_CAP = 120.0
-"""The longest Retry-After, in seconds, that is slept through; above it the error is raised."""
-MAX_REPLY_BYTES = 16 * 1024 * 1024
-"""A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 
-_REDACTED_LENGTH = 6
+_MIN_REDACTED_LENGTH = 6
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_OURS = frozenset({"authorization", "content-length", "content-type", "transfer-encoding", "host"})
+_RESERVED_HEADERS = frozenset(
+    {"authorization", "content-length", "content-type", "transfer-encoding", "host"}
+)
+
+
+class ClientKeywords(TypedDict, total=False):
+    """The keywords of ``HevoClient``."""
+
+    region: str | None
+    """The first part of the host you log in at: ``"us"``, ``"eu"``, ``"in"``, ...; no default."""
+    base_url: str | None
+    """The whole base URL, instead of a region; one of the two is needed."""
+    rate_limit: RateLimit | None
+    """The part of the user's calls that this client may make; None: no limit. Default: 100 a minute
+    (``RateLimit(100, 60.0)``)."""
+    timeout: float
+    """Seconds for one HTTP request, from asking for a connection to the last byte. Default: 30."""
+    max_retries: int
+    """How often a request that may be repeated is repeated. Default: 3."""
+    headers: Mapping[str, str] | None
+    """More headers for every request. Default: none."""
+    proxy: str | None
+    """The URL of an HTTP proxy to go through. Default: none."""
+    ssl: SSLContext | bool
+    """How to check Hevo's certificate; False: not at all. Default: True, by the system's CAs."""
+    session: aiohttp.ClientSession | None
+    """An aiohttp session to use, with its own proxy and TLS; it is not closed. Default: an own."""
+    dialect: Dialect | str
+    """The generation of request bodies to send. Default: ``Dialect.RESYNC_MODE``."""
+    insecure: bool
+    """Allow plain http to hosts other than this machine. Default: False."""
+    clock: Clock | None
+    """Time and jitter, for tests. Default: the event loop's time, random jitter."""
+
+
+CLIENT_DEFAULTS: ClientKeywords = {
+    "region": None,
+    "base_url": None,
+    "rate_limit": RateLimit(100, 60.0),
+    "timeout": TIMEOUT,
+    "max_retries": MAX_RETRIES,
+    "headers": None,
+    "proxy": None,
+    "ssl": True,
+    "session": None,
+    "dialect": Dialect.RESYNC_MODE,
+    "insecure": False,
+    "clock": None,
+}
 
 
 class Config:
     """What a client needs to talk to Hevo. Its repr and pickle never show the credentials.
 
+    Args:
+        api_key: The API key.
+        api_secret: The API secret.
+        **options: See ``ClientKeywords``.
+
     Raises:
         ConfigurationError: when anything is missing or wrong; see the single checks.
+        TypeError: for a keyword that does not exist.
     """
 
     def __init__(
-        self,
-        api_key: str | None,
-        api_secret: str | None,
-        *,
-        region: str | None = None,
-        base_url: str | None = None,
-        timeout: float = TIMEOUT,
-        max_retries: int = MAX_RETRIES,
-        headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        ssl: SSLContext | bool = True,
-        dialect: Dialect | str = Dialect.RESYNC_MODE,
-        insecure: bool = False,
+        self, api_key: str | None, api_secret: str | None, **options: Unpack[ClientKeywords]
     ) -> None:
+        for name in options.keys() - CLIENT_DEFAULTS.keys():
+            raise TypeError(f"HevoClient() got an unexpected keyword argument {name!r}")
+        given: dict[str, Any] = {**CLIENT_DEFAULTS, **options}
+        self._set_credentials(api_key, api_secret)
+        self.base_url: str = _base_url(
+            given["region"], given["base_url"], insecure=given["insecure"]
+        )
+        self.account: str = f"{self.base_url} {self._token}"
+        self.rate_limit: RateLimit | None = _rate_limit(given["rate_limit"])
+        self.timeout: float = validation.seconds(given["timeout"], "timeout")
+        self.max_retries: int = validation.count(given["max_retries"], "max_retries", at_least=0)
+        self.headers: dict[str, str] = self._all_headers(_headers(given["headers"]))
+        self.proxy: str | None = _proxy(given["proxy"])
+        self.ssl: SSLContext | bool = _ssl(given["ssl"])
+        self.session: aiohttp.ClientSession | None = given["session"]
+        self.dialect: Dialect = validation.choice(Dialect, given["dialect"], "dialect")
+        self.clock: Clock = given["clock"] or Clock()
+
+    def _set_credentials(self, api_key: str | None, api_secret: str | None) -> None:
         key = _credential(api_key, "api_key", ENV_KEY)
         secret = _credential(api_secret, "api_secret", ENV_SECRET)
-        self.base_url: str = _base_url(region, base_url, insecure=insecure)
-        self.timeout: float = validation.seconds(timeout, "timeout")
-        self.max_retries: int = validation.count(max_retries, "max_retries", at_least=0)
-        self.dialect: Dialect = validation.choice(Dialect, dialect, "dialect")
-        self.proxy: str | None = None if proxy is None else _proxy(proxy)
-        if not isinstance(ssl, (bool, SSLContext)):
-            raise ConfigurationError(f"ssl must be an ssl.SSLContext, True or False, not {ssl!r}")
-        self.ssl: SSLContext | bool = ssl
         if ":" in key:
             raise ConfigurationError(
                 "api_key must not hold a colon; were key and secret pasted together?"
             )
-        token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+        self._token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         # A short one would strike out parts of ordinary words.
-        self._secrets = [s for s in (token, secret, key) if len(s) >= _REDACTED_LENGTH]
-        self.headers: dict[str, str] = {
+        self._secrets = [
+            text for text in (self._token, secret, key) if len(text) >= _MIN_REDACTED_LENGTH
+        ]
+
+    def _all_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        ours = f"hevo-edge/{__version__} (Python {platform.python_version()})"
+        return {
             "Accept": "application/json",
-            **_headers(headers),
-            "Authorization": f"Basic {token}",
+            **headers,
+            "Authorization": f"Basic {self._token}",
+            "User-Agent": f"{headers.get('User-Agent', '')} {ours}".strip(),
         }
-        self.rate_limit: Any = None
-        self.session: Any = None
-        self.clock: Any = None
-        self.account: str = f"{self.base_url} {token}"
-        mine = f"hevo-edge/{__version__} (Python {platform.python_version()})"
-        theirs = self.headers.pop("User-Agent", "")
-        self.headers["User-Agent"] = f"{theirs} {mine}".strip()
 
     @staticmethod
     def env(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +168,7 @@ class Config:
         return values
 
     def redact(self, text: str) -> str:
-        """Return ``text`` without our credentials, should a server have echoed them."""
+        """Return ``text`` without our credentials, in case a server has echoed them."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
@@ -142,15 +196,32 @@ def _credential(value: Any, name: str, variable: str) -> str:
     return str(value)
 
 
-def _proxy(proxy: Any) -> str:
+def _rate_limit(rate_limit: Any) -> RateLimit | None:
+    if rate_limit is not None and not isinstance(rate_limit, RateLimit):
+        raise ConfigurationError(
+            f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
+            f"not {rate_limit!r}"
+        )
+    return rate_limit
+
+
+def _ssl(ssl: Any) -> SSLContext | bool:
+    if not isinstance(ssl, (bool, SSLContext)):
+        raise ConfigurationError(f"ssl must be an ssl.SSLContext, True or False, not {ssl!r}")
+    return ssl
+
+
+def _proxy(proxy: Any) -> str | None:
+    if proxy is None:
+        return None
     try:
         parts = urlsplit(proxy if isinstance(proxy, str) else "")
-        known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
     except ValueError:
-        known = False
-    if not known:
+        is_url = False
+    if not is_url:
         raise ConfigurationError(
-            f"proxy must be a URL like 'http://proxy.example.com:3128'{_shown(proxy)}"
+            f"proxy must be a URL like 'http://proxy.example.com:3128'{_quote(proxy)}"
         )
     return str(proxy)
 
@@ -160,7 +231,7 @@ def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not _HEADER_NAME.match(name):
             raise ConfigurationError(f"headers: {name!r} is not a header name")
-        if name.lower() in _OURS:
+        if name.lower() in _RESERVED_HEADERS:
             raise ConfigurationError(f"headers: {name} is set by hevo_edge itself")
         if not isinstance(value, str) or any(c in value for c in "\r\n\0"):
             raise ConfigurationError(f"headers: the value of {name} must be a string of one line")
@@ -201,11 +272,11 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
             f"base_url must be like 'https://us.hevodata.com', with scheme and host"
-            f"{_shown(base_url)}"
+            f"{_quote(base_url)}"
         )
     if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\]", base_url):
         raise ConfigurationError(
-            f"base_url must not hold a query, a fragment or white space{_shown(base_url)}"
+            f"base_url must not hold a query, a fragment or white space{_quote(base_url)}"
         )
     if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
         raise ConfigurationError(
@@ -217,9 +288,9 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
 
 
-def _shown(base_url: Any) -> str:
+def _quote(url: Any) -> str:
     # What may hold a password or a token must not reach a log.
-    return "" if re.search(r"[@?#]", str(base_url)) else f", not {base_url!r}"
+    return "" if re.search(r"[@?#]", str(url)) else f", not {url!r}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,8 +1,8 @@
-"""What a failed exchange says about its request: never sent, maybe processed, or a wrong call.
+"""How far a failed request got: never sent, maybe processed, or not a valid request at all.
 
 An action has no idempotency key, so this is what decides whether it may be repeated. The table
 lists every error class of aiohttp's client, read in its source from 3.12 to 3.14. In doubt a
-request may have been processed, and so it is for a class that nobody knows.
+request may have been processed; an unknown class counts as doubt.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ import aiohttp
 from aiohttp import client_exceptions, http_exceptions
 
 
-class Verdict(Enum):
-    """What is known of a request that failed without a usable reply."""
+class Delivery(Enum):
+    """How far a request got that failed without a usable reply."""
 
     NEVER_SENT = "never sent"
     """Not a byte of it has left; it can be repeated."""
     MAYBE_PROCESSED = "maybe processed"
     """It, or a part of it, may have arrived."""
-    WRONG_CALL = "wrong call"
+    INVALID_REQUEST = "invalid request"
     """aiohttp refused to make it. Nothing was sent, and repeating it does not help."""
 
 
-_NEVER, _MAYBE, _WRONG = Verdict.NEVER_SENT, Verdict.MAYBE_PROCESSED, Verdict.WRONG_CALL
+_NEVER, _MAYBE = Delivery.NEVER_SENT, Delivery.MAYBE_PROCESSED
+_INVALID = Delivery.INVALID_REQUEST
 
-VERDICTS: dict[type[BaseException], Verdict] = {
+DELIVERIES: dict[type[BaseException], Delivery] = {
     # While a connection is made. aiohttp has not even begun to write the request.
     aiohttp.ClientConnectorError: _NEVER,  # refused, unreachable, reset in the handshake
     aiohttp.ClientConnectorDNSError: _NEVER,  # the name was not found
@@ -40,11 +41,11 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     aiohttp.ClientConnectorCertificateError: _NEVER,  # the certificate is not trusted
     aiohttp.ServerFingerprintMismatch: _NEVER,  # checked right after the handshake
     aiohttp.ConnectionTimeoutError: _NEVER,  # ClientTimeout.connect: pool, DNS, TCP, TLS, tunnel
-    aiohttp.ClientHttpProxyError: _NEVER,  # CONNECT was refused: only the proxy was spoken to
+    aiohttp.ClientHttpProxyError: _NEVER,  # CONNECT was refused: only the proxy got a request
     # Before a connection is asked for.
-    aiohttp.InvalidURL: _WRONG,  # of the target or of a proxy
-    aiohttp.InvalidUrlClientError: _WRONG,  # no host, or not an address
-    aiohttp.NonHttpUrlClientError: _WRONG,  # a scheme that the connector does not speak
+    aiohttp.InvalidURL: _INVALID,  # of the target or of a proxy
+    aiohttp.InvalidUrlClientError: _INVALID,  # no host, or not an address
+    aiohttp.NonHttpUrlClientError: _INVALID,  # a scheme that the connector does not speak
     # After a redirect, so a server has answered. We follow none.
     aiohttp.RedirectClientError: _MAYBE,  # the base of the next two
     aiohttp.InvalidUrlRedirectClientError: _MAYBE,  # to something that is no URL
@@ -56,7 +57,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     aiohttp.ClientConnectionResetError: _MAYBE,  # writing to a connection that is closing
     aiohttp.ClientOSError: _MAYBE,  # reset while writing or while waiting for the reply
     aiohttp.ServerConnectionError: _MAYBE,  # the base of the next three
-    aiohttp.ServerDisconnectedError: _MAYBE,  # closed before the reply; a proxy before CONNECT's
+    aiohttp.ServerDisconnectedError: _MAYBE,  # closed before the reply, or by a proxy in CONNECT
     aiohttp.ServerTimeoutError: _MAYBE,  # the base of the next and of ConnectionTimeoutError
     aiohttp.SocketTimeoutError: _MAYBE,  # ClientTimeout.sock_read: no reply, or it stopped
     aiohttp.ClientResponseError: _MAYBE,  # what came is not HTTP
@@ -64,55 +65,57 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     aiohttp.ContentTypeError: _MAYBE,  # response.json() of another type; not called here
     aiohttp.WSServerHandshakeError: _MAYBE,  # web sockets only
     http_exceptions.HttpProcessingError: _MAYBE,  # what came is not HTTP, if it was not wrapped
-    # What is not of aiohttp. It wraps what the system raises in connecting, so this is later.
+    # Not from aiohttp. It wraps what the system raises in connecting, so this is later.
     asyncio.TimeoutError: _MAYBE,  # ClientTimeout.total, when a connection was there
     TimeoutError: _MAYBE,  # the same from Python 3.11 on; before, an OSError
     OSError: _MAYBE,
     ConnectionError: _MAYBE,  # with those for refused, reset, aborted and broken pipe
     ssl.SSLError: _MAYBE,  # a record that cannot be read; in the handshake it is wrapped
     ssl.CertificateError: _MAYBE,
-    RuntimeError: _MAYBE,  # "Session is closed", but that is looked at first
+    RuntimeError: _MAYBE,  # "Session is closed", but that is checked first
     ValueError: _MAYBE,  # a cookie jar, a trace or a middleware can raise it after the reply
 }
-"""The verdict on each class, and with it on the subclasses that have none of their own."""
+"""By class; it covers the subclasses that have no entry of their own."""
 
-LATER: dict[str, Verdict] = {
-    "UploadAbortedError": _MAYBE,  # since 3.14.4: for those who follow an upload
+ADDED_LATER: dict[str, Delivery] = {
+    "UploadAbortedError": _MAYBE,  # since 3.14.4: for callers that track an upload
 }
-"""Names that the oldest aiohttp we work with does not have."""
+"""By name: classes that the oldest supported aiohttp lacks."""
 
-VERDICTS.update(
-    (getattr(aiohttp, name), verdict) for name, verdict in LATER.items() if hasattr(aiohttp, name)
+DELIVERIES.update(
+    (getattr(aiohttp, name), delivery)
+    for name, delivery in ADDED_LATER.items()
+    if hasattr(aiohttp, name)
 )
 
 _OTHER_CREDENTIALS = "Cannot combine AUTHORIZATION header"
 
 
-def verdict(error: BaseException) -> Verdict:
-    """Tell what a failure of ``ClientSession.request``, or of reading the reply, means.
+def delivery_of(error: BaseException) -> Delivery:
+    """Return how far the request got when ``ClientSession.request``, or reading the reply, failed.
 
     Args:
         error: What was raised.
     """
     if type(error) is ValueError and str(error).startswith(_OTHER_CREDENTIALS):
         # A session with credentials of its own, or from .netrc. There is no class for it.
-        return Verdict.WRONG_CALL
-    known = (VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS)
-    return next(known, Verdict.MAYBE_PROCESSED)
+        return Delivery.INVALID_REQUEST
+    known = (DELIVERIES[kind] for kind in type(error).__mro__ if kind in DELIVERIES)
+    return next(known, Delivery.MAYBE_PROCESSED)
 
 
-def say(error: BaseException) -> str:
-    """Return what a failed exchange means in words."""
+def describe(error: BaseException) -> str:
+    """Return what failed, in words for a message."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        # aiohttp's own words speak of ssl even where there is none.
+        # aiohttp's own words mention ssl even where there is none.
         where = f"{error.host}:{error.port}"
-        why: Any
+        cause: Any
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            why = error.certificate_error  # before 3.13 it has no os_error
+            cause = error.certificate_error  # before 3.13 it has no os_error
         else:
-            why = error.os_error
-        why = getattr(why, "strerror", None) or str(why)
-        return f"cannot connect to {where} ({why}); check region or base_url, and the network"
+            cause = error.os_error
+        reason = getattr(cause, "strerror", None) or str(cause)
+        return f"cannot connect to {where} ({reason}); check region or base_url, and the network"
     if isinstance(error, asyncio.TimeoutError) and not str(error):
         return "timed out"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -5,28 +5,31 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 
 from hevo_edge._common import validation
-from hevo_edge._http.shared_window import Ledger, default_path, private_folder
 from hevo_edge.errors import ConfigurationError
 
 
 class Priority(IntEnum):
-    """Who goes first when calls are short; the first is served first."""
+    """Who goes first when calls are short; the lowest value is served first."""
 
     CANCEL = 0
+    """Cancels."""
     TRIGGER = 1
+    """The POST of a trigger, and everything else that changes something."""
     DISCOVERY = 2
-    LOOK = 3
+    """Reads before and after a trigger, and the final poll at a deadline."""
+    POLL = 3
+    """Polls of awaited Jobs, and for the next run of a Pipeline."""
     LIST = 4
+    """All other reads."""
 
 
 _RESERVED_PARTS = {
     Priority.CANCEL: 0.0,
     Priority.TRIGGER: 0.02,
     Priority.DISCOVERY: 0.05,
-    Priority.LOOK: 0.10,
+    Priority.POLL: 0.10,
     Priority.LIST: 0.10,
 }
 
@@ -35,7 +38,7 @@ _RESERVED_PARTS = {
 class RateLimit:
     """At most so many calls in any period.
 
-    A tenth of the calls is kept back from looks and lists, so that a cancel or a trigger need not
+    A tenth of the calls is kept back from polls and lists, so that a cancel or a trigger need not
     wait for the window to move.
 
     Args:
@@ -63,22 +66,6 @@ class RateLimit:
             raise ConfigurationError(
                 f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"
             )
-
-    def ledger(self, account: str) -> Ledger | None:
-        """Return what the processes share; None when they do not.
-
-        Args:
-            account: What tells accounts apart.
-
-        Raises:
-            ConfigurationError: when the file cannot be used.
-        """
-        if self.shared is False:
-            return None
-        occupied = self.period + self.margin
-        if self.shared is True:
-            return Ledger(default_path(account), occupied, private_folder)
-        return Ledger(Path(self.shared), occupied)
 
     def ceiling(self, priority: Priority) -> int:
         """Return how many calls of the window may be taken when one of ``priority`` is next."""

@@ -1,4 +1,4 @@
-"""How to read what the server answers: bodies, errors, Retry-After. Pure functions, no I/O."""
+"""Reading replies: bodies, errors, Retry-After. Pure functions, no I/O."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from hevo_edge.errors import (
 
 T = TypeVar("T")
 
-# Every wording met in vendor code and docs, whatever the status: "A job is in progress. To sync
+# Every wording found in vendor code and docs, whatever the status: "A job is in progress. To sync
 # now you need to cancel the current job", "A job is already in progress for this pipeline",
 # "job already ...", and the code CONCURRENT_JOB_LIMIT.
 _JOB_IN_PROGRESS = re.compile(
     r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
     re.IGNORECASE,
 )
-_BODY_KEPT = 4000
-_MESSAGE_KEPT = 300
+_BODY_LENGTH = 4000
+_MESSAGE_LENGTH = 300
 _HTTP_SERVER_ERROR = 500
 _HTTP_BAD_REQUEST = 400
 _HTTP_CONFLICT = 409
@@ -54,7 +54,7 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """A usable answer: what was read from it, and the server's clock."""
+    """A usable reply: what was read from it, and the server's clock."""
 
     value: T
     date: str | None
@@ -66,12 +66,12 @@ class Reply(Generic[T]):
 
 
 def http_date(text: str | None) -> float | None:
-    """Read an HTTP date as seconds since 1970; None when there is none or it is garbled."""
+    """Read an HTTP date as seconds since 1970; None when it is missing or malformed."""
     try:
-        moment = parsedate_to_datetime(text or "")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return moment.timestamp()
+        date = parsedate_to_datetime(text or "")
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=timezone.utc)
+        return date.timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
@@ -86,11 +86,11 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        moment = http_date(text)
-        if moment is None:
+        date = http_date(text)
+        if date is None:
             return None
         server = http_date(headers.get("Date"))
-        seconds = moment - (wall if server is None else server)
+        seconds = date - (wall if server is None else server)
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -101,28 +101,28 @@ def read_body(
     date: str | None,
     redact: Callable[[str], str] = str,
 ) -> Reply[T]:
-    """Read the body of a success; ``redact`` is for what of it an error quotes.
+    """Read the body of a success; ``redact`` is applied to what an error quotes of it.
 
     Raises:
-        UnexpectedResponse: when it is not JSON, or not of the expected shape. ``transient`` on it
-            says whether asking again can help: a garbled body may come from a proxy in trouble.
+        UnexpectedResponse: when it is not JSON, or not of the expected shape. Its ``transient``
+            says whether a retry can help: a body that is not JSON may come from a failing proxy.
     """
     try:
         return Reply(request.read(body), date)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        garbled = first["type"] == "json_invalid"
+        is_no_json = first["type"] == "json_invalid"
         where = ".".join(map(str, first["loc"]))
-        what = "is not JSON" if garbled else f"has another shape than expected at '{where}'"
-        # Redacted before it is cut, lest half a secret is kept.
-        text = redact(body.decode("utf-8", errors="replace"))[:_BODY_KEPT]
+        what = "is not JSON" if is_no_json else f"has another shape than expected at '{where}'"
+        # Redacted before it is cut, so that no half of a secret stays.
+        text = redact(body.decode("utf-8", errors="replace"))[:_BODY_LENGTH]
         unexpected = UnexpectedResponse(
             f"the body of the {status} reply {what} ({first['msg']}); it starts "
             f"{_shorten(text, 80)!r}",
             status=status,
             body=text,
         )
-        unexpected.transient = garbled
+        unexpected.transient = is_no_json
     raise unexpected
 
 
@@ -130,12 +130,14 @@ def read_error(
     request: Request[Any], status: int, headers: Mapping[str, str], text: str, wall: float
 ) -> ApiError:
     """Make the typed error for a reply that is not a success."""
-    text = text[:_BODY_KEPT]
+    text = text[:_BODY_LENGTH]
     details = _json_object(text)
-    said = _message(details, text)
+    reason = _message_of(details, text)
     if status in _REDIRECTS:
-        said = "a redirect that is not followed, so that credentials go nowhere else; check region "
-        said += "or base_url"
+        reason = (
+            "a redirect that is not followed, so that credentials go nowhere else; check region "
+            "or base_url"
+        )
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))
     if status == _HTTP_BAD_REQUEST and request.starts_job and request.body is not None:
         advice = "if Hevo does not understand the body, pass another dialect to HevoClient"
@@ -143,11 +145,11 @@ def read_error(
         kind, advice = ServerError, ""
     if request.starts_job and (status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(text)):
         kind, advice = JobInProgress, ""
-    message = f"{status}: {said}" if said else f"{status} without a reason"
+    message = f"{status}: {reason}" if reason else f"{status} without a reason"
     return kind(
         f"{message}; {advice}" if advice else message,
         status=status,
-        code=_code(details),
+        code=_code_of(details),
         body=text,
         retry_after=retry_after(headers, wall),
     )
@@ -161,16 +163,16 @@ def _json_object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _message(details: Mapping[str, Any], text: str) -> str:
+def _message_of(details: Mapping[str, Any], text: str) -> str:
     for name in ("message", "error", "detail"):
-        said = details.get(name)
-        if isinstance(said, str) and said.strip():
-            return _shorten(said)
+        value = details.get(name)
+        if isinstance(value, str) and value.strip():
+            return _shorten(value)
     title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     return _shorten(title.group(1) if title else text)
 
 
-def _code(details: Mapping[str, Any]) -> str | None:
+def _code_of(details: Mapping[str, Any]) -> str | None:
     for name in ("code", "error_code", "error"):
         value = details.get(name)
         if isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", value):
@@ -178,6 +180,6 @@ def _code(details: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _shorten(text: str, length: int = _MESSAGE_KEPT) -> str:
+def _shorten(text: str, length: int = _MESSAGE_LENGTH) -> str:
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""One aiohttp session per event loop, closed in its own loop whatever the caller forgets."""
+"""One aiohttp session per event loop, closed in its own loop even if the caller never closes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sessions:
 
     Args:
         given: A session to use instead. It is not closed, and its loop must be the running one.
-        headers: What every request of a session that is opened here carries.
+        headers: The headers of every request, for a session that is opened here.
         proxy: The URL of a proxy for such a session.
         ssl: How such a session checks certificates, as aiohttp takes it.
     """
@@ -71,7 +71,7 @@ async def _keep_open(
         headers=headers,
         proxy=proxy,
     ) as session:
-        # aiohttp would send a read again by itself when a kept connection turns out dead: a second
-        # call that our limiter knows nothing of. Our own loop repeats it.
+        # aiohttp would repeat a read by itself when a kept connection turns out dead: a second call
+        # without a slot of our limiter. Our own loop repeats it.
         session._retry_connection = False  # noqa: SLF001 -- there is no public way
         yield session

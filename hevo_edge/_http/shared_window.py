@@ -1,8 +1,8 @@
-"""The calls of several processes, in a file that they share: one window for all of them.
+"""One window of calls for several processes, and the file through which those of a machine share.
 
-Hevo counts the calls of a user, whoever makes them, and tells nobody. On one machine the processes
-can tell each other: each call is a line in a small file, by the machine's monotonic clock, from
-before it is sent until its slot is free again.
+Hevo counts the calls of a user, whoever makes them, and reports the count to nobody. On one machine
+the processes can tell each other: each call is an entry in a small file, by the machine's monotonic
+clock, from before it is sent until its slot is free again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
+from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge.errors import ConfigurationError
 
 if sys.platform != "win32":
@@ -29,24 +31,68 @@ log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
 
 IN_FLIGHT = 60.0
 """Seconds for which a call counts as in flight where its process did not live to say otherwise."""
-_FOLDER = "hevo_edge-"
-BUSY = 0.005
+LOCK_RECHECK = 0.005
 """Seconds after which a file that another process is writing is tried again."""
+RECHECK = 1.0
+"""Seconds after which a full window is read again: others may have given back a slot unused."""
+_FOLDER = "hevo_edge-"
 _PRIVATE = 0o600
-_ATTEMPTS, _PAUSE = 20, 0.001
-"""How often, and with which pause in seconds, a lock is asked for when a slot is given back."""
+_LOCK_ATTEMPTS, _LOCK_PAUSE = 20, 0.001
+"""How often, and with which pause in seconds, the lock is tried when a slot is given back."""
 
 
-class Ledger:
-    """The slots that are taken, in a file.
+class SharedWindow(Protocol):
+    """The slots that several processes share: take one, give it back, read which are taken.
 
-    It is opened for each use: a fork, or somebody who tidies up, does no harm.
+    All times are loop times in seconds, which must mean the same in all of the processes.
+    """
+
+    @property
+    def recheck_in(self) -> float:
+        """Seconds after which to try again what ``take`` has just refused."""
+        ...
+
+    def take(self, now: float, at_most: int) -> bool:
+        """Take a slot if fewer than ``at_most`` are taken; return whether one was taken."""
+        ...
+
+    def give_back(self, now: float, *, sent: bool) -> None:
+        """Give a slot back: at once if nothing was sent, else one period from now."""
+        ...
+
+    def expiries(self, now: float) -> list[float]:
+        """Return the times at which the slots that are taken come free, sorted."""
+        ...
+
+
+def open_shared_window(limit: RateLimit, account: str) -> SharedWindow | None:
+    """Return the window that a limit's processes share; None when they share none.
 
     Args:
-        path: The file; it is made if it is not there.
-        occupied: The longest time, in seconds, for which a slot is taken once its call is over.
-        make_folder: Makes the file's folder anew, should somebody tidy it up; None where that is
-            not ours to make.
+        limit: Its ``shared`` names the window.
+        account: Identifies the account.
+
+    Raises:
+        ConfigurationError: when the window cannot be used.
+    """
+    if limit.shared is False:
+        return None
+    occupied = limit.period + limit.margin
+    if limit.shared is True:
+        return FileWindow(default_path(account), occupied, private_folder)
+    return FileWindow(Path(limit.shared), occupied)
+
+
+class FileWindow:
+    """A SharedWindow in a file.
+
+    The file is opened for each use: a fork, or a cleanup of temporary files, does no harm.
+
+    Args:
+        path: The file; it is made if it does not exist.
+        occupied: The seconds for which a slot stays taken once its call is over.
+        make_folder: Makes the file's folder again after a cleanup; None where the folder is not
+            ours to make.
 
     Raises:
         ConfigurationError: when the file cannot be used.
@@ -57,13 +103,14 @@ class Ledger:
     ) -> None:
         if sys.platform == "win32":
             raise ConfigurationError("processes can share a RateLimit on POSIX systems only")
-        self.path = path
-        self._longest = occupied + IN_FLIGHT
+        self.recheck_in: float = RECHECK
+        self._path = path
         self._occupied = occupied
-        self._mine: deque[float] = deque()
-        self._own: list[float] = []
-        self._file: int | None = None
-        self._complained = False
+        self._longest = occupied + IN_FLIGHT
+        self._in_flight: deque[float] = deque()  # the expiries of our calls, oldest first
+        self._own: list[float] = []  # those of them, and of our calls that are over
+        self._file: int | None = None  # while we hold its lock
+        self._has_warned = False
         self._make_folder = make_folder
         try:
             os.close(self._open())
@@ -72,14 +119,64 @@ class Ledger:
                 f"the RateLimit cannot be shared through {path}: {error}"
             ) from error
 
+    def take(self, now: float, at_most: int) -> bool:
+        """Take a slot if fewer than ``at_most`` are taken; return whether one was taken."""
+        with self._locked() as is_locked:
+            self.recheck_in = RECHECK if is_locked else LOCK_RECHECK
+            if not is_locked:
+                return False
+            taken = self.expiries(now)
+            if len(taken) >= at_most:
+                return False
+            expiry = now + self._longest
+            self._in_flight.append(expiry)
+            self._own = [*(at for at in self._own if at > now), expiry]
+            self._write([*taken, expiry])
+            return True
+
+    def give_back(self, now: float, *, sent: bool) -> None:
+        """Give back the slot of our oldest call; slots are alike.
+
+        It is taken for a period more if the call was ``sent``, else it is free.
+        """
+        if not self._in_flight:
+            return
+        old, new = self._in_flight.popleft(), now + self._occupied if sent else None
+        self._own = _moved(self._own, old, new)
+        for _ in range(_LOCK_ATTEMPTS):
+            with self._locked() as is_locked:
+                if is_locked:
+                    self._write(_moved(self.expiries(now), old, new))
+                    return
+            time.sleep(_LOCK_PAUSE)
+        # A process was stopped while writing. The slot stays taken for longer, which does no harm.
+
+    def expiries(self, now: float) -> list[float]:
+        """Return the times at which the slots that are taken come free, sorted."""
+        times = array("d")
+        try:
+            file = self._open() if self._file is None else self._file
+            try:
+                times.frombytes(_complete(os.pread(file, 1 << 20, 0)))
+            finally:
+                if self._file is None:
+                    os.close(file)
+        except OSError as error:
+            # Without the file, at least this process's own calls count.
+            self._warn_once(error)
+            times.extend(self._own)
+        # A time far ahead was written before the machine was restarted. One a little ahead is of a
+        # process that read the clock a moment later.
+        return sorted(at for at in times if now < at <= now + 2 * self._longest)
+
     @contextmanager
-    def locked(self) -> Generator[bool, None, None]:
-        """Keep other processes out; gives False where another one is in just now."""
+    def _locked(self) -> Generator[bool, None, None]:
+        """Lock the file; gives False where another process has locked it."""
         try:
             self._file = self._open()
         except OSError as error:
             # Better a call too many than none at all.
-            self._complain(error)
+            self._warn_once(error)
             yield True
             return
         try:
@@ -93,45 +190,6 @@ class Ledger:
             os.close(self._file)
             self._file = None
 
-    def taken(self, now: float) -> list[float]:
-        """Return the loop times (seconds) at which the slots that are taken come free, sorted."""
-        times = array("d")
-        try:
-            file = self._open() if self._file is None else self._file
-            try:
-                times.frombytes(_whole(os.pread(file, 1 << 20, 0)))
-            finally:
-                if self._file is None:
-                    os.close(file)
-        except OSError as error:
-            # Without the file, at least this process's own calls count.
-            self._complain(error)
-            times.extend(self._own)
-        # A time far ahead was written before the machine was started anew. One a little ahead is
-        # of a process that read the clock a moment later.
-        return sorted(at for at in times if now < at <= now + 2 * self._longest)
-
-    def take(self, now: float) -> None:
-        """Note a call that is about to be sent. Only while ``locked``."""
-        until = now + self._longest
-        self._mine.append(until)
-        self._own = [*(at for at in self._own if at > now), until]
-        self._write([*self.taken(now), until])
-
-    def give_back(self, now: float, *, sent: bool) -> None:
-        """Note that a call is over: its slot is taken for a period more, or free."""
-        if not self._mine:
-            return
-        until, over = self._mine.popleft(), now + self._occupied
-        self._own = _moved(self._own, until, over if sent else None)
-        for _ in range(_ATTEMPTS):
-            with self.locked() as is_alone:
-                if is_alone:
-                    self._write(_moved(self.taken(now), until, over if sent else None))
-                    return
-            time.sleep(_PAUSE)
-        # Somebody was stopped while writing. The slot stays taken for longer, which does no harm.
-
     def _write(self, times: list[float]) -> None:
         if self._file is None:
             return
@@ -140,39 +198,39 @@ class Ledger:
             os.pwrite(self._file, content, 0)
             os.ftruncate(self._file, len(content))
         except OSError as error:
-            self._complain(error)
+            self._warn_once(error)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         try:
-            return os.open(self.path, flags, _PRIVATE)
+            return os.open(self._path, flags, _PRIVATE)
         except FileNotFoundError:
             if self._make_folder is None:
                 raise
             self._make_folder()
-            return os.open(self.path, flags, _PRIVATE)
+            return os.open(self._path, flags, _PRIVATE)
 
-    def _complain(self, error: OSError) -> None:
-        if not self._complained:
-            self._complained = True
+    def _warn_once(self, error: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("the call budget is not shared with other processes any more: %s", error)
 
 
-def _moved(times: list[float], until: float, over: float | None) -> list[float]:
+def _moved(times: list[float], old: float, new: float | None) -> list[float]:
     """Return the times with one replaced, or without it."""
     left = list(times)
-    with suppress(ValueError):  # expired, or tidied up
-        left.remove(until)
-    return left if over is None else [*left, over]
+    with suppress(ValueError):  # expired, or removed by a cleanup
+        left.remove(old)
+    return left if new is None else [*left, new]
 
 
 def private_folder() -> Path:
-    """Make this user's folder for such files, if it is not there, and return it.
+    """Make this user's folder for such files, if it does not exist, and return it.
 
     Raises:
-        OSError: when it cannot be made, or is somebody else's.
+        OSError: when it cannot be made, or belongs to another user.
     """
-    # Not the user's home: what the clock says holds until the machine is started anew.
+    # Not the user's home: monotonic times are valid until the machine is restarted.
     folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -185,10 +243,10 @@ def default_path(account: str) -> Path:
     """Return the file that the processes of this user share for an account of Hevo.
 
     Args:
-        account: What tells accounts apart; it may hold secrets, and only its hash is used.
+        account: Identifies the account; it may contain secrets, and only its hash is used.
 
     Raises:
-        ConfigurationError: when the folder cannot be made, or is somebody else's.
+        ConfigurationError: when the folder cannot be made, or belongs to another user.
     """
     try:
         folder = private_folder()
@@ -197,7 +255,7 @@ def default_path(account: str) -> Path:
     return folder / f"{hashlib.sha256(account.encode()).hexdigest()[:24]}.calls"
 
 
-def _whole(content: bytes) -> bytes:
-    """Return the whole numbers of what may have been cut off."""
+def _complete(content: bytes) -> bytes:
+    """Return the complete entries of a file that may have been cut off."""
     size = array("d").itemsize
     return content[: len(content) // size * size]

@@ -7,21 +7,45 @@ import base64
 import hmac
 import json
 import threading
+from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from hevo_edge.emulator.call_window import CallWindow
-from hevo_edge.emulator.faults import AFTER, BEFORE, Fault
-from hevo_edge.emulator.journal import RecordedCall
+from hevo_edge.emulator.clock import EmulatorClock
+from hevo_edge.emulator.faults import AFTER, BEFORE, Fault, Faults
+from hevo_edge.emulator.journal import Journal, RecordedCall
 from hevo_edge.emulator.responses import send
 from hevo_edge.emulator.routes import ROUTES, UNKNOWN
-from hevo_edge.emulator.service import Answer, Call, number_in
+from hevo_edge.emulator.service import Answer, Call, Service, number_in
 
-if TYPE_CHECKING:
-    from hevo_edge.emulator.server import HevoEmulator
+
+class ServedAccount(Protocol):
+    """What is served: the attributes of an emulator; see ``HevoEmulator`` for each."""
+
+    api_key: str
+    api_secret: str
+    rate_limit: int | None
+    retry_after: str | None
+    date_skew: float | None
+    on_request: Callable[[RecordedCall], None] | None
+    requests: Journal
+    faults: Faults
+    service: Service
+    clock: EmulatorClock
+
+    @property
+    def now(self) -> float:
+        """The emulator's clock, in seconds since 1970."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Emulator seconds per second."""
+        ...
 
 
 class RequestHandler:
@@ -34,7 +58,7 @@ class RequestHandler:
         lock: Held while the account is read or changed.
     """
 
-    def __init__(self, emulator: HevoEmulator, lock: threading.RLock) -> None:
+    def __init__(self, emulator: ServedAccount, lock: threading.RLock) -> None:
         self._emulator = emulator
         self._lock = lock
         self._window = CallWindow()

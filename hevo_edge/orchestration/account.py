@@ -13,6 +13,7 @@ from typing import Any
 
 from hevo_edge._common import validation
 from hevo_edge._http.ratelimit import RateLimit
+from hevo_edge._http.shared_window import open_shared_window
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
 
@@ -143,7 +144,7 @@ def _options(extras: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "proxy": extras.get("proxy") or None,
         "ssl": _tls(extras.get("verify", True)),
-        "insecure": validation.flag(extras.get("insecure", False), "insecure"),
+        "insecure": validation.parse_bool(extras.get("insecure", False), "insecure"),
     }
     if extras.get("timeout") is not None:
         options["timeout"] = extras["timeout"]
@@ -185,7 +186,7 @@ def _rate_limit(value: Any) -> RateLimit | None:
     calls = validation.count(value, "rate_limit")
     shared = RateLimit(calls, 60.0, shared=True)
     try:
-        shared.ledger("probe")
+        open_shared_window(shared, "probe")
     except ConfigurationError as error:
         log.warning("%s; this process counts its own calls alone", error)
         return RateLimit(calls, 60.0)
@@ -201,7 +202,7 @@ def _headers(value: Any) -> dict[str, str]:
 def _tls(verify: Any) -> ssl.SSLContext | bool:
     """Read ``verify``: true, false, or the path of a file with certificates to trust."""
     if not isinstance(verify, str):
-        return validation.flag(verify, "verify")
+        return validation.parse_bool(verify, "verify")
     try:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:

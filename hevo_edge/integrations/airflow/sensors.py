@@ -95,12 +95,12 @@ class HevoSensor(BaseSensorOperator):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.job_type: str | None = (
-                None if job_type is None else validation.word(job_type, "job_type")
+                None if job_type is None else validation.parse_word(job_type, "job_type")
             )
-            self.accept_completed_with_failures: bool = validation.flag(
+            self.accept_completed_with_failures: bool = validation.parse_bool(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
-            self.deferrable: bool = validation.flag(deferrable, "deferrable")
+            self.deferrable: bool = validation.parse_bool(deferrable, "deferrable")
             self.wait_for: str = validation.one_of(wait_for, "wait_for", ("running", "next"))
             if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
                 parameters.moment(ended_since, "ended_since")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hevo_edge import api, errors
 from hevo_edge._http import responses
 from hevo_edge._http.responses import http_date, read_body, read_error, retry_after
-
-from .conftest import REFUSALS
+from tests.conftest import REFUSALS
 
 WALL = 1_767_225_600.0
 POST, GET = api.sync_now(1), api.get_job(1, "x")
@@ -90,8 +89,8 @@ def test_what_is_no_job_in_progress() -> None:
     plain = read_error(POST, 500, {}, "the job server is down", WALL)
     assert type(plain) is errors.ServerError
     # A read has nothing to conflict with, and neither has the cancelling of a Job.
-    said = "The job already ended"
-    assert type(read_error(api.cancel_job(1, "x"), 400, {}, said, WALL)) is errors.ApiError
+    text = "The job already ended"
+    assert type(read_error(api.cancel_job(1, "x"), 400, {}, text, WALL)) is errors.ApiError
     assert type(read_error(GET, 500, {}, "job is in progress", WALL)) is errors.ServerError
     assert type(read_error(api.cancel_job(1, "x"), 409, {}, "", WALL)) is errors.ApiError
 
@@ -126,7 +125,7 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "yesterday", "Thu, 99 Jan 2026", "0", "Mon"])
-def test_a_garbled_date_is_none(text: str | None) -> None:
+def test_a_malformed_date_is_none(text: str | None) -> None:
     assert http_date(text) is None
 
 
@@ -151,7 +150,7 @@ def test_any_error_reply_becomes_a_typed_error(text: str, status: int, header: s
     assert isinstance(error, errors.RequestError)
 
 
-def test_garbage_may_pass_but_a_wrong_shape_stays_wrong() -> None:
+def test_no_json_is_transient_but_a_wrong_shape_is_not() -> None:
     for body, transient in ((b"<html>", True), (b"\xff\xfe", True), (b"", True), (b"[]", False)):
         with pytest.raises(errors.UnexpectedResponse) as caught:
             read_body(GET, 200, body, None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from hevo_edge import HevoClient, RateLimit, errors
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
-from hevo_edge._http.shared_window import IN_FLIGHT, Ledger, default_path
+from hevo_edge._http.shared_window import IN_FLIGHT, FileWindow, default_path
 from hevo_edge.emulator import HevoEmulator
 
 WINDOW = 60.1
@@ -36,10 +39,18 @@ async def call(limiter: RateLimiter, priority: Priority = Priority.TRIGGER) -> f
     return Clock().now()
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the file's lock, as a process does that is writing."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 async def test_two_limiters_of_one_file_have_one_window(path: Path) -> None:
     one, other = limiter(path), limiter(path)
     began = Clock().now()
-    times = sorted(await asyncio.gather(*(call(who) for who in [one, other] * 10)))
+    times = sorted(await asyncio.gather(*(call(each) for each in [one, other] * 10)))
     assert [round(at - began) for at in times[:10]] == [0] * 10
     assert times[10] - began >= WINDOW
     for first, eleventh in zip(times, times[10:], strict=False):
@@ -57,13 +68,13 @@ async def test_a_slot_that_another_gives_back_unused_is_found_within_a_second(pa
     assert await waiting - began <= 1.01
 
 
-async def test_what_is_kept_back_from_looks_is_kept_back_from_those_of_all(path: Path) -> None:
+async def test_the_reserve_is_kept_back_from_the_polls_of_all(path: Path) -> None:
     one, other = limiter(path, 100), limiter(path, 100)
     for _ in range(45):
         await call(one, Priority.DISCOVERY)
         await call(other, Priority.DISCOVERY)
-    assert one.room(Priority.LOOK) == other.room(Priority.LOOK) == 0
-    assert one.room(Priority.CANCEL) == 10
+    assert one.free_slots(Priority.POLL) == other.free_slots(Priority.POLL) == 0
+    assert one.free_slots(Priority.CANCEL) == 10
 
 
 async def test_a_call_of_a_process_that_died_counts_for_a_while_and_no_longer(path: Path) -> None:
@@ -75,27 +86,26 @@ async def test_a_call_of_a_process_that_died_counts_for_a_while_and_no_longer(pa
     assert taken == pytest.approx(WINDOW + IN_FLIGHT, abs=1)
 
 
-async def test_times_from_before_the_machine_was_started_anew_count_for_nothing(
+async def test_times_from_before_a_restart_of_the_machine_do_not_count(
     path: Path,
 ) -> None:
-    ledger = Ledger(path, WINDOW)
-    with ledger.locked():
-        ledger.take(1e9)
-    assert ledger.taken(5.0) == []
-    assert limiter(path, 1).room(Priority.CANCEL) == 1
+    window = FileWindow(path, WINDOW)
+    assert window.take(1e9, at_most=1)
+    assert window.expiries(5.0) == []
+    assert limiter(path, 1).free_slots(Priority.CANCEL) == 1
 
 
 async def test_what_was_written_a_moment_after_the_clock_was_read_counts(path: Path) -> None:
-    early, late = Ledger(path, WINDOW), Ledger(path, WINDOW)
-    with late.locked():
-        late.take(100.002)
-    with early.locked():
-        early.take(100.001)
-    assert len(late.taken(100.0)) == 2
+    early, late = FileWindow(path, WINDOW), FileWindow(path, WINDOW)
+    assert late.take(100.002, at_most=2)
+    assert early.take(100.001, at_most=2)
+    assert len(late.expiries(100.0)) == 2
+    assert not early.take(100.0, at_most=2)
+    assert len(early.expiries(100.0)) == 2
 
 
 @pytest.mark.parametrize("content", [b"x", b"1234567", b"\xff" * 17, b"{}" * 100])
-async def test_a_file_that_holds_something_else_holds_nobody_up(path: Path, content: bytes) -> None:
+async def test_a_file_with_other_content_blocks_nobody(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert await call(limiter(path, 1)) == pytest.approx(Clock().now())
     assert path.stat().st_size % 8 == 0
@@ -109,7 +119,7 @@ async def test_a_file_that_goes_away_is_made_again(path: Path) -> None:
     assert path.exists()
 
 
-async def test_when_the_folder_goes_away_calls_go_on_and_it_is_said_once(
+async def test_when_the_folder_goes_away_calls_go_on_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "folder"
@@ -134,7 +144,7 @@ async def test_without_the_file_a_process_counts_its_own_calls(tmp_path: Path) -
     assert times[2] == pytest.approx(WINDOW, abs=1.1)
 
 
-async def test_a_default_folder_that_was_tidied_up_is_made_again(
+async def test_a_default_folder_that_was_cleaned_up_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
@@ -145,21 +155,19 @@ async def test_a_default_folder_that_was_tidied_up_is_made_again(
     assert default_path("account").stat().st_size == 8
 
 
-async def test_a_slot_is_given_back_though_somebody_holds_the_lock(path: Path) -> None:
-    ledger, other = Ledger(path, WINDOW), Ledger(path, WINDOW)
+async def test_giving_back_a_slot_does_not_wait_for_the_lock(path: Path) -> None:
+    window = FileWindow(path, WINDOW)
     now = Clock().now()
-    with ledger.locked():
-        ledger.take(now)
-    with other.locked():
-        ledger.give_back(now, sent=True)
-    # Taken for longer than it need be, and the loop was not held up.
-    assert ledger.taken(now) == pytest.approx([now + WINDOW + IN_FLIGHT])
+    assert window.take(now, at_most=1)
+    with locked(path):
+        window.give_back(now, sent=True)
+    # Taken for longer than it need be, and the loop was not blocked.
+    assert window.expiries(now) == pytest.approx([now + WINDOW + IN_FLIGHT])
 
 
-async def test_a_lock_that_is_held_is_tried_again_and_blocks_nobody(path: Path) -> None:
-    shared, other = limiter(path), Ledger(path, WINDOW)
-    with other.locked() as is_alone:
-        assert is_alone
+async def test_a_lock_that_is_taken_is_tried_again_and_blocks_nobody(path: Path) -> None:
+    shared = limiter(path)
+    with locked(path):
         waiting = asyncio.create_task(call(shared))
         await asyncio.sleep(0.1)
         assert not waiting.done()
@@ -174,19 +182,13 @@ def test_the_default_file_is_private_and_tells_accounts_apart() -> None:
     assert one.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_folder_of_somebody_else_is_refused(
+def test_a_folder_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     (tmp_path / f"hevo_edge-{os.getuid()}").symlink_to("/")
     with pytest.raises(errors.ConfigurationError, match="not this user's"):
         default_path("account")
-
-
-@pytest.mark.parametrize("wrong", ["", 1, None, b"x", 0.5])
-def test_what_is_neither_flag_nor_path_is_refused(wrong: object) -> None:
-    with pytest.raises(errors.ConfigurationError, match=r"RateLimit\.shared"):
-        RateLimit(shared=wrong)  # type: ignore[arg-type]
 
 
 def test_a_path_that_cannot_be_written_is_refused_when_the_client_is_made(tmp_path: Path) -> None:

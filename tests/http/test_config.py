@@ -1,4 +1,4 @@
-"""Credentials, URLs and options: what is wrong is said before any request."""
+"""Credentials, URLs and options: what is wrong is raised before any request."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hevo_edge import HevoClient, errors
-from hevo_edge._http.config import Config
+from hevo_edge import HevoClient, RateLimit, errors
+from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config
+from hevo_edge.enums import Dialect
 
 
 def config(**options: Any) -> Config:
@@ -68,7 +69,7 @@ def test_a_base_url(given: str, base_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "says"),
+    ("base_url", "message"),
     [
         ("us.hevodata.com", "scheme and host"),
         ("https://", "scheme and host"),
@@ -84,12 +85,12 @@ def test_a_base_url(given: str, base_url: str) -> None:
         ("http://localhost.example.com", "clear text"),
     ],
 )
-def test_a_base_url_that_is_none_is_refused(base_url: Any, says: str) -> None:
-    with pytest.raises(errors.ConfigurationError, match=says):
+def test_a_wrong_base_url_is_refused(base_url: Any, message: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=message):
         config(region=None, base_url=base_url)
 
 
-def test_credentials_in_the_base_url_are_refused_and_not_repeated() -> None:
+def test_credentials_in_the_base_url_are_refused_and_not_quoted() -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         config(region=None, base_url="https://me:hunter2@us.hevodata.com")
     assert "must not hold credentials" in str(caught.value)
@@ -124,7 +125,7 @@ def test_max_retries_is_a_count(retries: Any) -> None:
         config(max_retries=retries)
 
 
-def test_the_dialect_is_one_that_is_known() -> None:
+def test_the_dialect_is_a_known_one() -> None:
     with pytest.raises(errors.ConfigurationError, match="'resync_mode', 'drop_and_load'"):
         config(dialect="classic")
 
@@ -132,6 +133,19 @@ def test_the_dialect_is_one_that_is_known() -> None:
 def test_the_rate_limit_is_a_rate_limit() -> None:
     with pytest.raises(errors.ConfigurationError, match=r"RateLimit\(100, 60.0\)"):
         HevoClient("key", "secret", region="us", rate_limit=100)  # type: ignore[arg-type]
+    with pytest.raises(errors.ConfigurationError, match=r"RateLimit\(100, 60.0\)"):
+        config(rate_limit=100)
+    assert config(rate_limit=None).rate_limit is None
+
+
+def test_every_keyword_has_a_default_and_an_unknown_one_is_refused() -> None:
+    assert CLIENT_DEFAULTS.keys() == ClientKeywords.__annotations__.keys()
+    made = config()
+    assert (made.rate_limit, made.timeout, made.max_retries) == (RateLimit(100, 60.0), 30.0, 3)
+    assert (made.proxy, made.ssl, made.session) == (None, True, None)
+    assert made.dialect is Dialect.RESYNC_MODE
+    with pytest.raises(TypeError, match="unexpected keyword argument 'regoin'"):
+        config(regoin="us")
 
 
 def test_headers_are_added_and_the_user_agent_extended() -> None:

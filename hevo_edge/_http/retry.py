@@ -1,0 +1,156 @@
+"""What may be repeated, and when.
+
+A read is repeated on connection errors, time-outs, 429, 5xx and a success that is not JSON; any
+other request only when it surely was not sent. Nothing else in the package repeats a request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import backoff
+
+from hevo_edge._common.clock import Clock
+from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.ratelimit import Priority
+from hevo_edge._http.responses import Reply
+from hevo_edge._http.throttle import MAX_PAUSE
+from hevo_edge.api import Request
+from hevo_edge.errors import (
+    ApiError,
+    RateLimited,
+    RequestError,
+    RequestNotSent,
+    ServerError,
+    UnexpectedResponse,
+)
+
+log: logging.Logger = logging.getLogger("hevo_edge.http")
+
+BACKOFF_FACTOR = 0.5
+BACKOFF_MAX = 30.0
+"""Full jitter: the n-th retry waits anything up to factor * 2**n seconds, at most BACKOFF_MAX."""
+JITTER = 0.5
+"""Seconds of jitter on top of a wait that the server sets: it gave everybody the same moment."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through its attempts."""
+
+    request: Request[Any]
+    priority: Priority
+    deadline: float | None
+    reply_timeout: float | None
+    before_sending: Callable[[], None]
+    started: float
+    attempts: int = 0
+    failure: AttemptFailed | None = None
+    is_first: bool = True
+
+
+class AttemptFailed(Exception):
+    """One attempt of a call has failed.
+
+    Args:
+        call: The call.
+        error: What its caller gets, unless it is repeated.
+        cause: What aiohttp raised, without credentials.
+    """
+
+    def __init__(self, call: Call, error: RequestError, cause: Exception | None = None) -> None:
+        self.call = call
+        self.error = error
+        self.cause = cause
+
+
+class Retries:
+    """Repeats the attempts of a call where that is safe.
+
+    Args:
+        attempt: Makes one attempt.
+        limiter: Knows the pause after a 429.
+        clock: Time and jitter.
+        max_retries: How often a call is repeated.
+    """
+
+    def __init__(
+        self,
+        attempt: Callable[[Call], Awaitable[Reply[Any]]],
+        limiter: RateLimiter,
+        clock: Clock,
+        max_retries: int,
+    ) -> None:
+        self._attempt = attempt
+        self._limiter = limiter
+        self._clock = clock
+        self._retry = backoff.on_exception(
+            self._waits,
+            AttemptFailed,
+            max_tries=max_retries + 1,
+            giveup=self._gives_up,
+            on_backoff=_log_retry,
+            jitter=None,
+            logger=None,
+        )(self._attempt_again)
+
+    async def run(self, call: Call) -> Reply[Any]:
+        """Repeat a call whose first attempt has failed.
+
+        Nearly all calls succeed at once; they need not pay for the machinery of retries.
+
+        Raises:
+            AttemptFailed: the last failure.
+        """
+        return await self._retry(call)
+
+    async def _attempt_again(self, call: Call) -> Reply[Any]:
+        """Hand the first failure to ``backoff``, and attempt again when it says so."""
+        if call.is_first and call.failure is not None:
+            call.is_first = False
+            raise call.failure
+        return await self._attempt(call)
+
+    def _gives_up(self, failed: Exception) -> bool:
+        """Tell whether the request must not, or need not, be sent again."""
+        assert isinstance(failed, AttemptFailed)  # noqa: S101 -- for the type checkers
+        call, error = failed.call, failed.error
+        if call.deadline is not None and self._clock.now() >= call.deadline:
+            return True
+        if isinstance(error, RequestNotSent):
+            return False
+        if not call.request.is_read:
+            return True
+        if isinstance(error, (RateLimited, ServerError)):
+            return (error.retry_after or 0.0) > MAX_PAUSE
+        if isinstance(error, UnexpectedResponse):
+            return not error.transient
+        return isinstance(error, ApiError)
+
+    def _waits(self) -> Generator[float, Any, None]:
+        """Generate the waits between attempts for ``backoff``, which sends in each failure."""
+        failed: AttemptFailed = yield 0.0
+        ceilings = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
+        next(ceilings)
+        while True:
+            call, error = failed.call, failed.error
+            if isinstance(error, RateLimited):
+                # The pause of the whole client; how long it is, the limiter decides.
+                wait = self._limiter.pause_left() + self._jitter()
+            else:
+                wait = self._clock.random.uniform(0, ceilings.send(None))
+                if isinstance(error, ApiError) and error.retry_after is not None:
+                    wait = error.retry_after + self._jitter()
+            if call.deadline is not None:
+                wait = max(0.0, min(wait, call.deadline - self._clock.now()))
+            failed = yield wait
+
+    def _jitter(self) -> float:
+        return self._clock.random.uniform(0, JITTER)
+
+
+def _log_retry(details: Any) -> None:
+    log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)

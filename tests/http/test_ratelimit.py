@@ -1,0 +1,40 @@
+"""The numbers of a RateLimit, and what each priority may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hevo_edge import errors
+from hevo_edge._http.ratelimit import Priority, RateLimit
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"calls": 0},
+        {"calls": 1.5},
+        {"calls": True},
+        {"period": 0},
+        {"period": float("nan")},
+        {"margin": -1},
+    ],
+)
+def test_numbers_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.ConfigurationError, match="RateLimit"):
+        RateLimit(**wrong)
+
+
+def test_ceilings_reserve_slots_for_what_is_urgent() -> None:
+    limit = RateLimit(100, 60.0)
+    ceilings = [limit.ceiling(priority) for priority in Priority]
+    assert ceilings == [100, 98, 95, 90, 90]
+    assert all(RateLimit(1, 1.0).ceiling(priority) == 1 for priority in Priority)
+    assert RateLimit(5, 60.0, margin=0).margin == 0
+
+
+@pytest.mark.parametrize("wrong", ["", 1, None, b"x", 0.5])
+def test_what_is_neither_flag_nor_path_is_refused(wrong: object) -> None:
+    with pytest.raises(errors.ConfigurationError, match=r"RateLimit\.shared"):
+        RateLimit(shared=wrong)  # type: ignore[arg-type]
