@@ -22,14 +22,14 @@ from collections.abc import Awaitable
 import account
 
 from hevo_edge import HevoClient, Job, errors
-from hevo_edge._awaiting.progress import duration
+from hevo_edge._awaiting.progress import format_duration
 from hevo_edge.emulator import HevoEmulator
 
 
 def show(job: Job) -> None:
     """Print how far a Job is."""
     if job.data is not None and not job.is_terminal:
-        took = duration(job.data.duration_seconds or 0)
+        took = format_duration(job.data.duration_seconds or 0)
         print(
             f"  ... {job.status} for {took}, {job.data.events_loaded or 0:,} events loaded so far"
         )
@@ -50,7 +50,7 @@ async def run(title: str, triggering: Awaitable[Job]) -> bool:
     data = job.data
     assert data is not None
     print(
-        f"  {data.status} after {duration(data.duration_seconds or 0)}: "
+        f"  {data.status} after {format_duration(data.duration_seconds or 0)}: "
         f"{data.events_loaded or 0:,} events loaded, {data.events_failed or 0:,} failed; "
         f"{data.objects_success or 0} objects done, {data.objects_failed or 0} failed"
     )

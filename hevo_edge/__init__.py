@@ -20,7 +20,7 @@ from hevo_edge._version import __version__
 
 if TYPE_CHECKING:
     from hevo_edge import errors, schedules
-    from hevo_edge._http.ratelimit import RateLimit
+    from hevo_edge._http.ratelimit import Priority, RateLimit
     from hevo_edge.client import HevoClient
     from hevo_edge.enums import (
         Certainty,
@@ -47,6 +47,7 @@ __all__ = [
     "Pipeline",
     "PipelineAction",
     "PipelineStatus",
+    "Priority",
     "RateLimit",
     "ResyncMode",
     "TriggerTicket",
@@ -68,6 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "Pipeline": "pipeline",
         "PipelineAction": "enums",
         "PipelineStatus": "enums",
+        "Priority": "_http.ratelimit",
         "RateLimit": "_http.ratelimit",
         "ResyncMode": "enums",
         "TriggerTicket": "triggering",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from hevo_edge import api
-from hevo_edge._awaiting.job_reader import Eyes
-from hevo_edge._awaiting.next_job import Starts
+from hevo_edge._awaiting.job_reader import HttpJobReader
+from hevo_edge._awaiting.next_job import NextJobs
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import Config
@@ -38,8 +38,8 @@ class Core:
         self.clock: Clock = config.clock
         limiter = RateLimiter(config.rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, config.session)
-        self.watcher: Watcher = Watcher(Eyes(self.transport, limiter), self.clock)
-        self.starts: Starts = Starts(self.transport, self.watcher)
+        self.watcher: Watcher = Watcher(HttpJobReader(self.transport, limiter), self.clock)
+        self.next_jobs: NextJobs = NextJobs(self.watcher)
         self.canceller: JobCanceller = JobCanceller(self.transport, self.clock)
         policy = IfRunningPolicy(
             self.transport,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api
-from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common import validation
+from hevo_edge._common.async_context import AsyncContext
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._core import Core
@@ -26,6 +26,8 @@ from hevo_edge.pipeline import Pipeline
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = ["ClientKeywords", "HevoClient"]
+
 T = TypeVar("T")
 
 
@@ -33,7 +35,7 @@ def _as_job(core: Core, pipeline_id: int, data: JobData) -> Job:
     return Job(core, pipeline_id, data.job_id, data)
 
 
-class HevoClient:
+class HevoClient(AsyncContext):
     """A client of one Hevo account.
 
     Use it as an async context manager, or call ``close`` when done. It opens one HTTP session, on
@@ -275,15 +277,7 @@ class HevoClient:
         """End all waits, and close what was opened. Calling it again does nothing."""
         await self._core.close()
 
-    async def __aenter__(self) -> HevoClient:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self, _: BaseException | None, /) -> None:
         await self.close()
 
     def __repr__(self) -> str:
@@ -327,7 +321,7 @@ class HevoClient:
         """Yield each Job's place and outcome as it ends; what is to be raised, raise."""
         core = self._core
         deadline = core.deadline(options.timeout)
-        async with Waits(core.watcher, core.canceller, jobs, options, deadline) as waits:
+        async with WaitGroup(core.watcher, core.canceller, jobs, options, deadline) as waits:
             while (ended := await waits.next()) is not None:
                 place, result = ended
                 if isinstance(result, HevoError) and on_failure == "return":

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from hevo_edge import api
-from hevo_edge._awaiting.snapshots import Reader, until_over
-from hevo_edge._awaiting.wait_group import Waits
+from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
+from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from hevo_edge._core import Core
+
+__all__ = ["Job", "OnUpdate", "WaitKeywords"]
 
 UNTIL_CANCELLED: Fixed = fixed(3.0)
 """How often to poll a Job that is being cancelled."""
@@ -88,7 +90,7 @@ class Job(JobHandle):
         """
         data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.POLL)
         self._saw(data)
-        self._core.watcher.tell(key_of(self), data)
+        self._core.watcher.publish(key_of(self), data)
         return self
 
     @with_options(WaitKeywords, WAIT_DEFAULTS)
@@ -138,7 +140,7 @@ class Job(JobHandle):
             NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
         """
         schedule = as_schedule(poll_interval)
-        async with Reader(self._core.watcher, key_of(self), schedule) as reader:
+        async with SnapshotStream(self._core.watcher, key_of(self), schedule) as reader:
             while True:
                 snapshot = await reader.next()
                 self._saw(snapshot)
@@ -160,7 +162,7 @@ class Job(JobHandle):
         """
         await self._core.canceller.cancel(self)
         if wait and not self.is_terminal:
-            self._saw(await until_over(self._core.watcher, key_of(self), UNTIL_CANCELLED))
+            self._saw(await until_ended(self._core.watcher, key_of(self), UNTIL_CANCELLED))
         return self
 
     async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:
@@ -174,6 +176,11 @@ class Job(JobHandle):
 
     # -- inside -----------------------------------------------------------------------------------
 
+    @classmethod
+    def _found(cls, core: Core, pipeline_id: int, found: Found) -> Job:
+        """Make the Job that a trigger has found."""
+        return cls(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
+
     @property
     def _core(self) -> Core:
         if self._core_or_none is None:
@@ -184,7 +191,7 @@ class Job(JobHandle):
 
     async def _wait(self, options: WaitOptions, deadline: float | None) -> Job:
         """Await with checked options, until a loop time (seconds)."""
-        async with Waits(
+        async with WaitGroup(
             self._core.watcher, self._core.canceller, [self], options, deadline
         ) as waits:
             ended = await waits.next()
@@ -199,11 +206,6 @@ class Job(JobHandle):
     def __reduce__(self) -> tuple[Any, ...]:
         # Crosses process borders without the client, which holds credentials.
         return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
-
-
-def found_job(core: Core, pipeline_id: int, found: Found) -> Job:
-    """Return the Job that a trigger has found."""
-    return Job(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
 
 
 def _unpickle(

@@ -26,6 +26,8 @@ from hevo_edge.errors import ConfigurationError
 from hevo_edge.schedules import Schedule
 from hevo_edge.schedules._basic import as_schedule
 
+__all__ = ["TRIGGER_DEFAULTS", "WAIT_DEFAULTS", "TriggerOptions", "WaitOptions"]
+
 log: logging.Logger = logging.getLogger("hevo_edge.options")
 
 TRIGGER_DEFAULTS: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from pydantic import ValidationError
 
 from hevo_edge import api
-from hevo_edge._awaiting.next_job import Wanted
+from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
@@ -25,7 +25,7 @@ from hevo_edge.enums import (
     same_job_type,
 )
 from hevo_edge.errors import ConfigurationError, JobTimeout
-from hevo_edge.job import Job, WaitKeywords, found_job
+from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from hevo_edge._core import Core
+
+__all__ = ["Pipeline", "TriggerKeywords"]
 
 
 class TriggerKeywords(TypedDict, total=False):
@@ -269,10 +271,10 @@ class Pipeline:
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
         deadline = self._core.deadline(options.timeout)
-        data = await self._core.starts.next_job(
+        data = await self._core.next_jobs.next_job(
             self.id,
-            Wanted(
-                fits=lambda job: wanted is None or same_job_type(wanted, job.type),
+            JobFilter(
+                matches=lambda job: wanted is None or same_job_type(wanted, job.type),
                 is_good=lambda job: job.status in options.accept,
                 ended_since=validation.moment(ended_since, "ended_since"),
                 started_since=validation.moment(started_since, "started_since"),
@@ -395,7 +397,7 @@ class Pipeline:
         deadline = self._core.deadline(options.timeout)
         ticket = self._ticket(options, object_ids)
         found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
-        return found_job(self._core, self.id, found)
+        return Job._found(self._core, self.id, found)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
@@ -40,14 +41,27 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported by now out of the garbage collector's sight: it runs every test."""
+    """Let the processes that tests start run as their user would run them: unmeasured."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_in_the_end() -> Iterator[None]:
+    """Collect what became garbage in a later test than the one that made it."""
+    yield
+    gc.unfreeze()
     gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Collect garbage, so that an unclosed session or loop fails the test that left it."""
+    """Collect garbage, so that an unclosed session or loop fails the test that left it.
+
+    What was there before the test is hidden from the collector, which else would spend most of its
+    time on modules, caches and reports.
+    """
+    gc.collect()
+    gc.freeze()
     yield
     gc.collect()
 

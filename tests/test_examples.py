@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,10 @@ SAYS = {
 }
 
 
+# What asyncio's debug mode says of a callback on a busy machine, which took less than a second.
+BUSY = re.compile(r"^Executing <.*> took 0\.\d+ seconds\n", re.MULTILINE)
+
+
 def run(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HEVO_")}
     return subprocess.run(
@@ -67,7 +72,7 @@ def test_no_example_is_forgotten() -> None:
 def test_example_runs_and_says_what_it_does(name: str) -> None:
     done = run(name)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert BUSY.sub("", done.stderr) == ""
     for words in SAYS[name]:
         assert words in done.stdout
 

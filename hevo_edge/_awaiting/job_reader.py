@@ -1,24 +1,26 @@
-"""Looking at Jobs, one by one or by a Pipeline's list, for the watcher."""
+"""Reads Jobs over HTTP for the watcher: one by its id, or a page of a Pipeline's list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from hevo_edge import api
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
-from hevo_edge.models import JobData
+from hevo_edge.models import JobData, Page
 
-LAST_LOOK = 5.0
-"""Seconds that the last look, at a deadline, may take once its turn has come."""
+T = TypeVar("T")
 
-AT_ONCE = 50
-"""How many last looks are sure to be under way at once."""
+FINAL_POLL_TIMEOUT = 5.0
+"""Seconds that the final poll, at a deadline, may take once it has its slot."""
+
+SURE_IN_FLIGHT = 50
+"""How many final polls are sure to be in flight at once."""
 
 
-class Eyes:
+class HttpJobReader:
     """Reads Jobs over a transport.
 
     Args:
@@ -30,49 +32,52 @@ class Eyes:
         self._transport = transport
         self._limiter = limiter
 
-    async def job(
-        self, key: tuple[int, str], *, last: bool, sending: Callable[[], None]
+    async def read_job(
+        self, key: tuple[int, str], *, final: bool, on_slot: Callable[[], None]
     ) -> JobData:
         """Return a Job's snapshot.
 
         Raises:
             RequestError: when it could not be read.
         """
-        data: JobData = await self._send(api.get_job(*key), last=last, sending=sending)
-        return data
+        return await self._send(api.get_job(*key), final=final, on_slot=on_slot)
 
-    async def jobs(
-        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
-    ) -> list[JobData]:
-        """Return the rows on the first page of a Pipeline's jobs list.
+    async def read_page(
+        self,
+        pipeline_id: int,
+        cursor: str | None = None,
+        *,
+        final: bool,
+        on_slot: Callable[[], None],
+    ) -> Page[JobData]:
+        """Return a page of a Pipeline's jobs list; the first page without a cursor.
 
         Raises:
             RequestError: when it could not be read.
         """
-        page = await self._send(api.list_jobs(pipeline_id), last=last, sending=sending)
-        rows: list[JobData] = page.data
-        return rows
+        request = api.list_jobs(pipeline_id, cursor=cursor)
+        return await self._send(request, final=final, on_slot=on_slot)
 
-    def room(self, *, last: bool) -> int:
-        """Return how many looks could be sent at once now."""
-        return self._limiter.free_slots(priority_of(last=last))
+    def free_slots(self, *, final: bool) -> int:
+        """Return how many polls could be sent at once now."""
+        return self._limiter.free_slots(_priority(final=final))
 
-    def patience(self, looks: int) -> float:
-        """Return the seconds in which so many last looks can be made, and answered."""
-        budget = self._limiter.time_for(looks, Priority.DISCOVERY)
-        return budget + LAST_LOOK * (2 + looks / AT_ONCE)
+    def final_poll_timeout(self, polls: int) -> float:
+        """Return the seconds in which so many final polls can be made, and answered."""
+        budget = self._limiter.time_for(polls, Priority.DISCOVERY)
+        return budget + FINAL_POLL_TIMEOUT * (2 + polls / SURE_IN_FLIGHT)
 
     async def _send(
-        self, request: api.Request[Any], *, last: bool, sending: Callable[[], None]
-    ) -> Any:
+        self, request: api.Request[T], *, final: bool, on_slot: Callable[[], None]
+    ) -> T:
         return await self._transport.send(
             request,
-            priority_of(last=last),
-            reply_timeout=LAST_LOOK if last else None,
-            before_sending=sending,
+            _priority(final=final),
+            reply_timeout=FINAL_POLL_TIMEOUT if final else None,
+            before_sending=on_slot,
         )
 
 
-def priority_of(*, last: bool) -> Priority:
-    """Return a look's place in the limiter: one at a deadline goes before those on schedule."""
-    return Priority.DISCOVERY if last else Priority.POLL
+def _priority(*, final: bool) -> Priority:
+    """Return a poll's priority: one at a deadline goes before those on schedule."""
+    return Priority.DISCOVERY if final else Priority.POLL

@@ -1,4 +1,4 @@
-"""The Job that runs in a Pipeline, or the next one to start, whoever starts it."""
+"""The wait for a Pipeline's Job that runs now, or for the next one to start, whoever starts it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hevo_edge import api
-from hevo_edge._awaiting.job_reader import LAST_LOOK, priority_of
-from hevo_edge._awaiting.watched_job import Follower
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
 from hevo_edge._awaiting.watcher import Watcher
-from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.listing import is_real_run, read_newest, running_job
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.models import JobData, Page
@@ -18,35 +15,35 @@ from hevo_edge.schedules import Schedule
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which Job of a Pipeline will do.
+class JobFilter:
+    """Which Job of a Pipeline to await.
 
     Attributes:
-        fits: Says of a Job whether it is of the right type.
+        matches: Says of a Job whether it is of the right type.
         is_good: Says of a Job that has ended whether it ended well.
         ended_since: A Job that ended at this moment or later will do as well; ms since 1970.
         started_since: Only a Job that was created at this moment or later will do; ms since 1970.
     """
 
-    fits: Callable[[JobData], bool]
+    matches: Callable[[JobData], bool]
     is_good: Callable[[JobData], bool]
     ended_since: int | None = None
     started_since: int | None = None
 
     def is_too_old(self, job: JobData) -> bool:
-        """Say whether a run, and with it all before it, tells nothing: one Job runs at a time."""
+        """Say whether neither a run nor any before it can do: a Pipeline runs one Job at a time."""
         if not is_real_run(job):
             return False
         if self.started_since is not None:
             return not self._started_since(job)
         return self.ended_since is None or not self._ended_since(job)
 
-    def among(self, jobs: list[JobData]) -> JobData | None:
+    def select(self, jobs: list[JobData]) -> JobData | None:
         """Return the Job to await of the newest rows, newest first; None to await the next.
 
         One that ended well since goes first; then what runs; then one that ended otherwise.
         """
-        runs = [job for job in jobs if is_real_run(job) and self.fits(job)]
+        runs = [job for job in jobs if is_real_run(job) and self.matches(job)]
         if self.started_since is not None:
             return next((job for job in reversed(runs) if self._started_since(job)), None)
         ended = [job for job in runs if self._ended_since(job)]
@@ -54,7 +51,7 @@ class Wanted:
         if good is not None:
             return good
         running = running_job(jobs)
-        if running is not None and self.fits(running):
+        if running is not None and self.matches(running):
             return running
         return next(iter(ended), None)
 
@@ -69,90 +66,107 @@ class Wanted:
         return job.created_ts >= self.started_since
 
 
-class Starts:
+class NextJobs:
     """Waits for Jobs to start.
 
     Args:
-        transport: Sends.
-        watcher: Says when to look, so that these looks and those at Jobs share the call budget.
+        watcher: Polls, so that these polls and those of Jobs share the call budget.
     """
 
-    def __init__(self, transport: Transport, watcher: Watcher) -> None:
-        self._transport = transport
+    def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
 
     async def next_job(
         self,
         pipeline_id: int,
-        wanted: Wanted,
+        job_filter: JobFilter,
         schedule: Schedule,
         deadline: float | None,
     ) -> JobData | Exception | None:
-        """Return the Job that is ``wanted`` and there already, else the next one to start.
+        """Return the matching Job that is there already, else the next one to start.
 
-        At the deadline, return why the last look failed, or None when it did not. A Job that began
+        At the deadline, return why the final poll failed, or None when it did not. A Job that began
         before the call, but is not in the list yet, is the one that runs.
 
         Args:
             pipeline_id: The Pipeline.
-            wanted: Which Job will do.
-            schedule: How often to look, by the seconds since the call.
-            deadline: Loop time (seconds) at which a last look is made.
+            job_filter: Which Job will do.
+            schedule: How often to poll, by the seconds since the call.
+            deadline: Loop time (seconds) at which a final poll is made.
 
         Raises:
-            RequestError: what makes further looks pointless, such as AuthenticationError.
+            RequestError: what makes further polls pointless, such as AuthenticationError.
         """
-        start = _Start(schedule)
-        watermark: Watermark | None = None
-
-        async def look(*, last: bool, sending: Callable[[], None]) -> None:
-            nonlocal watermark
-
-            async def fetch(cursor: str | None) -> Page[JobData]:
-                return await self._transport.send(
-                    api.list_jobs(pipeline_id, cursor=cursor),
-                    priority_of(last=last),
-                    reply_timeout=LAST_LOOK if last else None,
-                    before_sending=sending,
-                )
-
-            if watermark is None:
-                reading = await read_newest(fetch, wanted.is_too_old)
-                watermark = Watermark.of(reading, None)
-                found = wanted.among(reading.jobs)
-                start.saw([] if found is None else [found])
-            else:
-                start.saw([job for job in await watermark.new_jobs(fetch) if wanted.fits(job)])
-
-        # It is watched like a Job, under a name that no Job has.
-        key = (pipeline_id, f"/{id(start)}")
-        self._watcher.follow(start, key, deadline=deadline, look=look)
+        wait = _Wait(schedule)
+        target = NextJobTarget(pipeline_id, job_filter, loop_time())
+        self._watcher.subscribe(wait, target, deadline=deadline)
         try:
-            return await start.found
+            return await wait.result
         finally:
-            self._watcher.leave(start)
+            self._watcher.unsubscribe(wait)
             await self._watcher.settle()
 
 
-class _Start(Follower):
-    """The wait for a Job to start."""
+class NextJobTarget(PollTarget):
+    """A Pipeline whose next Job is awaited: polled by the newest rows of its list.
 
-    __slots__ = ("found",)
+    Args:
+        pipeline_id: The Pipeline.
+        job_filter: Which Job will do.
+        now: The loop time.
+    """
+
+    __slots__ = ("_job_filter", "_pipeline_id", "_watermark")
+
+    def __init__(self, pipeline_id: int, job_filter: JobFilter, now: float) -> None:
+        super().__init__(now)
+        self._pipeline_id = pipeline_id
+        self._job_filter = job_filter
+        self._watermark: Watermark | None = None
+
+    @property
+    def label(self) -> str:
+        """What logs call it."""
+        return f"Pipeline {self._pipeline_id}"
+
+    async def poll(self, reader: JobReader, *, final: bool, on_slot: Callable[[], None]) -> None:
+        """Read what is there; from the second successful poll on, what is new since the first."""
+
+        async def fetch(cursor: str | None) -> Page[JobData]:
+            return await reader.read_page(self._pipeline_id, cursor, final=final, on_slot=on_slot)
+
+        found: JobData | None
+        if self._watermark is None:
+            reading = await read_newest(fetch, self._job_filter.is_too_old)
+            self._watermark = Watermark.of(reading, None)
+            found = self._job_filter.select(reading.jobs)
+        else:
+            new_jobs = await self._watermark.new_jobs(fetch)
+            found = next(filter(self._job_filter.matches, new_jobs), None)
+        if found is not None:
+            self.notify(found)
+        self.record_success(loop_time())
+
+
+class _Wait(Subscriber):
+    """The wait for a Job to start; the first Job, error or deadline is its result."""
+
+    __slots__ = ("result",)
 
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
-        self.found: asyncio.Future[JobData | Exception | None] = (
+        self.result: asyncio.Future[JobData | Exception | None] = (
             asyncio.get_running_loop().create_future()
         )
 
-    def saw(self, jobs: list[JobData]) -> None:
-        if jobs and not self.found.done():
-            self.found.set_result(jobs[0])
+    def on_update(self, news: JobData | Exception) -> None:
+        if self.result.done():
+            return
+        if isinstance(news, Exception):
+            self.result.set_exception(news)
+        else:
+            self.result.set_result(news)
 
-    def hear(self, news: JobData | Exception) -> None:
-        if isinstance(news, Exception) and not self.found.done():
-            self.found.set_exception(news)
-
-    def time_is_up(self) -> None:
-        if not self.found.done():
-            self.found.set_result(None if self.watched is None else self.watched.failure)
+    def on_deadline(self) -> None:
+        if not self.result.done():
+            self.result.set_result(None if self.target is None else self.target.failure)

@@ -1,4 +1,4 @@
-"""What it means for the caller that a Job has ended: an error per status."""
+"""The error that a wait raises for a Job's final status, unless that status is accepted."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
     ),
     JobStatus.CANCELLED: (JobCancelled, "somebody cancelled it"),
     JobStatus.SKIPPED: (JobSkipped, "another Job was running when its scheduled start came"),
-    JobStatus.DEFERRED: (JobDeferred, "Hevo put it aside; a limit of the source or destination?"),
+    JobStatus.DEFERRED: (JobDeferred, "Hevo deferred it; a limit of the source or destination?"),
 }
 _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
 _OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
 
 
-def failed_outcome(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed:
-    """Make the error for a Job that ended as ``data`` shows, with what is known of it."""
+def outcome_error(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed:
+    """Return the error for a Job that ended as ``data`` shows, with its counts in the message."""
     kind, advice = _OUTCOMES.get(str(data.status), (JobDidNotSucceed, "see its page in Hevo"))
     counts = [
         f"{value:,} {what if value != 1 else what.replace('s ', ' ')}"
@@ -43,9 +43,9 @@ def failed_outcome(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed
         )
         if value is not None
     ]
-    took = ""
+    elapsed = ""
     if data.duration_seconds is not None:
-        took = f" after {progress.duration(data.duration_seconds)}"
-    message = f"{name} ended {data.status}{took}: {', '.join(counts) or 'no counts'}"
+        elapsed = f" after {progress.format_duration(data.duration_seconds)}"
+    message = f"{name} ended {data.status}{elapsed}: {', '.join(counts) or 'no counts'}"
     resource: Any = job  # errors carry the resource, whose class is not known here
     return kind(message, job=resource, advice=advice)

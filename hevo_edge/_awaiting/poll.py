@@ -1,16 +1,13 @@
-"""One look, at a Job or at a Pipeline's list, and what came of it."""
+"""One poll, what its failure means, and the record of all polls in flight."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-from hevo_edge._awaiting.duration_history import Experience
-from hevo_edge._awaiting.watched_job import JobKey, Watched
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget, loop_time
 from hevo_edge.errors import (
-    HevoError,
     NotFound,
     RateLimited,
     RequestNotSent,
@@ -18,124 +15,121 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.models import JobData
+
+__all__ = ["MAX_IN_FLIGHT", "TRANSIENT_ERRORS", "JobReader", "Poll", "PollsInFlight"]
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
-PASSING = (RequestNotSent, RequestOutcomeUnknown, RateLimited, ServerError, UnexpectedResponse)
-"""What says nothing about a Job: look again later."""
+TRANSIENT_ERRORS = (
+    RequestNotSent,
+    RequestOutcomeUnknown,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+)
+"""What says nothing about a Job: poll again later."""
+MAX_IN_FLIGHT = 50
+"""How many polls are in flight at once, at most; more would only queue in the server."""
 
 
-class Eyes(Protocol):
-    """What looks. ``sending`` is called when the request has its place in the call budget.
-
-    A last look is quick or fails, and goes before those on schedule.
-    """
-
-    async def job(self, key: JobKey, *, last: bool, sending: Callable[[], None]) -> JobData:
-        """Return a Job's snapshot."""
-        ...
-
-    async def jobs(
-        self, pipeline_id: int, *, last: bool, sending: Callable[[], None]
-    ) -> list[JobData]:
-        """Return the snapshots on the first page of a Pipeline's jobs list."""
-        ...
-
-    def room(self, *, last: bool) -> int:
-        """Return how many looks could be sent at once now."""
-        ...
-
-    def patience(self, looks: int) -> float:
-        """Return the seconds in which so many last looks can be made."""
-        ...
-
-
-class Look:
-    """A look under way.
+class Poll:
+    """A poll of one target, or of several by one call.
 
     Attributes:
-        targets: The Jobs it is for; several when it reads their Pipeline's list.
-        last: Whether it is the last look for somebody.
-        at_list: Whether it reads the list.
-        has_slot: Whether it has its place in the call budget.
-        list_failed: Whether the list could not be read.
-        task: What makes it.
+        targets: What it polls.
+        is_final: Whether it is the final poll before somebody's deadline ends the wait.
+        task: What runs it.
     """
 
-    __slots__ = ("at_list", "has_slot", "last", "list_failed", "targets", "task")
+    __slots__ = ("is_final", "targets", "task")
 
-    def __init__(self, targets: list[Watched], *, last: bool, at_list: bool) -> None:
-        self.targets: list[Watched] = targets
-        self.last: bool = last
-        self.at_list: bool = at_list
-        self.has_slot: bool = False
-        self.list_failed: bool = False
+    def __init__(self, targets: Sequence[PollTarget], *, is_final: bool) -> None:
+        self.targets: Sequence[PollTarget] = targets
+        self.is_final: bool = is_final
         self.task: asyncio.Task[None] | None = None
 
-    async def make(
-        self, eyes: Eyes, sending: Callable[[], None], experience: Experience
-    ) -> Exception | None:
-        """Look, and let the Jobs take in what is seen.
+    async def run(self, reader: JobReader, on_slot: Callable[[], None]) -> Exception | None:
+        """Poll, and let the target publish what was read.
 
-        Returns why looking at the Job is pointless, if so. A reason that passes, such as 429, is
-        none.
+        Returns the error that makes further polls pointless, if there is one. A transient error,
+        such as 429, is none.
         """
-        if self.at_list:
-            await self._read_list(eyes, sending, experience)
-            return None
-        watched = self.targets[0]
-        watched.rows_seen = 0
-        snapshot: JobData | None = None
+        target = self.targets[0]
         try:
-            if watched.own_look is None:
-                snapshot = await eyes.job(watched.key, last=self.last, sending=sending)
-            else:
-                await watched.own_look(last=self.last, sending=sending)
-        except PASSING as error:
-            _failed(watched, error)
+            await target.poll(reader, final=self.is_final, on_slot=on_slot)
+        except TRANSIENT_ERRORS as error:
+            target.record_failure(error, loop_time())
+            log.warning("a poll of %s failed and will be repeated: %s", target.label, error)
         except NotFound as error:
-            watched.fail(error, _now())
-            return error if watched.miss() else None
-        except Exception as error:  # noqa: BLE001 -- handed to those who wait
+            target.record_failure(error, loop_time())
+            return error if target.confirm_missing() else None
+        except Exception as error:  # noqa: BLE001 -- handed to the subscribers
             return error
-        else:
-            if snapshot is None:
-                watched.note_look(_now())
-            else:
-                watched.publish(snapshot, _now())
         return None
 
-    async def _read_list(
-        self, eyes: Eyes, sending: Callable[[], None], experience: Experience
-    ) -> None:
-        """Read the list; what it cannot tell for certain is left to looks of their own."""
-        pipeline_id = self.targets[0].key[0]
-        try:
-            page = await eyes.jobs(pipeline_id, last=self.last, sending=sending)
-            experience.note(pipeline_id, page, _now())
-        except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
-            self.list_failed = True
-            log.warning(
-                "the Jobs of Pipeline %s are looked at one by one for a while, as they cannot be "
-                "listed: %s",
-                pipeline_id,
-                error,
-            )
-            return
-        rows = {job.job_id: job for job in page}
-        for watched in self.targets:
-            row = rows.get(watched.key[1])
-            if row is None:
-                watched.is_unlisted = True
-            else:
-                watched.take_row(row, _now())
 
+class PollsInFlight:
+    """The one record of which polls are in flight, and of which targets.
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    A target may be polled on schedule and, at a deadline, by a final poll at the same time.
 
+    Args:
+        reader: Knows how many polls could be sent at once.
+    """
 
-def _failed(watched: Watched, error: HevoError) -> None:
-    watched.fail(error, _now())
-    log.warning("a look at %s failed, and will be repeated: %s", watched.label, error)
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
+        self._polls: set[Poll] = set()
+        # Both by ``is_final``.
+        self._by_target: dict[bool, dict[PollTarget, Poll]] = {False: {}, True: {}}
+        self._without_slot: dict[bool, set[Poll]] = {False: set(), True: set()}
+
+    def has_capacity(self, *, final: bool) -> bool:
+        """Say whether a poll can be sent at once, or at least be the one that waits for a slot."""
+        if len(self._polls) >= MAX_IN_FLIGHT * (1 + final):
+            return False
+        waiting = len(self._without_slot[final])
+        return waiting == 0 or waiting < self._reader.free_slots(final=final)
+
+    def includes(self, target: PollTarget, *, final: bool) -> bool:
+        """Say whether a poll of a target, on schedule or final, is in flight."""
+        return target in self._by_target[final]
+
+    def add(self, poll: Poll) -> None:
+        """Record that a poll has begun; it has no slot in the call budget yet."""
+        self._polls.add(poll)
+        by_target = self._by_target[poll.is_final]
+        for target in poll.targets:
+            by_target[target] = poll
+        self._without_slot[poll.is_final].add(poll)
+
+    def got_slot(self, poll: Poll) -> bool:
+        """Record that a poll has its slot; return False if it had one."""
+        waiting = self._without_slot[poll.is_final]
+        if poll not in waiting:
+            return False
+        waiting.discard(poll)
+        return True
+
+    def remove(self, poll: Poll) -> None:
+        """Record that a poll is over."""
+        self._polls.discard(poll)
+        self._without_slot[poll.is_final].discard(poll)
+        by_target = self._by_target[poll.is_final]
+        for target in poll.targets:
+            del by_target[target]
+
+    def of_task(self, task: asyncio.Task[None]) -> list[Poll]:
+        """Return what a task was running when it was cancelled."""
+        return [poll for poll in self._polls if poll.task is task]
+
+    def cancel_unneeded(self, target: PollTarget) -> list[asyncio.Task[None]]:
+        """Cancel the polls of a closed target that poll nothing else; return their tasks."""
+        cancelled = []
+        for by_target in self._by_target.values():
+            poll = by_target.get(target)
+            if poll is None or poll.task is None or not all(t.is_closed for t in poll.targets):
+                continue
+            poll.task.cancel()
+            cancelled.append(poll.task)
+        return cancelled

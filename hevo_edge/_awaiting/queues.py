@@ -1,4 +1,4 @@
-"""What is due when, and whose turn it is when not everything that is due can be done.
+"""The watcher's two queues: by when an item is due, and by value but fair to all.
 
 Pure data structures: no time passes here, and nothing waits.
 """
@@ -14,16 +14,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _SLACK = 64
-_TURN = 4
-"""One choice in so many goes by the line, whatever it is worth: so nobody starves."""
+_BY_AGE = 4
+"""One choice in so many takes the item that has waited longest, whatever its value: so none
+starves.
+"""
 _CANDIDATES = 16
 """How many are compared otherwise. The best of sixteen drawn at random is among the best few of a
 hundred, and so is the best of sixteen of ten thousand, at the same cost.
 """
 
 
-class Agenda(Generic[T]):
-    """Things and when they are due; each change costs O(log n)."""
+class DueQueue(Generic[T]):
+    """Items and when they are due; each change costs O(log n)."""
 
     def __init__(self) -> None:
         self._entries: dict[T, tuple[float, int, T]] = {}
@@ -34,25 +36,25 @@ class Agenda(Generic[T]):
         return len(self._entries)
 
     def set(self, item: T, at: float) -> None:
-        """Note when something is due; what was noted of it before is forgotten."""
+        """Set when an item is due; an earlier setting is replaced."""
         self._count += 1
         self._entries[item] = entry = (at, self._count, item)
         heappush(self._heap, entry)
         self._tidy()
 
     def discard(self, item: T) -> None:
-        """Forget something, if it is noted at all."""
+        """Remove an item, if it is in the queue."""
         if self._entries.pop(item, None) is not None:
             self._tidy()
 
     def next_at(self) -> float | None:
-        """Return when the next thing is due; None when nothing is."""
+        """Return when the next item is due; None when the queue is empty."""
         while self._heap and not self._is_current(self._heap[0]):
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: float) -> Iterator[T]:
-        """Take out and yield what is due, the earliest first."""
+    def pop_due(self, now: float) -> Iterator[T]:
+        """Remove and yield what is due, the earliest first."""
         at = self.next_at()
         while at is not None and at <= now:
             item = heappop(self._heap)[2]
@@ -64,30 +66,31 @@ class Agenda(Generic[T]):
         return self._entries.get(entry[2]) is entry
 
     def _tidy(self) -> None:
-        """Throw away what is out of date before it outgrows the rest."""
+        """Drop outdated entries before they outnumber the others."""
         if len(self._heap) > 2 * len(self._entries) + _SLACK:
             self._heap = list(self._entries.values())
             heapify(self._heap)
 
 
-class Turns(Generic[T]):
-    """Those who wait for their turn, and the choice of the next.
+class FairQueue(Generic[T]):
+    """A queue by value in which no item starves.
 
-    Three of four choices go to who is worth most, of a few drawn at random and the one that has
-    waited longest; those of endless worth come first. The fourth goes to the one that has waited
-    longest. So with n in it, each gets its turn within 4 n choices, whatever the others are worth.
+    Three of four choices take the item of the highest value, of a few drawn at random and the one
+    that has waited longest; urgent items come before those, in the order in which they came. The
+    fourth choice takes the item that has waited longest. So with n in the queue, each is taken
+    within 4 n choices, whatever the values of the others.
 
     Args:
-        worth: What it is worth to serve one at a time.
+        value: Returns an item's value at a time.
         random: Draws the candidates.
     """
 
-    def __init__(self, worth: Callable[[T, float], float], random: random.Random) -> None:
-        self._worth = worth
+    def __init__(self, value: Callable[[T, float], float], random: random.Random) -> None:
+        self._value = value
         self._draw = random.random
         self._places: dict[T, int] = {}
         self._all: list[T] = []
-        self._line: deque[tuple[T, int]] = deque()
+        self._by_age: deque[tuple[T, int]] = deque()
         self._urgent: deque[tuple[T, int]] = deque()
         self._joined: dict[T, int] = {}
         self._count = 0
@@ -100,19 +103,19 @@ class Turns(Generic[T]):
         return item in self._places
 
     def add(self, item: T, *, urgent: bool = False) -> None:
-        """Let one wait for its turn; it keeps its place if it waits already."""
+        """Add an item; it keeps its place if it is in the queue already."""
         if item in self._places:
             return
         self._count += 1
         self._joined[item] = self._count
         self._places[item] = len(self._all)
         self._all.append(item)
-        self._line.append((item, self._count))
+        self._by_age.append((item, self._count))
         if urgent:
             self._urgent.append((item, self._count))
 
     def discard(self, item: T) -> None:
-        """Let one wait no more, if it does."""
+        """Remove an item, if it is in the queue."""
         place = self._places.pop(item, None)
         if place is None:
             return
@@ -121,48 +124,50 @@ class Turns(Generic[T]):
         if last is not item:
             self._all[place] = last
             self._places[last] = place
-        for line in (self._line, self._urgent):
+        for line in (self._by_age, self._urgent):
             if len(line) > 2 * len(self._all) + _SLACK:
-                waiting = [entry for entry in line if self._waits(entry)]
+                current = [entry for entry in line if self._is_current(entry)]
                 line.clear()
-                line.extend(waiting)
+                line.extend(current)
 
-    def choose(self, now: float) -> T:
-        """Take out and return the one whose turn it is now."""
+    def pop_next(self, now: float) -> T:
+        """Remove and return the item that is next, by value or by age."""
         self._choices += 1
-        longest = self._front(self._line)
-        assert longest is not None, "nobody waits"  # noqa: S101 -- a mistake in our own code
-        chosen = longest
-        if self._choices % _TURN:
-            chosen = self._front(self._urgent) or self._best(longest, now)
+        chosen = oldest = self._oldest()
+        if self._choices % _BY_AGE:
+            chosen = self._front(self._urgent) or self._best(oldest, now)
         self.discard(chosen)
         return chosen
 
-    def first(self) -> T:
-        """Take out and return the one that has waited longest."""
-        longest = self._front(self._line)
-        assert longest is not None, "nobody waits"  # noqa: S101 -- a mistake in our own code
-        self.discard(longest)
-        return longest
+    def pop_oldest(self) -> T:
+        """Remove and return the item that has waited longest."""
+        oldest = self._oldest()
+        self.discard(oldest)
+        return oldest
 
-    def _best(self, longest: T, now: float) -> T:
+    def _oldest(self) -> T:
+        oldest = self._front(self._by_age)
+        assert oldest is not None, "the queue is empty"  # noqa: S101 -- a mistake in our own code
+        return oldest
+
+    def _best(self, oldest: T, now: float) -> T:
         drawn, waiting = self._all, len(self._all)
         if waiting > _CANDIDATES:
             drawn = [self._all[int(self._draw() * waiting)] for _ in range(_CANDIDATES - 1)]
-        worth = self._worth
-        best, most = longest, worth(longest, now)
+        value_of = self._value
+        best, highest = oldest, value_of(oldest, now)
         for item in drawn:
-            value = worth(item, now)
-            if value > most:
-                best, most = item, value
+            value = value_of(item, now)
+            if value > highest:
+                best, highest = item, value
         return best
 
     def _front(self, line: deque[tuple[T, int]]) -> T | None:
         while line:
-            if self._waits(line[0]):
+            if self._is_current(line[0]):
                 return line[0][0]
             line.popleft()
         return None
 
-    def _waits(self, entry: tuple[T, int]) -> bool:
+    def _is_current(self, entry: tuple[T, int]) -> bool:
         return self._joined.get(entry[0]) == entry[1]

@@ -1,28 +1,33 @@
-"""Following a Job from a coroutine: its snapshots one after another."""
+"""A Job's snapshots one after another, for a coroutine that watches it or waits for its end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from types import TracebackType
+from typing import TYPE_CHECKING
 
-from hevo_edge._awaiting.watched_job import Follower, JobKey
+from hevo_edge._awaiting.poll_target import Subscriber
+from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._awaiting.watcher import Watcher
+from hevo_edge._common.async_context import AsyncContext
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Schedule
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class Reader(Follower):
-    """Keeps what it hears until it is asked for; use it as an async context manager.
+
+class SnapshotStream(Subscriber, AsyncContext):
+    """Buffers a Job's snapshots until they are asked for; use it as an async context manager.
 
     Args:
-        watcher: Tells of the Job.
+        watcher: Polls the Job.
         key: Pipeline id and Job id.
-        schedule: How often to look.
-        seen: A snapshot and its loop time, if there is one; see ``Watcher.follow``.
+        schedule: How often to poll.
+        seen: A snapshot and its loop time, if there is one; see ``Watcher.subscribe``.
     """
 
-    __slots__ = ("_key", "_news", "_seen", "_wake", "_watcher")
+    __slots__ = ("_buffer", "_key", "_seen", "_wake", "_watcher")
 
     def __init__(
         self,
@@ -35,55 +40,50 @@ class Reader(Follower):
         self._watcher = watcher
         self._key = key
         self._seen = seen
-        self._news: deque[JobData | Exception] = deque()
+        self._buffer: deque[JobData | Exception] = deque()
         self._wake: asyncio.Future[None] | None = None
 
-    async def __aenter__(self) -> Reader:
-        self._watcher.follow(self, self._key, self._seen)
+    async def __aenter__(self) -> Self:
+        self._watcher.subscribe(self, self._key, self._seen)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._watcher.leave(self)
+    async def _leave(self, _: BaseException | None, /) -> None:
+        self._watcher.unsubscribe(self)
         await self._watcher.settle()
 
-    def hear(self, news: JobData | Exception) -> None:
-        """Keep it, and wake who waits for it."""
-        self._news.append(news)
+    def on_update(self, news: JobData | Exception) -> None:
+        """Buffer it, and wake ``next``."""
+        self._buffer.append(news)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def time_is_up(self) -> None:
+    def on_deadline(self) -> None:
         """Do nothing: there is no deadline."""
 
     async def next(self) -> JobData:
         """Return the next snapshot.
 
         Raises:
-            HevoError: what makes further looks pointless, such as AuthenticationError.
+            HevoError: what makes further polls pointless, such as AuthenticationError.
         """
-        if not self._news:
+        if not self._buffer:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-        news = self._news.popleft()
+        news = self._buffer.popleft()
         if isinstance(news, Exception):
             raise news
         return news
 
 
-async def until_over(
+async def until_ended(
     watcher: Watcher,
     key: JobKey,
     schedule: Schedule,
     seen: tuple[JobData, float] | None = None,
 ) -> JobData:
     """Wait without a deadline until a Job has ended, however it ended; return its snapshot."""
-    async with Reader(watcher, key, schedule, seen) as reader:
+    async with SnapshotStream(watcher, key, schedule, seen) as snapshots:
         while True:
-            snapshot = await reader.next()
+            snapshot = await snapshots.next()
             if snapshot.is_terminal:
                 return snapshot

@@ -1,233 +1,225 @@
-"""One watcher per client: who waits for a Job registers here, and shares its looks.
+"""One watcher per client: it polls for all who wait, so that waits for one Job share its polls.
 
-It knows no HTTP: it is given what looks. A look that fails for a passing reason (the network, 429,
-5xx, a garbled body) is never an outcome; the next look comes on schedule.
+It knows no HTTP: a ``JobReader`` reads for it. A poll that fails for a transient reason (the
+network, 429, 5xx, an unreadable body) is never an outcome; the next poll comes on schedule.
 
 A Job that is waited for costs memory, but no task and no timer: one timer waits for whatever is due
-next, and a task lives as long as a look is under way. When the call budget is used up, one look
-waits for it; whose it is next, is chosen when that one has been sent.
+next, and a task lives as long as a poll is in flight. When the call budget is used up, one poll
+waits for a slot; which target is next is decided when that poll has been sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
+from collections import OrderedDict
 
-from hevo_edge._awaiting.duration_history import Experience
-from hevo_edge._awaiting.poll import Eyes, Look
-from hevo_edge._awaiting.queues import Agenda, Turns
-from hevo_edge._awaiting.watched_job import Follower, JobKey, OwnLook, Watched
+from hevo_edge._awaiting.duration_history import DurationHistory
+from hevo_edge._awaiting.list_poll import PipelineLists
+from hevo_edge._awaiting.poll import Poll, PollsInFlight
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber
+from hevo_edge._awaiting.queues import DueQueue, FairQueue
+from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
-log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
-
-MOST_LOOKS = 50
-"""How many looks are under way at once, at most; more would only queue in the server."""
-MOMENT = 0.005
+TIMER_STEP = 0.005
 """Seconds within which what is due is done together: a wake-up for each would cost more."""
-NO_LIST = 600.0
-"""Seconds for which a Pipeline's Jobs are looked at one by one when its list could not be read."""
-_WORTH_A_LIST = 2
-"""A list call costs as much as a look: from so many Jobs of a Pipeline on, it is cheaper."""
 
 
 class Watcher:
-    """Looks at the Jobs that are waited for, each as often as its most eager waiter wants.
+    """Polls what is waited for, each target at its subscribers' shortest interval.
 
-    Beyond the call budget, looks go where they are expected to save most; no Job whose look is
-    due waits for longer than four times as many looks as are due.
+    Beyond the call budget, polls go where their value is highest; no Job whose poll is due waits
+    for longer than four times as many polls as are due.
 
     Args:
-        eyes: What looks.
-        clock: Time, and chance.
+        reader: Reads Jobs and lists.
+        clock: Time, and randomness.
     """
 
-    def __init__(self, eyes: Eyes, clock: Clock) -> None:
-        experience = Experience()
-        self._watching: PerLoop[_Watching] = PerLoop(lambda: _Watching(eyes, clock, experience))
+    def __init__(self, reader: JobReader, clock: Clock) -> None:
+        history = DurationHistory()
+        self._loops: PerLoop[_LoopWatcher] = PerLoop(lambda: _LoopWatcher(reader, clock, history))
 
-    def follow(
+    def subscribe(
         self,
-        follower: Follower,
-        key: JobKey,
+        subscriber: Subscriber,
+        key_or_target: JobKey | PollTarget,
         seen: tuple[JobData, float] | None = None,
         deadline: float | None = None,
-        look: OwnLook | None = None,
     ) -> None:
-        """Let a follower hear of a Job, until it leaves.
+        """Poll a Job, or another target, for a subscriber until it unsubscribes.
 
         Args:
-            follower: Who hears. What its schedule raises, and what makes looking pointless, it
-                hears as well, once.
-            key: Pipeline id and Job id.
-            seen: A snapshot and the loop time at which it was taken, if there is one. Without it,
-                the first look comes at once, unless somebody else's look is recent enough.
-            deadline: The loop time at which a last look is made for it.
-            look: How to look, when what is followed is no Job but has a key like one.
+            subscriber: Is given what is read. It is also given, once, what its schedule raises
+                and what makes further polls pointless.
+            key_or_target: Pipeline id and Job id, to share the Job's polls; or a target that
+                nobody else polls.
+            seen: A snapshot of the Job and the loop time at which it was taken, if there is one.
+                Without it, the first poll comes at once, unless another one is recent enough.
+            deadline: The loop time at which a final poll is made for the subscriber.
         """
-        self._watching.get().join(follower, key, seen, deadline, look)
+        self._loops.get().subscribe(subscriber, key_or_target, seen, deadline)
 
-    def tell(self, key: JobKey, snapshot: JobData) -> None:
-        """Take in a snapshot that was just read elsewhere; it saves a look."""
-        watching = self._watching.peek()
-        if watching is not None:
-            watching.tell(key, snapshot)
+    def publish(self, key: JobKey, snapshot: JobData) -> None:
+        """Take in a snapshot that was just read elsewhere; it saves a poll."""
+        watcher = self._loops.peek()
+        if watcher is not None:
+            watcher.publish(key, snapshot)
 
-    def leave(self, follower: Follower) -> None:
-        """Let a follower hear no more. Leaving twice does nothing."""
-        watching = self._watching.peek()
-        if watching is not None:
-            watching.leave(follower)
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Stop polling for a subscriber. Unsubscribing twice does nothing."""
+        watcher = self._loops.peek()
+        if watcher is not None:
+            watcher.unsubscribe(subscriber)
 
     async def settle(self) -> None:
-        """Wait until the looks that nobody needs any more have ended."""
-        watching = self._watching.peek()
-        if watching is not None:
-            await watching.settle()
+        """Wait until the polls that nobody needs any more have ended."""
+        watcher = self._loops.peek()
+        if watcher is not None:
+            await watcher.settle()
 
     async def close(self) -> None:
         """End all waits of the running loop with an error."""
-        watching = self._watching.peek()
-        if watching is not None:
-            watching.end(HevoError("this HevoClient was closed while a Job was awaited"))
-            await watching.settle()
+        watcher = self._loops.peek()
+        if watcher is not None:
+            watcher.close(HevoError("this HevoClient was closed while a Job was awaited"))
+            await watcher.settle()
 
 
-class _Watching:
-    """All that is watched in one event loop."""
+class _LoopWatcher:
+    """All that is polled in one event loop.
 
-    def __init__(self, eyes: Eyes, clock: Clock, experience: Experience) -> None:
-        self._eyes = eyes
-        self._experience = experience
+    A target is, at any time, in one of these places: scheduled for later (``_scheduled``), due and
+    waiting for a slot (``_due``), or in flight. A final poll is queued and made beside that.
+    """
+
+    def __init__(self, reader: JobReader, clock: Clock, history: DurationHistory) -> None:
+        self._reader = reader
+        self._history = history
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
-        self._watched: dict[JobKey, Watched] = {}
-        self._of_pipeline: dict[int, dict[Watched, None]] = {}
-        self._agenda: Agenda[Watched] = Agenda()
-        self._deadlines: Agenda[Follower] = Agenda()
-        self._turns: Turns[Watched] = Turns(Watched.worth, clock.random)
-        self._last_turns: deque[Watched] = deque()
-        self._looks: set[Look] = set()
-        self._starting = {False: 0, True: 0}  # looks without a slot yet; True: last ones
-        self._ending: set[asyncio.Task[None]] = set()
-        self._no_lists: dict[int, float] = {}  # by Pipeline: until when, as the last one failed
+        self._jobs: dict[JobKey, WatchedJob] = {}
+        self._other_targets: set[PollTarget] = set()
+        self._lists = PipelineLists(history)
+        self._scheduled: DueQueue[PollTarget] = DueQueue()
+        self._deadlines: DueQueue[Subscriber] = DueQueue()
+        self._due: FairQueue[PollTarget] = FairQueue(PollTarget.poll_value, clock.random)
+        self._final_queue: OrderedDict[PollTarget, None] = OrderedDict()
+        self._in_flight = PollsInFlight(reader)
+        self._cancelled: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._woke_at = float("-inf")
 
-    # -- who waits --------------------------------------------------------------------------------
+    # -- subscribers ------------------------------------------------------------------------------
 
-    def join(
+    def subscribe(
         self,
-        follower: Follower,
-        key: JobKey,
+        subscriber: Subscriber,
+        key_or_target: JobKey | PollTarget,
         seen: tuple[JobData, float] | None,
         deadline: float | None,
-        look: OwnLook | None,
     ) -> None:
-        watched = self._watched.get(key)
-        if watched is not None and watched.was_put_aside:
-            # Hevo may have taken it up again; somebody who does not want to know holds on to it.
-            self._forget(watched)
-            watched = None
-        if watched is None:
-            watched = Watched(key, self._now(), look)
-            self._watched[key] = watched
-            self._of_pipeline.setdefault(key[0], {})[watched] = None
-        if seen is not None and watched.is_news(seen[1], self._now()):
-            watched.publish(*seen)
-        if watched.latest is not None and (seen is None or seen[0] != watched.latest):
-            follower.hear(watched.latest)
-        watched.add(follower)
+        if isinstance(key_or_target, PollTarget):
+            target = key_or_target
+            self._other_targets.add(target)
+        else:
+            target = job = self._watched_job(key_or_target)
+            job.catch_up(subscriber, seen, self._now())
+        target.add(subscriber)
         if deadline is not None:
-            self._deadlines.set(follower, deadline)
+            self._deadlines.set(subscriber, deadline)
             self._arm(deadline)
-        self._plan(watched)
+        self._plan(target)
 
-    def leave(self, follower: Follower) -> None:
-        watched = follower.watched
-        if watched is None:
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        target = subscriber.target
+        if target is None:
             return
-        self._deadlines.discard(follower)
-        was_eager = watched.remove(follower)
-        if not watched.followers:
-            self._forget(watched)
-        elif was_eager and not watched.is_over:
-            self._plan(watched)
-        if not self._watched:
+        self._deadlines.discard(subscriber)
+        set_the_interval = target.remove(subscriber)
+        if not target.subscribers:
+            self._close(target)
+        elif set_the_interval and not target.is_closed:
+            self._plan(target)
+        if not (self._jobs or self._other_targets):
             self._disarm()
 
-    def tell(self, key: JobKey, snapshot: JobData) -> None:
-        watched = self._watched.get(key)
-        if watched is not None:
-            watched.publish(snapshot, self._now())
-            self._plan(watched)
+    def publish(self, key: JobKey, snapshot: JobData) -> None:
+        job = self._jobs.get(key)
+        if job is not None:
+            job.publish(snapshot, self._now())
+            self._plan(job)
 
-    def end(self, error: HevoError) -> None:
-        for watched in list(self._watched.values()):
-            self._fail(watched, error)
+    def close(self, error: HevoError) -> None:
+        for target in (*self._jobs.values(), *self._other_targets):
+            self._fail(target, error)
         self._disarm()
 
     async def settle(self) -> None:
-        if self._ending:
-            await asyncio.wait(self._ending)
+        if self._cancelled:
+            await asyncio.wait(self._cancelled)
 
-    def _fail(self, watched: Watched, error: Exception) -> None:
-        """End the waits for a Job; whoever waits for it from now on begins anew."""
-        self._forget(watched)
-        watched.tell(error)
+    def _watched_job(self, key: JobKey) -> WatchedJob:
+        """Return the Job that is watched under a key, else begin to watch it."""
+        job = self._jobs.get(key)
+        if job is not None and job.was_deferred_or_skipped:
+            # Hevo may have resumed it since; a subscriber that has not left yet still holds it.
+            self._close(job)
+            job = None
+        if job is None:
+            self._jobs[key] = job = WatchedJob(key, self._now(), self._history)
+            self._lists.add(job)
+        return job
 
-    def _forget(self, watched: Watched) -> None:
-        watched.is_over = True
-        if self._watched.get(watched.key) is not watched:
+    def _fail(self, target: PollTarget, error: Exception) -> None:
+        """End the waits for a target; whoever subscribes from now on begins anew."""
+        self._close(target)
+        target.notify(error)
+
+    def _close(self, target: PollTarget) -> None:
+        """Stop polling a target, and cancel a poll in flight that nothing else needs."""
+        if target.is_closed:
             return
-        del self._watched[watched.key]
-        mates = self._of_pipeline[watched.key[0]]
-        del mates[watched]
-        if not mates:
-            del self._of_pipeline[watched.key[0]]
-            self._no_lists.pop(watched.key[0], None)
-        self._agenda.discard(watched)
-        self._turns.discard(watched)
-        if watched.is_looked_at or watched.is_looked_at_last:
-            self._call_off()
+        target.is_closed = True
+        if isinstance(target, WatchedJob):
+            del self._jobs[target.key]
+            self._lists.remove(target)
+        else:
+            self._other_targets.discard(target)
+        self._scheduled.discard(target)
+        self._due.discard(target)
+        self._final_queue.pop(target, None)
+        self._cancelled.update(self._in_flight.cancel_unneeded(target))
 
-    def _call_off(self) -> None:
-        """Cancel the looks that nobody needs any more."""
-        for look in self._looks:
-            if look.task is not None and all(target.is_over for target in look.targets):
-                look.task.cancel()
-                self._ending.add(look.task)
+    # -- when to poll -----------------------------------------------------------------------------
 
-    # -- when to look -----------------------------------------------------------------------------
-
-    def _plan(self, watched: Watched) -> None:
-        """Note when the Job is due, by its most eager follower."""
-        if watched.is_over or watched.has_ended:
-            self._agenda.discard(watched)
-            self._turns.discard(watched)
+    def _plan(self, target: PollTarget) -> None:
+        """Schedule the next poll of a target, at its subscribers' shortest interval."""
+        if target.is_closed or target.has_ended:
+            self._scheduled.discard(target)
+            self._due.discard(target)
             return
-        if watched.is_looked_at:
+        if target in self._final_queue or self._in_flight.includes(target, final=False):
             return
-        if watched.tried_at is None:
-            self._turns.add(watched, urgent=True)
+        if target.polled_at is None:
+            self._due.add(target, urgent=True)
             self._arm(self._now())
             return
-        due = watched.tried_at + watched.gap(self._now(), self._experience)
+        due = target.polled_at + target.gap(self._now())
         if due > self._now():
-            self._turns.discard(watched)
-            self._agenda.set(watched, due)
+            self._due.discard(target)
+            self._scheduled.set(target, due)
         else:
-            self._agenda.discard(watched)
-            self._turns.add(watched)
+            self._scheduled.discard(target)
+            self._due.add(target)
         self._arm(due)
 
     def _arm(self, at: float) -> None:
-        """Wake up at a loop time, if not earlier; but not again in the same moment."""
-        at = max(at, self._woke_at + MOMENT)
+        """Wake up at a loop time, if not earlier; but not twice within one step."""
+        at = max(at, self._woke_at + TIMER_STEP)
         if self._timer is None or self._timer.when() > at:
             self._disarm()
             self._timer = self._loop.call_at(at, self._wake)
@@ -240,141 +232,101 @@ class _Watching:
     def _wake(self) -> None:
         self._timer = None
         self._woke_at = now = self._now()
-        for watched in self._agenda.due(now):
-            self._turns.add(watched)
-        for follower in list(self._deadlines.due(now)):
-            self._time_is_up(follower, now)
+        for target in self._scheduled.pop_due(now):
+            self._due.add(target)
+        for subscriber in list(self._deadlines.pop_due(now)):
+            self._on_deadline(subscriber, now)
         self._fill(now)
-        for agenda in (self._agenda, self._deadlines):
-            upcoming = agenda.next_at()
+        for queue in (self._scheduled, self._deadlines):
+            upcoming = queue.next_at()
             if upcoming is not None:
                 self._arm(upcoming)
 
-    def _time_is_up(self, follower: Follower, now: float) -> None:
-        """Let a last look be made for a follower; or end its wait, if that takes too long."""
-        watched = follower.watched
-        if watched is None or watched.is_over or watched.has_ended or follower.is_late:
-            if watched is not None and watched.failure is None and not watched.has_ended:
-                watched.failure = HevoError("the last look could not be made in time")
-            follower.time_is_up()
+    def _on_deadline(self, subscriber: Subscriber, now: float) -> None:
+        """Queue a final poll for a subscriber; or end its wait, if that takes too long."""
+        target = subscriber.target
+        if target is None or target.is_closed or target.has_ended or subscriber.awaits_final_poll:
+            if target is not None and target.failure is None and not target.has_ended:
+                target.failure = HevoError("the final poll could not be made in time")
+            subscriber.on_deadline()
             return
-        follower.is_late = True
-        if not (watched.wants_last_look or watched.is_looked_at_last):
-            watched.wants_last_look = True
-            self._last_turns.append(watched)
-        self._deadlines.set(follower, now + self._eyes.patience(len(self._last_turns)))
+        subscriber.awaits_final_poll = True
+        if not self._in_flight.includes(target, final=True):
+            # It goes first, and is as good as the poll that was due.
+            self._final_queue.setdefault(target)
+            self._due.discard(target)
+        timeout = self._reader.final_poll_timeout(len(self._final_queue))
+        self._deadlines.set(subscriber, now + timeout)
 
-    # -- looking ----------------------------------------------------------------------------------
+    # -- polling ----------------------------------------------------------------------------------
 
     def _fill(self, now: float) -> None:
-        """Start the looks whose turn it is, as many as there is room for."""
-        while (look := self._next_look(now)) is not None:
-            look.task = self._loop.create_task(self._go(look))
-            look.task.add_done_callback(self._gone)
+        """Start the polls that are next, as many as there is capacity for."""
+        while (poll := self._next_poll(now)) is not None:
+            poll.task = self._loop.create_task(self._run(poll))
+            poll.task.add_done_callback(self._on_task_done)
 
-    def _next_look(self, now: float) -> Look | None:
-        """Begin the look whose turn it is, if there is room for it."""
-        while self._last_turns and self._has_room(last=True):
-            watched = self._last_turns.popleft()
-            if watched.wants_last_look and not watched.is_over:
-                return self._begin(watched, now, last=True)
-        if self._turns and self._has_room(last=False):
-            # Where there is room for all, the order makes no difference.
-            is_short = self._eyes.room(last=False) < len(self._turns)
-            chosen = self._turns.choose(now) if is_short else self._turns.first()
-            return self._begin(chosen, now, last=False)
+    def _next_poll(self, now: float) -> Poll | None:
+        """Begin the poll that is next, if there is capacity for it."""
+        if self._final_queue and self._in_flight.has_capacity(final=True):
+            target, _ = self._final_queue.popitem(last=False)
+            return self._begin(Poll([target], is_final=True))
+        if self._due and self._in_flight.has_capacity(final=False):
+            # Where there are slots for all, the order makes no difference.
+            is_short = self._reader.free_slots(final=False) < len(self._due)
+            target = self._due.pop_next(now) if is_short else self._due.pop_oldest()
+            poll: Poll | None = None
+            if isinstance(target, WatchedJob):
+                poll = self._lists.poll_with(target, self._in_flight, now)
+            return self._begin(poll or Poll([target], is_final=False))
         return None
 
-    def _has_room(self, *, last: bool) -> bool:
-        """Say whether a look can be sent at once, or at least be the one that waits for that."""
-        if len(self._looks) >= MOST_LOOKS * (1 + last):
-            return False
-        starting = self._starting[last]
-        return starting == 0 or starting < self._eyes.room(last=last)
+    def _begin(self, poll: Poll) -> Poll:
+        for target in poll.targets:
+            self._scheduled.discard(target)
+            self._due.discard(target)
+        self._in_flight.add(poll)
+        return poll
 
-    def _begin(self, watched: Watched, now: float, *, last: bool) -> Look:
-        # The list may lag behind, so the last word is not its.
-        mates = [] if last else self._mates(watched, now)
-        look = Look(mates or [watched], last=last, at_list=bool(mates))
-        for target in look.targets:
-            self._agenda.discard(target)
-            self._turns.discard(target)
-            if last:
-                target.is_looked_at_last, target.wants_last_look = True, False
-            else:
-                target.is_looked_at = True
-        self._looks.add(look)
-        self._starting[last] += 1
-        return look
+    async def _run(self, first: Poll) -> None:
+        """Make a poll, and then the one that is next, until there is none.
 
-    def _mates(self, watched: Watched, now: float) -> list[Watched]:
-        """Return the Jobs to read by one list call; none where a look at the one is better."""
-        of_pipeline = self._of_pipeline[watched.key[0]]
-        learns = watched.wants_experience(now, self._experience)
-        if not (learns or len(of_pipeline) >= _WORTH_A_LIST) or not watched.may_be_listed:
-            return []
-        if now < self._no_lists.get(watched.key[0], now):
-            return []
-        mates = [
-            mate
-            for mate in of_pipeline
-            if mate.may_be_listed
-            and not (mate.has_ended or mate.is_looked_at or mate.is_looked_at_last)
-        ]
-        return mates if learns or len(mates) >= _WORTH_A_LIST else []
-
-    async def _go(self, first: Look) -> None:
-        """Make a look, and then the one whose turn it is, until there is none.
-
-        A task for each would cost a good part of what the look costs.
+        A task for each would cost a good part of what the poll costs.
         """
-        look: Look | None = first
-        while look is not None:
-            await self._make(look)
-            self._finish(look)
-            look = self._next_look(self._now())
-            if look is not None:
-                look.task = asyncio.current_task()
+        poll: Poll | None = first
+        while poll is not None:
+            await self._make(poll)
+            poll = self._next_poll(self._now())
+            if poll is not None:
+                poll.task = asyncio.current_task()
 
-    async def _make(self, look: Look) -> None:
-        def sending() -> None:
-            if not look.has_slot:
-                look.has_slot = True
-                self._starting[look.last] -= 1
+    async def _make(self, poll: Poll) -> None:
+        def on_slot() -> None:
+            if self._in_flight.got_slot(poll):
                 self._fill(self._now())
 
         try:
-            pointless = await look.make(self._eyes, sending, self._experience)
-        except Exception as error:  # noqa: BLE001 -- a mistake in our own code, or a schedule's
-            pointless = error
-        self._looks.discard(look)  # over, so that what ends now need not call it off
-        if pointless is not None:
-            for watched in look.targets:
-                self._fail(watched, pointless)
-        if look.list_failed:
-            self._no_lists[look.targets[0].key[0]] = self._now() + NO_LIST
+            error = await poll.run(self._reader, on_slot)
+        except Exception as raised:  # noqa: BLE001 -- a mistake in our own code, or a schedule's
+            error = raised
+        self._in_flight.remove(poll)  # first, so that closing a target does not cancel this task
+        if error is not None:
+            for target in poll.targets:
+                self._fail(target, error)
+        self._after(poll)
 
-    def _gone(self, task: asyncio.Task[None]) -> None:
-        """Tidy up after a task that was cancelled in the middle of a look, or before it."""
-        self._ending.discard(task)
-        for look in [look for look in self._looks if look.task is task]:
-            self._finish(look)
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """Tidy up after a task that was cancelled in the middle of a poll, or before it."""
+        self._cancelled.discard(task)
+        for poll in self._in_flight.of_task(task):
+            self._in_flight.remove(poll)
+            self._after(poll)
         self._fill(self._now())
 
-    def _finish(self, look: Look) -> None:
-        """Plan the next looks; who has waited for a last one need not wait any more."""
-        self._looks.discard(look)
-        if not look.has_slot:
-            self._starting[look.last] -= 1
-        for watched in look.targets:
-            if look.last:
-                self._looked_last(watched)
-            else:
-                watched.is_looked_at = False
-            self._plan(watched)
-
-    def _looked_last(self, watched: Watched) -> None:
-        watched.is_looked_at_last = False
-        if not watched.wants_last_look:
-            for follower in [one for one in watched.followers if one.is_late]:
-                follower.time_is_up()
+    def _after(self, poll: Poll) -> None:
+        """Plan the next polls; end the waits whose final poll this was."""
+        for target in poll.targets:
+            if poll.is_final and target not in self._final_queue:
+                for subscriber in [s for s in target.subscribers if s.awaits_final_poll]:
+                    subscriber.on_deadline()
+            self._plan(target)

@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
-from hevo_edge._awaiting.job_reader import LAST_LOOK
+from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._http.limiter import RateLimiter
@@ -265,7 +265,7 @@ class Attempt:
                 Priority.TRIGGER,
                 deadline=self._limit.deadline,
                 # An unknown outcome is worse than a late one.
-                reply_timeout=self._limit.left(at_least=LAST_LOOK),
+                reply_timeout=self._limit.left(at_least=FINAL_POLL_TIMEOUT),
                 before_sending=before_sending,
             )
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:

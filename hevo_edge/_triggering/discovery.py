@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from hevo_edge._awaiting.job_reader import LAST_LOOK
-from hevo_edge._awaiting.poll import PASSING
+from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
 from hevo_edge._triggering.attribution import LATEST, Found, select
 from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, PipelineReader
@@ -134,11 +134,11 @@ class Discovery:
 
     async def _poll(self, *, final: bool) -> Found | None:
         ticket = self._ticket
-        pages = self._reader.pages(ticket.pipeline_id, self._deadline + LAST_LOOK)
+        pages = self._reader.pages(ticket.pipeline_id, self._deadline + FINAL_POLL_TIMEOUT)
         try:
             new_jobs = await ticket.watermark.new_jobs(pages)
         except HevoError as error:
-            if final or not isinstance(error, PASSING):
+            if final or not isinstance(error, TRANSIENT_ERRORS):
                 raise self._unlistable_error(error) from error
             log.warning("a poll for the Job of a trigger failed, and will be repeated: %s", error)
             return None
@@ -164,7 +164,7 @@ class Discovery:
         """
         now = self._clock.now()
         status = await self._reader.status_of(
-            self._ticket.pipeline_id, max(now, self._deadline) + LAST_LOOK
+            self._ticket.pipeline_id, max(now, self._deadline) + FINAL_POLL_TIMEOUT
         )
         if status in RESTARTING_STATUSES:
             longest = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
@@ -185,7 +185,7 @@ class Discovery:
         ticket, post = self._ticket, self._post
         missing = self._missing()
         if post.accepted and self._status is None:
-            soon = self._clock.now() + LAST_LOOK
+            soon = self._clock.now() + FINAL_POLL_TIMEOUT
             self._status = await self._reader.status_of(ticket.pipeline_id, soon)
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from hevo_edge._awaiting.snapshots import until_over
+from hevo_edge._awaiting.snapshots import until_ended
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.transport import Transport
@@ -30,7 +30,7 @@ class IfRunningPolicy:
 
     Args:
         transport: Sends.
-        watcher: Waits for a running Job to end.
+        watcher: WaitGroup for a running Job to end.
         clock: Time.
         as_job: Makes the resource that errors carry.
     """
@@ -72,10 +72,10 @@ class IfRunningPolicy:
         if request.if_running is IfRunning.REPLACE:
             log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
             await cancel_job(self._transport, key)
-            await until_over(self._watcher, key, UNTIL_CANCELLED, seen)
+            await until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
-            await until_over(self._watcher, key, UNTIL_ENDED, seen)
+            await until_ended(self._watcher, key, UNTIL_ENDED, seen)
         return None
 
     def in_progress(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from hevo_edge import api
-from hevo_edge._awaiting.poll import PASSING
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._http.ratelimit import Priority
@@ -135,7 +135,7 @@ class PipelineReader:
         """Return the Job because of which Hevo refused, if the list shows it."""
         try:
             reading = await read_newest(self.pages(pipeline_id), is_real_run)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             log.warning("could not list the Jobs of Pipeline %s: %s", pipeline_id, error)
             return None
         return running_job(reading.jobs)
@@ -144,7 +144,7 @@ class PipelineReader:
         """Return a Job's snapshot; None when it cannot be read just now."""
         try:
             return await self._transport.send(api.get_job(pipeline_id, job_id), Priority.DISCOVERY)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             log.warning("could not read Job %s of Pipeline %s: %s", job_id, pipeline_id, error)
             return None
 

@@ -1,6 +1,6 @@
-"""When to look again: small pure objects, to pass as ``poll_interval``.
+"""The schedules that a user passes as ``poll_interval``, and the checks of what they answer.
 
-A schedule answers one question: a Job has this age, how long until the next look? Anything with a
+A schedule answers one question: a Job has this age, how long until the next poll? Anything with a
 ``gap(age)`` method will do.
 """
 
@@ -22,10 +22,10 @@ LONGEST_GAP = 24 * 3600.0
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Says when to look at a Job again."""
+    """Says when to poll a Job again."""
 
     def gap(self, age: float) -> float:
-        """Return the seconds until the next look at a Job of this age (seconds)."""
+        """Return the seconds until the next poll of a Job of this age (seconds)."""
         ...
 
 
@@ -61,7 +61,7 @@ class Auto:
 
 @dataclass(frozen=True)
 class Geometric:
-    """Gaps that grow with the age: an ending is noticed within a share of the Job's duration."""
+    """Gaps that grow with the age: an end is detected within a share of the Job's duration."""
 
     share: float
     shortest: float
@@ -79,7 +79,7 @@ class Geometric:
 
 
 def fixed(seconds: float) -> Fixed:
-    """Look every so many seconds.
+    """Poll every so many seconds.
 
     Raises:
         ConfigurationError: unless positive and finite.
@@ -88,7 +88,7 @@ def fixed(seconds: float) -> Fixed:
 
 
 def geometric(*, share: float = 0.1, shortest: float = 5.0, longest: float = 60.0) -> Geometric:
-    """Look after a share of the Job's age, at least ``shortest``, at most ``longest`` seconds.
+    """Poll after a share of the Job's age, at least ``shortest``, at most ``longest`` seconds.
 
     Raises:
         ConfigurationError: unless all are positive and finite, and shortest <= longest.
@@ -99,24 +99,24 @@ def geometric(*, share: float = 0.1, shortest: float = 5.0, longest: float = 60.
 def from_history(
     durations: Iterable[Any], *, interval: float = 15.0, longest: float | None = None
 ) -> Schedule:
-    """Look when the Job is likely to end, judging by how long those before it took.
+    """Poll when the Job is likely to end, by the durations of the Jobs before it.
 
-    In expectation it looks as often as the fixed interval would: seldom while an ending is
-    unlikely, often when it is due (after Keller 1974 and Barlow, Hunter and Proschan 1963: the next
-    look comes when the seconds for which the Job is expected to have ended unseen reach the same
-    price at any age; see ``hevo_edge/schedules/_learned.py``). Guard rails: a look
-    after one interval, because what fails at once fails early (and one after half of it, if enough
-    did); no gap longer than ``longest``, nor shorter than a tenth of the interval; the plain
-    interval again for a Job that outlives its history.
+    In expectation it polls as often as the fixed interval would: seldom while an end is unlikely,
+    often when it is near (after Keller 1974 and Barlow, Hunter and Proschan 1963: the next poll
+    comes when the expected detection delay, the seconds for which the Job is expected to have ended
+    undetected, reaches the same price at any age; see ``hevo_edge/schedules/_learned.py``). Guard
+    rails: a poll after one interval, because what fails at once fails early (and one after half of
+    it, if enough did); no gap longer than ``longest``, nor shorter than a tenth of the interval;
+    the plain interval again for a Job that outlives its history.
 
-    It is worth it only where durations are alike. With fewer than 12 Jobs that took longer than one
+    It pays only where durations are alike. With fewer than 12 Jobs that took longer than one
     interval, a typical duration below 3 intervals, or widely spread durations (a standard deviation
     of their logarithms above 0.8), the answer is ``fixed(interval)``. It takes no Job into account
     that ends after it was made: make a new one for each wait.
 
     Args:
         durations: Of the Pipeline's finished Jobs, **newest first**: seconds, or ``JobData``, or
-            ``Job``. Those that say no duration (None) are left out. The first 40 count.
+            ``Job``. Those without a duration (None) are left out. The first 40 count.
         interval: The fixed interval that it replaces, in seconds.
         longest: The longest gap, in seconds, not below the interval; 15 intervals if None.
             Widely spread durations make it shorter.
@@ -161,10 +161,10 @@ def _seconds_of(durations: Any) -> list[float]:
 
 
 def auto(*, interval: float = 15.0) -> Auto:
-    """Learn from the Pipeline's finished Jobs when to look; ``poll_interval="auto"`` is this.
+    """Learn from the Pipeline's finished Jobs when to poll; ``poll_interval="auto"`` is this.
 
     Args:
-        interval: The seconds between looks that it replaces: it makes as many looks, but places
+        interval: The seconds between polls that it replaces: it makes as many polls, but places
             them better. Where the past teaches nothing, this is the interval.
 
     Raises:

@@ -1,14 +1,15 @@
-"""When to look at a Job whose like has run before: maths only, the standard library only.
+"""When to poll a Job, learnt from the durations of earlier ones: maths and standard library only.
 
-The rule: look when the seconds for which the Job is expected to have ended unseen reach a price,
-the same at any age. For short gaps that is Keller's rule ("Optimum checking schedules for systems
-subject to random failure", Management Science 21(3), 1974, 256-260), the smooth form of Barlow,
-Hunter and Proschan's ("Optimum checking procedures", J. SIAM 11, 1963, 1078-1095): the density of
-looks is proportional to the square root of the hazard rate. Where the hazard rate rises within a
-gap, it looks later than Keller: with the distribution known and no guard rails but the first look,
-a log-normal's delay is 2 to 3 % above the least there is, nearly all of it that look's, and
-Keller's 2.5 to 3.5 %. The budget sets the price: in expectation as many looks as the fixed interval
-that it replaces, reckoned with the density, which overstates them by up to one.
+The rule: poll when the expected detection delay (the seconds for which the Job is expected to have
+ended undetected) reaches a price, the same at any age. For short gaps that is Keller's rule
+("Optimum checking schedules for systems subject to random failure", Management Science 21(3), 1974,
+256-260), the smooth form of Barlow, Hunter and Proschan's ("Optimum checking procedures", J. SIAM
+11, 1963, 1078-1095): the density of polls is proportional to the square root of the hazard rate.
+Where the hazard rate rises within a gap, it polls later than Keller: with the distribution known
+and no guard rails but the first poll, a log-normal's delay is 2 to 3 % above the least there is,
+nearly all of it that poll's, and Keller's 2.5 to 3.5 %. The budget sets the price: in expectation
+as many polls as the fixed interval that it replaces, computed with the density, which overstates
+them by up to one.
 
 How long the next Job takes is forecast as log-normal. The history is replayed, oldest first: a
 level forecasts each Job from those before it, and the spread is that of the forecasts' errors. So a
@@ -50,14 +51,14 @@ WIDEST = 0.8
 """With a larger spread the best possible schedule gains little, which an unlucky fit would lose."""
 DOUBT = 0.01
 """Probability that the next Job is like none before: then it is as wide as the widest. As insurance
-it costs 1 % of the delay of Jobs that are alike (0.02: 2 %), and makes looks at those that are not.
+it costs 1 % of the delay of Jobs that are alike (0.02: 2 %), and makes polls of those that are not.
 """
 OUTLIVED = 3.0
 """A Job so many spreads beyond the typical one has outlived its history: plain interval again."""
-FEWEST_LOOKS = 3
+FEWEST_POLLS = 3
 """Typical durations below so many intervals leave nothing to place."""
 SHORTEST = 1 / 10
-"""Shortest gap, as a share of the interval: keeps a burst of looks within anyone's call budget."""
+"""Shortest gap, as a share of the interval: keeps a burst of polls within anyone's call budget."""
 LONGEST = 15
 """Longest gap, in intervals, unless told: bounds the delay when the history misleads. With 10 the
 delay of tight Jobs is 1.5 % more; with 20 it is hardly less, but more when they become shorter.
@@ -68,7 +69,7 @@ least (Weibull ones of shape 2 are delayed by 2 % less so, log-normal ones by ha
 """
 
 _NODES = 64
-"""Points of the integral over ages; with twice as many the number of looks moves by < 0.5 %."""
+"""Points of the integral over ages; with twice as many the number of polls moves by < 0.5 %."""
 _NEWTON = 10
 _CLOSE = 0.01
 """Steps to find a gap, at most, and the share of it that the last may change: four will mostly do,
@@ -78,7 +79,7 @@ _HALVINGS = 20
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
 _LARGEST_LOG = 700.0
-_NOBODY = 1e-12
+_NEGLIGIBLE = 1e-12
 """Below this probability to get so old, the forecast says nothing about a Job that has."""
 
 
@@ -92,7 +93,7 @@ class Learned:
         typical: The median duration that it expects, in seconds.
         spread: The standard deviation of the log duration that it expects.
         early: The share of Jobs that end, evenly, within the first interval.
-        price: The seconds of having ended unseen, in expectation, that a look is worth.
+        price: The expected detection delay, in seconds, at which a poll is worth its call.
     """
 
     interval: float
@@ -109,30 +110,30 @@ class Learned:
         )
 
     def gap(self, age: float) -> float:
-        """Return the seconds until the next look at a Job of this age (seconds).
+        """Return the seconds until the next poll of a Job of this age (seconds).
 
-        Positive, and at most the longest gap, at any age: also before the start and at no number.
+        Positive, and at most the longest gap, at any age: also for a negative age and for NaN.
         """
         shortest = SHORTEST * self.interval
-        if age < self.interval:  # early looks, because what fails at once fails early
+        if age < self.interval:  # early polls, because what fails at once fails early
             half = self.interval / 2
-            end = half if self._early_looks() > 1 and age < half else self.interval
+            end = half if self._early_polls() > 1 and age < half else self.interval
             return max(end - max(age, 0.0), shortest)
         if not age < self._outlived():
             return self.interval
-        return max(self._until_worth_it(age), shortest)
+        return max(self._until_price(age), shortest)
 
     def density(self, age: float) -> float:
-        """Return the looks a second at an age, within the shortest and longest gap.
+        """Return the polls a second at an age, within the shortest and longest gap.
 
-        The early looks before; when the history is outlived, those of the plain interval.
+        The early polls before; when the history is outlived, those of the plain interval.
         """
         if age < self.interval:
-            return self._early_looks() / self.interval
+            return self._early_polls() / self.interval
         if not age < self._outlived():
             return 1 / self.interval
-        looks = math.sqrt(self.hazard(age)[0] / (2 * self.price))
-        return min(max(looks, 1 / self.longest), 1 / (SHORTEST * self.interval))
+        polls = math.sqrt(self.hazard(age)[0] / (2 * self.price))
+        return min(max(polls, 1 / self.longest), 1 / (SHORTEST * self.interval))
 
     def hazard(self, age: float) -> tuple[float, float]:
         """Return the hazard rate at an age above zero, and the probability to get that old."""
@@ -151,14 +152,14 @@ class Learned:
             alive, ending = (1 - self.early) * alive, (1 - self.early) * ending
         return ending / alive, alive
 
-    def unseen(self, since: float, age: float) -> float:
-        """Return the seconds for which a Job, seen running at ``since``, is expected to have ended.
+    def expected_delay(self, since: float, age: float) -> float:
+        """Return the expected detection delay at an age of a Job that was running at ``since``.
 
         The integral, over the ages since then, of the probability that it has ended by them.
         """
         since, age = max(since, 0.0), max(age, 0.0)
         alive = self.hazard(since)[1] if since > 0 else 1.0
-        if age <= since or alive < _NOBODY:
+        if age <= since or alive < _NEGLIGIBLE:
             return max(age - since, 0.0)
         running = (self._left(since) - self._left(age)) / alive
         return min(max(age - since - running, 0.0), age - since)  # rounding aside
@@ -178,10 +179,10 @@ class Learned:
         return (mean * beyond - age * math.erfc(distance * _SQRT_HALF)) / 2
 
     def paced(self) -> Learned:
-        """Return it at the pace that spends as many looks as the interval, in expectation.
+        """Return it at the price that spends as many polls as the interval, in expectation.
 
         Only ages between the first interval and an outlived history count: the others cost the
-        same, or a look more.
+        same, or a poll more.
         """
         width = (self._outlived() - self.interval) / _NODES
         nodes = [self.hazard(self.interval + (k + 0.5) * width) for k in range(_NODES)]
@@ -192,22 +193,22 @@ class Learned:
         pace, low, high = free, math.log(free / 100), math.log(free * 100)
         for _ in range(_HALVINGS):
             pace = math.exp((low + high) / 2)
-            looks = sum(min(max(pace * root, fewest), most) * alive for root, alive in rates)
-            low, high = (low, math.log(pace)) if looks > budget else (math.log(pace), high)
+            polls = sum(min(max(pace * root, fewest), most) * alive for root, alive in rates)
+            low, high = (low, math.log(pace)) if polls > budget else (math.log(pace), high)
         return replace(self, price=1 / (2 * pace * pace))
 
-    def _early_looks(self) -> int:
+    def _early_polls(self) -> int:
         """Return 2 if the second, which saves a quarter of the interval, is worth its price."""
         return 2 if self.early * self.interval / 4 > self.price else 1
 
     def _outlived(self) -> float:
         return self.typical * math.exp(OUTLIVED * self.spread)
 
-    def _until_worth_it(self, age: float) -> float:
-        """Return the gap after which the Job is expected to have ended unseen for the price."""
+    def _until_price(self, age: float) -> float:
+        """Return the gap after which the expected detection delay reaches the price."""
         (rate, alive), left, gap = self.hazard(age), self._left(age), self.longest
         if rate * gap * gap > 2 * self.price:
-            gap = math.sqrt(2 * self.price / rate)  # it, were the hazard rate constant
+            gap = math.sqrt(2 * self.price / rate)  # exact for a constant hazard rate
         for _ in range(_NEWTON):  # convex: after at most one step it comes down to the root
             excess = gap - (left - self._left(age + gap)) / alive - self.price
             ended = 1 - self.hazard(age + gap)[1] / alive
@@ -260,8 +261,8 @@ def _replay(logs: Sequence[float], drift: float, bound: float) -> tuple[float, f
 def learn(durations: Sequence[float], interval: float, longest: float) -> Learned | None:
     """Return a schedule learnt from durations (seconds, newest first); None when it would not pay.
 
-    Jobs that ended within the first interval say how many looks that is worth, one or two. The
-    others say where the looks after it go.
+    Jobs that ended within the first interval say how many polls that is worth, one or two. The
+    others say where the polls after it go.
 
     Args:
         durations: Of finished Jobs; not negative.
@@ -274,7 +275,7 @@ def learn(durations: Sequence[float], interval: float, longest: float) -> Learne
         return None
     level, spread = forecast(logs)
     typical = math.exp(min(level, _LARGEST_LOG))
-    if spread > WIDEST or typical < FEWEST_LOOKS * interval:
+    if spread > WIDEST or typical < FEWEST_POLLS * interval:
         return None
     longest = max(min(longest, TRUSTED * interval / spread), interval)
     early = max(1 - len(logs) / len(newest), DOUBT)

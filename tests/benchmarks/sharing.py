@@ -7,7 +7,7 @@ its end was seen, and 90 looks a minute, so that most of the time more looks are
 The schedule of each is what ``schedules.from_history`` would make of its true distribution.
 
 * in line: first come, first served, by when a look became due;
-* turns: ``hevo_edge._awaiting.queues.Turns``, the best of sixteen by worth, every fourth by the line;
+* turns: ``hevo_edge._awaiting.queues.FairQueue``, the best of sixteen by worth, every fourth by the line;
 * greedy: always the one worth most of all that are due, which nobody can afford for ten thousand.
 
 Printed are mean and longest delays from a Job's end to the look that sees it, by kind of Job.
@@ -22,7 +22,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hevo_edge._awaiting.queues import Agenda, Turns
+from hevo_edge._awaiting.queues import DueQueue, FairQueue
 from hevo_edge.schedules import Learned
 
 LOOKS_PER_SECOND = 1.5
@@ -39,7 +39,7 @@ class Watch:
     seen: float
 
     def worth(self, now: float) -> float:
-        return self.schedule.unseen(self.seen - self.began, now - self.began)
+        return self.schedule.expected_delay(self.seen - self.began, now - self.began)
 
 
 Choose = Callable[[dict[Watch, None], float], Watch]
@@ -56,10 +56,10 @@ def greedy(due: dict[Watch, None], now: float) -> Watch:
 def simulate(
     kinds: list[Learned], choose: Choose | None, seconds: float, seed: int
 ) -> dict[float, list[float]]:
-    """Return the delays by the median duration; without ``choose``, by ``Turns``."""
+    """Return the delays by the median duration; without ``choose``, by ``FairQueue``."""
     chance = random.Random(f"{seed}")
-    agenda: Agenda[Watch] = Agenda()
-    turns: Turns[Watch] = Turns(Watch.worth, chance)
+    agenda: DueQueue[Watch] = DueQueue()
+    turns: FairQueue[Watch] = FairQueue(Watch.worth, chance)
     due: dict[Watch, None] = {}
     delays: dict[float, list[float]] = {kind.typical: [] for kind in kinds}
 
@@ -74,12 +74,12 @@ def simulate(
         begin(kind, 0.0, chance.random() * 0.8 * kind.typical)
     for step in range(int(seconds * LOOKS_PER_SECOND)):
         now = step / LOOKS_PER_SECOND
-        for watch in agenda.due(now):
+        for watch in agenda.pop_due(now):
             due[watch] = None
             turns.add(watch)
         if not due:
             continue
-        watch = turns.choose(now) if choose is None else choose(due, now)
+        watch = turns.pop_next(now) if choose is None else choose(due, now)
         del due[watch]
         if watch.ends > now:
             watch.seen = now

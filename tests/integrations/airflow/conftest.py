@@ -43,9 +43,8 @@ else:
 
 
 def pytest_collection_finish() -> None:
-    """Take Airflow out of the garbage collector's sight: it runs after every test."""
-    gc.collect()
-    gc.freeze()
+    """Let the processes that tests start run as their user would run them: unmeasured."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +53,24 @@ def database() -> None:
     from airflow.utils.db import initdb  # noqa: PLC0415 -- there may be no Airflow
 
     initdb()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_in_the_end() -> Iterator[None]:
+    """Collect what became garbage in a later test than the one that made it."""
+    yield
+    gc.unfreeze()
     gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Collect garbage, so that an unclosed session fails the test that left it."""
+    """Collect garbage, so that an unclosed session fails the test that left it.
+
+    What was there before the test, Airflow above all, is hidden from the collector.
+    """
+    gc.collect()
+    gc.freeze()
     yield
     gc.collect()
 

@@ -1,4 +1,4 @@
-"""Schedules are small pure objects."""
+"""Schedules that are told their gaps, and the checks of any schedule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_geometric_gaps_are_a_share_of_the_age_within_bounds(age: float) -> None
     "options",
     [{"share": 0}, {"shortest": -1}, {"longest": float("inf")}, {"shortest": 9, "longest": 8}],
 )
-def test_bounds_that_make_no_sense(options: dict[str, Any]) -> None:
+def test_invalid_bounds(options: dict[str, Any]) -> None:
     with pytest.raises(errors.ConfigurationError, match="geometric schedule"):
         schedules.geometric(**options)
     with pytest.raises(errors.ConfigurationError, match="poll_interval"):
@@ -49,7 +49,7 @@ class Odd:
 
 
 @pytest.mark.parametrize("gap", [0, -1, float("nan"), float("inf"), None, "5", 90_000])
-def test_an_answer_that_makes_no_sense_names_the_schedule(gap: Any) -> None:
+def test_an_invalid_answer_names_the_schedule(gap: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"Odd\(\)"):
         next_gap(Odd(gap), 10)
 

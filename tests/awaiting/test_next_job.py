@@ -1,4 +1,4 @@
-"""Awaiting a Pipeline's Job that ended, or started, since a moment."""
+"""Awaiting a Pipeline's Job that ended, or started, since a moment, or that is the next to start."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from hevo_edge import HevoClient, JobType, errors
 from hevo_edge.emulator import HevoEmulator
-
-from .conftest import START
+from tests.conftest import START
 
 
 def at(seconds: float) -> datetime:
@@ -159,3 +158,13 @@ async def test_a_moment_of_any_zone_is_the_same_moment(
     good = emulator.pipeline(123).add_history(created=START - 600)
     elsewhere = at(-600).astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert (await hevo.pipeline(123).await_completion(ended_since=elsewhere)).id == good.job_id
+
+
+async def test_why_no_start_was_seen(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.faults.status(500, on="list_jobs", times=None)
+    with pytest.raises(errors.JobTimeout, match=r"was seen to start within 40 s") as caught:
+        await hevo.pipeline(123).await_completion(timeout=40)
+    assert isinstance(caught.value.__cause__, errors.ServerError)
+    emulator.faults.clear()
+    with pytest.raises(errors.JobTimeout, match=r"started within 0.4 s"):
+        await hevo.pipeline(123).await_completion(timeout=0.4)

@@ -1,4 +1,4 @@
-"""The schedule that learns: what it guarantees for any history, and a slice of what it is worth."""
+"""The learned schedule: what it guarantees for any history, and a part of what it gains."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_few_jobs_are_no_history(history: list[float], interval: float) -> None:
         [5e-324] * 20,
         [None] * 40,
     ],
-    ids=["wide", "short", "zero", "few that outlive the first look", "tiny", "unknown"],
+    ids=["wide", "short", "zero", "few that outlive the first poll", "tiny", "unknown"],
 )
 def test_where_it_would_not_pay_the_interval_is_plain(history: list[float]) -> None:
     schedule = from_history(history, interval=15)
@@ -104,7 +104,7 @@ def test_where_it_would_not_pay_the_interval_is_plain(history: list[float]) -> N
     assert schedule == fixed(15)
 
 
-def test_looks_come_early_then_rarely_then_often_then_plainly() -> None:
+def test_polls_come_early_then_rarely_then_often_then_at_the_interval() -> None:
     schedule = from_history(typical_history())
     assert schedule.gap(0) == 15
     assert schedule.gap(14.9) == 1.5
@@ -115,20 +115,20 @@ def test_looks_come_early_then_rarely_then_often_then_plainly() -> None:
     assert schedule.gap(-5) == schedule.gap(0)
 
 
-def test_where_some_fail_at_once_there_are_two_early_looks() -> None:
+def test_where_some_fail_at_once_there_are_two_early_polls() -> None:
     schedule = from_history([*typical_history(), 3.0, 4.0])
     assert isinstance(schedule, learned.Learned)
     assert schedule.early == pytest.approx(2 / 32)
     assert schedule.gap(0) == schedule.gap(7.5) == 7.5
     assert schedule.density(3) == 2 / 15
     assert schedule.gap(15) > 150
-    assert schedule.unseen(0, 7.5) > schedule.price
+    assert schedule.expected_delay(0, 7.5) > schedule.price
     never = from_history(typical_history())
     assert isinstance(never, learned.Learned)
-    assert never.unseen(0, 15) == pytest.approx(learned.DOUBT * 7.5, rel=0.01)
+    assert never.expected_delay(0, 15) == pytest.approx(learned.DOUBT * 7.5, rel=0.01)
 
 
-def test_a_learnt_schedule_is_small_and_says_what_it_is() -> None:
+def test_a_learnt_schedule_is_small_and_its_repr_says_what_it_is() -> None:
     schedule = from_history(typical_history())
     assert isinstance(schedule, learned.Learned)
     assert repr(schedule) == (
@@ -155,7 +155,7 @@ def learnt(draw: st.DrawFn) -> learned.Learned:
 
 
 @given(learnt(), st.floats(0, 3), st.floats(0, 2))
-def test_unseen_is_the_integral_of_having_ended(
+def test_expected_delay_is_the_integral_of_having_ended(
     schedule: learned.Learned, start: float, span: float
 ) -> None:
     since = start * schedule.typical
@@ -168,34 +168,36 @@ def test_unseen_is_the_integral_of_having_ended(
     points = 1000
     numeric = sum(ended(since + (k + 0.5) * width / points) for k in range(points)) / points
     tolerance = 2e-3 * width + 1e-12 * schedule.typical  # of the sum, and rounding
-    assert schedule.unseen(since, since + width) == pytest.approx(numeric * width, abs=tolerance)
+    assert schedule.expected_delay(since, since + width) == pytest.approx(
+        numeric * width, abs=tolerance
+    )
 
 
 @given(learnt(), st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e5))
-def test_unseen_grows_from_nothing_and_never_faster_than_time(
+def test_expected_delay_grows_from_nothing_and_never_faster_than_time(
     schedule: learned.Learned, since: float, one: float, other: float
 ) -> None:
-    assert schedule.unseen(since, since) == 0
+    assert schedule.expected_delay(since, since) == 0
     sooner, later = since + min(one, other), since + max(one, other)
-    assert 0 <= schedule.unseen(since, sooner) <= sooner - since
+    assert 0 <= schedule.expected_delay(since, sooner) <= sooner - since
     rounding = 1e-9 * later
-    grown = schedule.unseen(since, later) - schedule.unseen(since, sooner)
+    grown = schedule.expected_delay(since, later) - schedule.expected_delay(since, sooner)
     assert -rounding <= grown <= later - sooner + rounding
 
 
 @given(learnt(), st.floats(0.1, 2))
 def test_a_gap_ends_when_the_price_is_reached(schedule: learned.Learned, share: float) -> None:
     age = max(share * schedule.typical, schedule.interval)
-    gap, unseen = schedule.gap(age), schedule.unseen
+    gap, delay = schedule.gap(age), schedule.expected_delay
     outlived = schedule.typical * math.exp(learned.OUTLIVED * schedule.spread)
     if age >= outlived:
         assert gap == schedule.interval
     elif gap >= schedule.longest:
-        assert unseen(age, age + gap) <= schedule.price * 1.01
+        assert delay(age, age + gap) <= schedule.price * 1.01
     elif gap <= schedule.interval * learned.SHORTEST:
-        assert unseen(age, age + gap) >= schedule.price * 0.99
+        assert delay(age, age + gap) >= schedule.price * 0.99
     else:
-        assert unseen(age, age + gap) == pytest.approx(schedule.price, rel=0.01)
+        assert delay(age, age + gap) == pytest.approx(schedule.price, rel=0.01)
 
 
 def test_jobs_and_their_data_will_do() -> None:
@@ -268,7 +270,7 @@ def test_the_level_is_nearly_the_mean_and_follows_a_drift_where_there_is_one() -
         ([], {"longest": 90_000}, "a day"),
     ],
 )
-def test_what_makes_no_sense(durations: Any, options: dict[str, Any], words: str) -> None:
+def test_invalid_arguments(durations: Any, options: dict[str, Any], words: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=words):
         from_history(durations, **options)
 
@@ -293,8 +295,8 @@ def test_what_makes_no_sense(durations: Any, options: dict[str, Any], words: str
         *("fast drift, tight", "twice as long, tight", "half as long, tight"),
     ],
 )
-def test_what_it_is_worth(scenario: Scenario, goal: float, most_calls: float) -> None:
-    """A few histories; see tests/benchmarks/learned.py for all of it."""
+def test_what_it_gains(scenario: Scenario, goal: float, most_calls: float) -> None:
+    """A few histories; see tests/benchmarks/learning.py for all of it."""
     result = measure(scenario, 16)
     assert result.ratio <= goal
     assert result.calls <= most_calls * result.fixed_calls

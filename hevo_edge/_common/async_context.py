@@ -1,0 +1,34 @@
+"""A base for async context managers, so that each writes no ``__aexit__`` signature of its own."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class AsyncContext:
+    """An async context manager that is entered as itself; a subclass says how it is left."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave(error)
+
+    async def _leave(self, error: BaseException | None, /) -> None:
+        """Release what is held.
+
+        Args:
+            error: What ends the ``async with`` block; None when it ends without an error.
+        """
+        raise NotImplementedError

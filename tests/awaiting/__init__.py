@@ -1,0 +1,1 @@
+"""Tests of waiting: ``hevo_edge._awaiting``."""

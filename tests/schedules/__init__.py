@@ -1,0 +1,1 @@
+"""Tests of ``hevo_edge.schedules``."""
