@@ -3,8 +3,8 @@
     python examples/own_orchestrator.py [--tickets FOLDER] [ID ...]
 
 With credentials it syncs the Pipelines that are named. Kill it at any moment and start it again
-with the same folder: a run that it had started is awaited, not started again. Without credentials
-it shows that on an emulator, with one worker that is killed and one that is told to stop.
+with the same folder: a run that it had started is resumed, not started again. Without credentials
+it shows that on an emulator: one worker is killed, one has a Job that fails, one gets SIGTERM.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class Orchestrator:
                 return True
             if outcome.kind == "timeout" or outcome.is_final:
                 return False
+            await self._search_again(outcome, store)
             await asyncio.sleep(self._every)
         return False
 
@@ -106,6 +107,22 @@ class Orchestrator:
             raise
         attempt.finish(outcome)
         return outcome
+
+    async def _search_again(self, outcome: Outcome, store: FileStore) -> None:
+        """Delete the ticket of a POST that never arrived, so that the next attempt posts.
+
+        With the ticket, the next attempt would only search. When the search finds a Job, the ticket
+        stays, and the next attempt resumes that Job.
+        """
+        error = outcome.exception
+        if isinstance(error, errors.TriggerOutcomeUnknown):
+            try:
+                found = await self._hevo.reconcile(error.ticket)
+            except errors.HevoError as unknown:
+                print(f"  not known yet: {unknown}")
+                return
+            if found is None:
+                store.delete()
 
     async def _cancel(self, attempt: Run) -> None:
         """Cancel the Job in Hevo, unless it may be somebody else's."""
@@ -189,7 +206,7 @@ def show() -> None:
             jobs = emulator.pipeline(number).jobs
             ended = [str(job.status) for job in jobs if job.origin == "sync_now"]
             print(f"Pipeline {number}: its runs are {', '.join(ended)}")
-        print(f"tickets that are left: {os.listdir(folder)}")
+        print(f"tickets that are left: {[path.name for path in Path(folder).iterdir()]}")
 
 
 def main() -> int:
