@@ -1,4 +1,4 @@
-"""What a client is made of, one of each; its Pipelines and Jobs hold it."""
+"""The parts of a client, one of each; its Pipelines and Jobs hold a reference to them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Core:
     """The parts of a client, wired to each other.
 
     Args:
-        config: Where to, as whom, and how patiently.
+        config: The checked options of the client.
         as_job: Makes the Job that an error carries, of this core, a Pipeline's id and a snapshot.
     """
 
@@ -64,7 +64,7 @@ class Core:
         return None if timeout is None else self.clock.now() + timeout
 
     async def send(self, request: api.Request[T], priority: Priority | None = None) -> T:
-        """Send a request; by default reads go last, and everything else first, with triggers.
+        """Send a request; by default a read has the lowest priority, all else that of a trigger.
 
         Raises:
             RequestError: one of its subclasses.

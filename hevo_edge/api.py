@@ -2,7 +2,9 @@
 
 The list of the 26 endpoints is the navigation of the vendor's public reference; bodies and replies
 come from vendor code and fixtures, because no endpoint page of that reference could be read. See
-``docs/api-knowledge.md`` for how surely each is known. No I/O happens here.
+``docs/api-knowledge.md`` for how certain each is. No I/O happens here.
+
+Each function checks its ids, so that a request can only go where its name says.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ _read_object = reader(ObjectData)
 _read_connectors_page = reader(Page[ConnectorData])
 _read_destinations_page = reader(Page[DestinationData])
 _read_jobs_page = reader(Page[JobData])
-_read_jobobjects_page = reader(Page[JobObjectData])
+_read_job_objects_page = reader(Page[JobObjectData])
 _read_objects_page = reader(Page[ObjectData])
 _read_pipelines_page = reader(Page[PipelineData])
 _read_pipeline = reader(PipelineData)
@@ -50,7 +52,7 @@ _read_pipeline = reader(PipelineData)
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """One call to make. ``path`` is already quoted and holds the query."""
+    """A request to send. ``path`` is already quoted and contains the query."""
 
     name: str
     method: str
@@ -62,7 +64,7 @@ class Request(Generic[T]):
 
     @property
     def is_read(self) -> bool:
-        """Whether repeating the request can do no harm."""
+        """Whether the request changes nothing, so that it may be repeated."""
         return self.method == "GET"
 
 
@@ -98,7 +100,7 @@ def _query(limit: int, cursor: str | None) -> str:
 def list_source_connectors(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[ConnectorData]]:
-    """1. List the kinds of sources."""
+    """1. List the source connectors."""
     path = f"{_BASE}/metadata/sources/connectors{_query(limit, cursor)}"
     return Request("list_source_connectors", "GET", path, _read_connectors_page)
 
@@ -106,7 +108,7 @@ def list_source_connectors(
 def list_destination_connectors(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[ConnectorData]]:
-    """2. List the kinds of destinations."""
+    """2. List the destination connectors."""
     path = f"{_BASE}/metadata/destinations/connectors{_query(limit, cursor)}"
     return Request("list_destination_connectors", "GET", path, _read_connectors_page)
 
@@ -257,7 +259,7 @@ def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
     """Return the ids as a list.
 
     Raises:
-        ConfigurationError: when there is none, or one is no id.
+        ConfigurationError: when there is none, or one is invalid.
     """
     given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
     if not given:
@@ -292,7 +294,7 @@ def list_job_objects(
 ) -> Request[Page[JobObjectData]]:
     """25. List what a Job did with each object."""
     path = _job(pipeline_id, job_id, f"/objects{_query(limit, cursor)}")
-    return Request("list_job_objects", "GET", path, _read_jobobjects_page)
+    return Request("list_job_objects", "GET", path, _read_job_objects_page)
 
 
 def cancel_job(pipeline_id: int, job_id: str) -> Request[Any]:

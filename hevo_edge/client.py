@@ -40,7 +40,7 @@ class HevoClient(AsyncContext):
 
     Use it as an async context manager, or call ``close`` when done. It opens one HTTP session, on
     first use, and may be used in several event loops one after another. Make one client and share
-    it: all that goes through it shares the connections, the polls and the call budget.
+    it: everything that uses it shares the connections, the polls and the call budget.
 
     Args:
         api_key: The API key (Hevo's "API username"). With the secret from
@@ -98,7 +98,7 @@ class HevoClient(AsyncContext):
         Raises:
             ConfigurationError: unless the id is a positive integer, or a string of digits.
         """
-        return Pipeline(self._core, pipeline_id)
+        return Pipeline(self._core, validation.pipeline_id(pipeline_id))
 
     async def get_pipeline(self, pipeline_id: int | str) -> Pipeline:
         """Read a Pipeline.
@@ -106,7 +106,7 @@ class HevoClient(AsyncContext):
         Raises:
             NotFound: when there is no such Pipeline.
         """
-        return await Pipeline(self._core, pipeline_id).refresh()
+        return await self.pipeline(pipeline_id).refresh()
 
     async def list_pipelines(self) -> AsyncGenerator[Pipeline, None]:
         """Yield all Pipelines of the account, reading pages as they are needed."""
@@ -129,7 +129,7 @@ class HevoClient(AsyncContext):
             job_id: the Job's id.
 
         Raises:
-            ConfigurationError: when the ref or an id is none.
+            ConfigurationError: when the ref or an id is invalid.
         """
         if job_id is None:
             return Job(self._core, *validation.job_ref(ref))
@@ -161,8 +161,8 @@ class HevoClient(AsyncContext):
 
         Args:
             jobs: Jobs or their refs.
-            on_failure: ``"raise"``: the first failure ends all the waits, and is raised.
-                ``"return"``: wait for all; errors come back in their Job's place.
+            on_failure: ``"raise"``: the first failure ends all waits, and is raised.
+                ``"return"``: wait for all; the result has the error in its Job's place.
             **wait: The keywords of ``Job.await_completion``, for each.
 
         Returns:
@@ -218,44 +218,37 @@ class HevoClient(AsyncContext):
         timeout: float | None = None,
         on_ticket: OnTicket | None = None,
     ) -> Job:
-        """Post what a ticket says, once, and return the Job that it became.
+        """Post a ticket once, and return the Job that it started.
 
-        A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has said
-        that nothing came of it; firing it again returns its Job. One that comes from elsewhere
-        may have been fired there, so its Job is looked for, for its ``discovery_timeout``
-        (seconds), before it is posted.
+        A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has returned
+        None for it; firing it again returns its Job. A ticket that another process stored may have
+        been fired there, so its Job is searched for, for its ``discovery_timeout`` (seconds),
+        before it is posted.
 
         Args:
             ticket: From ``prepare_trigger``, an error, or the store.
-            timeout: Seconds for all of it at most, see ``Pipeline.trigger``.
-            on_ticket: Is given the ticket to store it, see ``Pipeline.trigger``.
+            timeout: Seconds for all phases together, see ``Pipeline.trigger``.
+            on_ticket: Called with the ticket to store it, see ``Pipeline.trigger``.
 
         Raises: as ``Pipeline.trigger``.
         """
         validation.callback(on_ticket, "on_ticket")
         deadline = self._core.deadline(validation.optional_seconds(timeout, "timeout"))
         found = await self._core.triggers.fire(self._ticket(ticket), deadline, on_ticket)
-        return Job(
-            self._core, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty
-        )
+        return Job._found(self._core, ticket.pipeline_id, found)
 
     async def reconcile(self, ticket: TriggerTicket) -> Job | None:
-        """Only look: return the Job that came of a ticket, or None when none can have.
+        """Search only: return the Job that a ticket started, or None when it started none.
 
-        Looks for as long as the ticket's ``discovery_timeout`` (seconds) before it says None;
+        Polls for as long as the ticket's ``discovery_timeout`` (seconds) before it returns None;
         then the ticket may be fired again.
 
         Raises:
             TriggerOutcomeUnknown: when the Jobs could not be listed.
-            JobNotFoundAfterTrigger: when Hevo has accepted the POST of this client, and there is
-                no Job still.
+            JobNotFoundAfterTrigger: when Hevo accepted the POST, and no Job is listed yet.
         """
         found = await self._core.triggers.reconcile(self._ticket(ticket))
-        if found is None:
-            return None
-        return Job(
-            self._core, ticket.pipeline_id, found.job_id, found.job, certainty=found.certainty
-        )
+        return None if found is None else Job._found(self._core, ticket.pipeline_id, found)
 
     # -- the wire ---------------------------------------------------------------------------------
 
@@ -264,8 +257,8 @@ class HevoClient(AsyncContext):
 
         Args:
             request: What to send.
-            priority: Its place when calls are short; by default, reads go last, and everything
-                else goes first together with triggers.
+            priority: Its priority in the call budget; by default the lowest for a read, and that
+                of a trigger for everything else.
 
         Raises:
             RequestError: one of its subclasses.
@@ -300,7 +293,7 @@ class HevoClient(AsyncContext):
         if isinstance(job, str):
             return self.job(job)
         if isinstance(job, Job):
-            if job._core_or_none is None:  # it came from a pickle
+            if job._core_or_none is None:  # it was unpickled
                 job._core_or_none = self._core
             return job
         hint = "; await it first" if inspect.isawaitable(job) else ""
@@ -318,7 +311,7 @@ class HevoClient(AsyncContext):
     async def _ended(
         self, jobs: list[Job], options: WaitOptions, on_failure: str
     ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
-        """Yield each Job's place and outcome as it ends; what is to be raised, raise."""
+        """Yield each Job's place and outcome as it ends; raise the errors that are not returned."""
         core = self._core
         deadline = core.deadline(options.timeout)
         async with WaitGroup(core.watcher, core.canceller, jobs, options, deadline) as waits:

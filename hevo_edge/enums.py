@@ -1,7 +1,7 @@
-"""The words of the Hevo Edge API, as open enums.
+"""The vocabulary of the Hevo Edge API, as open enums.
 
-The API has changed its words more than once, so none of these lists is closed: wherever a value
-comes from the server or names a job type, a plain string that is not listed here is as good as a
+The API has changed its vocabulary more than once, so none of these lists is closed: wherever a
+value comes from the server or names a job type, a plain string that is not listed here works like a
 member. This module imports nothing but the standard library, because DAG files import it and are
 parsed again and again.
 
@@ -54,8 +54,8 @@ TERMINAL_STATUSES: frozenset[str] = frozenset(
         JobStatus.FAILED,
         JobStatus.CANCELLED,
         JobStatus.SKIPPED,
-        # The vendor's model calls these two unfinished, its operator treats them as final. A wait
-        # must not hang on a Job that Hevo has put aside, so here they end it, as an error.
+        # The vendor's model calls these unfinished, its operator treats them as final. A wait must
+        # not hang on a Job that Hevo has deferred, so here they end it, with an error.
         JobStatus.DEFERRED,
         JobStatus.DEFERRED_WITH_FAILURES,
         JobStatus.DEFERRED_WITH_FAILURE,
@@ -67,7 +67,7 @@ TERMINAL_STATUSES: frozenset[str] = frozenset(
 RUNNING_STATUSES: frozenset[str] = frozenset(
     {JobStatus.IN_PROGRESS, JobStatus.CANCELLING, JobStatus.QUEUED, JobStatus.PENDING}
 )
-"""The statuses of which it is known that the Job still runs or will."""
+"""The statuses of Jobs that certainly run, or will."""
 
 PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
     {
@@ -77,11 +77,11 @@ PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
         JobStatus.DEFERRED_WITH_FAILURE,
     }
 )
-"""The statuses of rows that say nothing about the Jobs before them: an older one may run."""
+"""SKIPPED and the DEFERRED statuses: a row with one is no run, so an older Job may be running."""
 
 
 class JobType(OpenEnum):
-    """What a Job does. All generations of the names; any other string is allowed too."""
+    """What a Job does, by the names of all API generations; any other string is allowed too."""
 
     INCREMENTAL = "INCREMENTAL"
     HISTORICAL = "HISTORICAL"
@@ -124,12 +124,12 @@ class PipelineStatus(OpenEnum):
 RESTARTING_STATUSES: frozenset[str] = frozenset(
     {PipelineStatus.RESTARTING, PipelineStatus.RESYNCING}
 )
-"""The statuses that a resync leaves for a while."""
+"""The statuses of a Pipeline that a resync is restarting."""
 
 FAILED_RESTART_STATUSES: frozenset[str] = frozenset(
     {PipelineStatus.RESTART_FAILED, PipelineStatus.FAILED}
 )
-"""The statuses in which a resync that went wrong leaves the Pipeline."""
+"""The statuses of a Pipeline after a resync failed to restart it."""
 
 
 class PipelineAction(OpenEnum):
@@ -155,14 +155,16 @@ class IfRunning(OpenEnum):
 
 
 class Certainty(OpenEnum):
-    """How surely a Job is the one that a trigger started; nothing in a Job says who did."""
+    """How certain it is that a trigger started a Job; nothing in a Job says who started it."""
 
     CERTAIN = "certain"
     """Hevo accepted the POST, and this is the only run that can have begun in those seconds."""
     LIKELY = "likely"
-    """Hevo accepted the POST, and this run began then or since; so may have somebody else's."""
+    """Hevo accepted the POST, and this run began then or later; so may have another run."""
     POSSIBLE = "possible"
-    """A run that began since; whether Hevo accepted the POST, or this is its run, is not known."""
+    """This run began after the POST; it is not known whether Hevo accepted the POST, or whether
+    this is its run.
+    """
     JOINED = "joined"
     """The Job was running already; nothing was sent."""
 
@@ -225,7 +227,7 @@ def is_terminal(status: str) -> bool:
 
 
 def same_job_type(wanted: str, found: str) -> bool:
-    """Say whether two job type names mean the same, across the generations of the API."""
+    """Say whether two job type names mean the same type, across the generations of the API."""
     wanted, found = str(wanted).upper(), str(found).upper()
     return wanted == found or any(wanted in names and found in names for names in _SAME_TYPE)
 
@@ -233,7 +235,7 @@ def same_job_type(wanted: str, found: str) -> bool:
 def can_come_of(action: PipelineAction, job_type: str) -> bool:
     """Say whether a Job of this type can be the outcome of ``action``.
 
-    A type name that nobody knows can be: the vocabulary has changed before.
+    An unknown type can be: the vocabulary has changed before.
     """
     name = str(job_type).upper()
     known = name in JobType.__members__ and name != JobType.UNKNOWN

@@ -1,16 +1,16 @@
 """The errors of hevo_edge: one class per decision that a caller makes.
 
-Every error pickles (so it crosses process borders), and carries what is needed to go on: the last
-snapshot of the Job, or the ticket of the trigger. No error ever carries credentials.
+Every error can be pickled (so it crosses process borders), and carries what is needed to continue:
+the last snapshot of the Job, or the ticket of the trigger. No error ever contains credentials.
 
 ::
 
     HevoError
     ├── ConfigurationError            the call is wrong; nothing was sent
     ├── RequestError                  one HTTP request failed
-    │   ├── RequestNotSent            it surely never reached Hevo: safe to repeat
+    │   ├── RequestNotSent            it certainly never reached Hevo: safe to repeat
     │   ├── RequestOutcomeUnknown     it may have reached Hevo
-    │   ├── UnexpectedResponse        a reply came that is not what the API is known to send
+    │   ├── UnexpectedResponse        the reply is not of a form that the API is known to send
     │   └── ApiError                  Hevo answered with an error status
     │       ├── AuthenticationError   401
     │       ├── PermissionDenied      403
@@ -55,7 +55,7 @@ def _restore(cls: type[HevoError], args: tuple[Any, ...], state: dict[str, Any])
 class ConfigurationError(HevoError, ValueError):
     """A parameter is missing or wrong. Raised before any request.
 
-    Only a schedule of the caller's own is found out later, at its first bad answer.
+    Only a mistake in a caller's own schedule is raised later, at its first invalid interval.
     """
 
 
@@ -94,23 +94,23 @@ class RequestError(HevoError):
 
 
 class RequestNotSent(RequestError):
-    """The request surely never reached Hevo; nothing has happened there."""
+    """The request certainly never reached Hevo; nothing has happened there."""
 
 
 class RequestOutcomeUnknown(RequestError):
     """The request may have reached Hevo, but no usable reply came back.
 
-    A read can simply be repeated. An action may have taken effect: look before you repeat it.
+    A read can simply be repeated. An action may have taken effect: check that before you repeat it.
     """
 
 
 class UnexpectedResponse(RequestError):
-    """A reply came that is not what the API is known to send.
+    """The reply is not of a form that the API is known to send.
 
     Attributes:
         status: The HTTP status.
         body: The start of the body, as text.
-        transient: Whether asking again may help: a garbled body can come of a proxy in trouble.
+        transient: Whether repeating the request may help: a broken proxy can garble a body.
     """
 
     transient: bool = False
@@ -127,7 +127,7 @@ class ApiError(RequestError):
     """Hevo answered with a status that is no success.
 
     Attributes:
-        status: The HTTP status, or None when hevo_edge itself refused on what it had read.
+        status: The HTTP status; None when hevo_edge itself refused, after reading the Pipeline.
         code: Hevo's error code such as ``PIPELINE_NOT_FOUND``, when the body names one.
         body: The body of the reply as text, shortened.
     """
@@ -179,7 +179,7 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: Hevo, or something in front of it, has a problem."""
+    """5xx: Hevo, or a proxy in front of it, has a problem."""
 
 
 class PipelineNotReady(HevoError):
@@ -212,7 +212,7 @@ class TriggerError(HevoError):
     """A run was, or may have been, started, but its Job is not known.
 
     Attributes:
-        ticket: What was known before the POST; pass it to ``HevoClient.reconcile``.
+        ticket: The ticket; pass it to ``HevoClient.reconcile`` or ``HevoClient.fire``.
     """
 
     def __init__(self, message: str, *, ticket: TriggerTicket) -> None:
@@ -225,7 +225,7 @@ class TriggerOutcomeUnknown(TriggerError):
 
 
 class JobNotFoundAfterTrigger(TriggerError):
-    """Hevo accepted the trigger, but no matching Job showed up in time."""
+    """Hevo accepted the trigger, but no matching Job was listed in time."""
 
 
 class JobDidNotSucceed(HevoError):
@@ -264,11 +264,13 @@ class JobSkipped(JobDidNotSucceed):
 
 
 class JobDeferred(JobDidNotSucceed):
-    """The Job is DEFERRED: Hevo put it aside, probably because of a limit at one of the ends."""
+    """The Job is DEFERRED: Hevo postponed it, probably because of a limit of the source or the
+    destination.
+    """
 
 
 class JobTimeout(HevoError, TimeoutError):
-    """The deadline passed, and a last look still found the Job unfinished; it goes on in Hevo.
+    """The deadline passed, and a final poll found the Job unfinished; it goes on in Hevo.
 
     Attributes:
         job: The Job with its last snapshot; None when no Job had started.

@@ -11,13 +11,14 @@ from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
+from hevo_edge._jobs.cancel import UNTIL_CANCELLED
 from hevo_edge._jobs.handle import JobHandle, key_of, update_snapshot
 from hevo_edge._triggering.attribution import Found
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData, JobObjectData, Page
 from hevo_edge.options import WAIT_DEFAULTS, WaitOptions
-from hevo_edge.schedules import Fixed, PollInterval, fixed
+from hevo_edge.schedules import PollInterval
 from hevo_edge.schedules._basic import as_schedule
 
 if TYPE_CHECKING:
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "OnUpdate", "WaitKeywords"]
 
-UNTIL_CANCELLED: Fixed = fixed(3.0)
-"""How often to poll a Job that is being cancelled."""
 OnUpdate = Callable[["Job"], Awaitable[None] | None]
-"""Is called with the Job at each change; what it returns is awaited if it can be."""
+"""Called with the Job at each change; an awaitable result is awaited."""
 
 
 class WaitKeywords(TypedDict, total=False):
@@ -41,9 +40,9 @@ class WaitKeywords(TypedDict, total=False):
     timeout: float | None
     """Seconds to wait at most; 0 polls once; None (the default) is no limit."""
     accept_completed_with_failures: bool
-    """Take COMPLETED_WITH_FAILURES for success."""
+    """Count COMPLETED_WITH_FAILURES as success."""
     accept: Iterable[JobStatus | str]
-    """More statuses to take for success."""
+    """More statuses that count as success."""
     on_timeout: str
     """``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"`` it and raise."""
     cancel_on_interrupt: bool
@@ -61,8 +60,8 @@ class Job(JobHandle):
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
         data: The last snapshot; None until something was read.
-        certainty: How surely the trigger that returned this Job has started it, a ``Certainty``;
-            None when it does not come of a trigger.
+        certainty: How certain it is that the trigger which returned this Job started it; None when
+            no trigger returned it.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Job(JobHandle):
             update_snapshot(self, data, core.clock.now())
 
     async def refresh(self) -> Job:
-        """Read the Job anew. Returns itself.
+        """Read the Job again. Returns itself.
 
         Raises:
             NotFound: when there is no such Job.
@@ -97,19 +96,19 @@ class Job(JobHandle):
     async def await_completion(self, **wait: Unpack[WaitKeywords]) -> Job:
         """Wait until the Job has ended. Returns itself, with the final counts in ``data``.
 
-        Network trouble, 429, 5xx and unreadable replies while looking are never taken for a
-        failed Job; looking goes on until the deadline. Cancelling this await stops looking at
-        once and leaves the Job alone.
+        Network errors, 429, 5xx and unreadable replies never count as a failed Job; polling goes
+        on until the deadline. Cancelling this await stops polling at once and does not cancel the
+        Job.
 
         Args:
-            poll_interval: Seconds between looks; or ``"auto"``, to learn from the Pipeline's
-                finished Jobs when to look; or a ``schedules.Schedule``. Everybody who waits for
-                this Job shares the looks. Where Jobs want more looks than the call budget has,
-                looks thin out fairly.
-            timeout: Seconds to wait at most; one final poll comes before giving up. 0 polls once.
+            poll_interval: Seconds between polls; or ``"auto"``, to learn from the Pipeline's
+                finished Jobs when to poll; or a ``schedules.Schedule``. All waits for this Job
+                share its polls. When Jobs need more polls than the call budget has, each is polled
+                less often, fairly.
+            timeout: Seconds to wait at most; a final poll comes before the error. 0 polls once.
                 None: no limit.
-            accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
-            accept: More statuses to take for success.
+            accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as success.
+            accept: More statuses that count as success.
             on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"``
                 it in Hevo and raise.
             cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well.
@@ -120,7 +119,7 @@ class Job(JobHandle):
         Raises:
             JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred: by status.
             JobTimeout: when the deadline passed first.
-            NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
+            NotFound, AuthenticationError, PermissionDenied: when further polls are pointless.
             ConfigurationError: for wrong options.
         """
         options = WaitOptions.check(**wait)
@@ -129,15 +128,15 @@ class Job(JobHandle):
     async def watch(
         self, *, poll_interval: PollInterval = WAIT_DEFAULTS["poll_interval"]
     ) -> AsyncGenerator[JobData, None]:
-        """Yield a snapshot at each change, the present one first, until the Job has ended.
+        """Yield a snapshot at each change, the current one first, until the Job has ended.
 
-        A slow consumer misses nothing and delays nobody.
+        A slow consumer misses no snapshot and delays no other wait.
 
         Args:
-            poll_interval: Seconds between looks, ``"auto"``, or a ``schedules.Schedule``.
+            poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
 
         Raises:
-            NotFound, AuthenticationError, PermissionDenied: when looking is pointless.
+            NotFound, AuthenticationError, PermissionDenied: when further polls are pointless.
         """
         schedule = as_schedule(poll_interval)
         async with SnapshotStream(self._core.watcher, key_of(self), schedule) as reader:
@@ -149,7 +148,7 @@ class Job(JobHandle):
                     return
 
     async def cancel(self, *, wait: bool = False) -> Job:
-        """Ask Hevo to cancel the Job; a Job that has ended is left alone. Returns itself.
+        """Ask Hevo to cancel the Job; nothing is sent when it has ended. Returns itself.
 
         Cancelling is asynchronous: the Job goes through CANCELLING, finishes critical tasks, and
         is then CANCELLED.
@@ -166,7 +165,7 @@ class Job(JobHandle):
         return self
 
     async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:
-        """Yield what the Job did with each object."""
+        """Yield the result of each object that the Job processed."""
 
         async def fetch(cursor: str | None) -> Page[JobObjectData]:
             return await self._core.send(api.list_job_objects(*key_of(self), cursor=cursor))
@@ -185,7 +184,7 @@ class Job(JobHandle):
     def _core(self) -> Core:
         if self._core_or_none is None:
             raise HevoError(
-                f"this Job came from a pickle and has no client; use HevoClient.job({self.ref!r})"
+                f"this Job was unpickled and has no client; use HevoClient.job({self.ref!r})"
             )
         return self._core_or_none
 
@@ -204,7 +203,7 @@ class Job(JobHandle):
         update_snapshot(self, data, self._core.clock.now())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Crosses process borders without the client, which holds credentials.
+        # Pickled without the client, which holds credentials.
         return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
 
 

@@ -1,8 +1,8 @@
 """What the API sends, as tolerant pydantic models.
 
 Only ids are required. Unknown fields are kept (``model_extra``), missing ones are None, unknown
-enum values stay the raw strings they are. Times and durations are raw milliseconds as on the wire
-(``*_ts``, ``duration``), with aware datetimes and seconds as properties beside them.
+enum values stay raw strings. Times and durations are milliseconds, as on the wire (``*_ts``,
+``duration``), with aware datetimes and seconds as properties beside them.
 
 Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowledge.md``.
 """
@@ -38,18 +38,18 @@ def _epoch_ms(value: Any) -> Any:
     """Read the ISO timestamps of an interim generation of the API as milliseconds."""
     if not isinstance(value, str):
         return value
-    moment = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return round(moment.timestamp() * 1000)
+    parsed = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=timezone.utc)
+    return round(parsed.timestamp() * 1000)
 
 
-_FAR = 10**30
-"""Milliseconds; what is farther off is no time, and no float either."""
+_MAX_MS = 10**30
+"""Milliseconds; a larger number is no time, and may not fit a float."""
 
 
-# Milliseconds as they are come first: only what is none is looked at in Python.
-_Ms = Annotated[int, Field(ge=-_FAR, le=_FAR)]
+# The plain number comes first: only other values are parsed in Python.
+_Ms = Annotated[int, Field(ge=-_MAX_MS, le=_MAX_MS)]
 EpochMs = Annotated[
     _Ms | Annotated[_Ms, BeforeValidator(_epoch_ms)] | None, Field(union_mode="left_to_right")
 ]
@@ -61,7 +61,7 @@ OpenSyncType = Annotated[SyncType | str, Field(union_mode="left_to_right")]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def _moment(milliseconds: int | None) -> datetime | None:
+def _datetime(milliseconds: int | None) -> datetime | None:
     if milliseconds is None:
         return None
     try:
@@ -93,12 +93,12 @@ class Timestamped(WireModel):
     @property
     def created(self) -> datetime | None:
         """``created_ts`` as an aware datetime in UTC."""
-        return _moment(self.created_ts)
+        return _datetime(self.created_ts)
 
     @property
     def updated(self) -> datetime | None:
         """``updated_ts`` as an aware datetime in UTC."""
-        return _moment(self.updated_ts)
+        return _datetime(self.updated_ts)
 
 
 @lru_cache(maxsize=64)
@@ -131,8 +131,8 @@ class JobData(Timestamped):
     """Latencies in ms."""
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
-        """Share the set of the fields' names, near half of what a snapshot weighs."""
-        # Frozen, so none of those who share it changes it; model_copy makes a copy of it.
+        """Share the set of the field names, nearly half of a snapshot's memory."""
+        # Snapshots are frozen, so none changes the shared set; model_copy makes a copy of it.
         shared = _shared_set(frozenset(self.__pydantic_fields_set__))
         object.__setattr__(self, "__pydantic_fields_set__", shared)
 
@@ -145,8 +145,8 @@ class JobData(Timestamped):
     def ended_ts(self) -> int | None:
         """When the Job ended, in ms since 1970 by Hevo's clock; None while it runs, or unknown.
 
-        The API names no such moment. It is the last change, or the creation and the duration,
-        whichever is earlier: a change long after the end must not make an old Job look fresh.
+        The API has no such field. It is the last change, or creation plus duration, whichever is
+        earlier: a change long after the end must not make an old Job appear recent.
         """
         if not self.is_terminal:
             return None
@@ -161,7 +161,7 @@ class JobData(Timestamped):
         return None if self.duration is None else self.duration / 1000
 
     def is_older_than(self, other: JobData) -> bool:
-        """Say whether this was taken before another snapshot of the Job, by what Hevo says."""
+        """Say whether this was taken before another snapshot of the Job, judged by their fields."""
         is_final = other.is_terminal and other.status not in PUT_ASIDE_STATUSES
         if is_final and not self.is_terminal:
             return True
@@ -180,7 +180,7 @@ class JobObjectData(WireModel):
 
     @property
     def has_failed(self) -> bool:
-        """Whether rows or all of it failed: FAILED and COMPLETED_WITH_FAILURES are known."""
+        """Whether some rows or the whole object failed; FAILED and COMPLETED_WITH_FAILURES do."""
         return bool(self.rows_failed) or "FAIL" in (self.status or "").upper()
 
 
@@ -207,7 +207,7 @@ class DestinationData(Timestamped):
 
 
 class ScheduleData(WireModel):
-    """When a Pipeline runs by itself."""
+    """When Hevo starts runs of a Pipeline."""
 
     sync_type: OpenSyncType | None = None
     frequency_minutes: int | None = None
@@ -242,7 +242,7 @@ class NamespaceData(WireModel):
 
 
 class ObjectData(WireModel):
-    """An object (a table, say) of a Pipeline; the list form has fewer fields than the single."""
+    """An object of a Pipeline, such as a table; the rows of a list lack some of the fields."""
 
     object_id: str = Field(
         validation_alias=AliasChoices("object_id", "id"), coerce_numbers_to_str=True, min_length=1
@@ -286,9 +286,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
     """Return a function that reads a body as a model.
 
-    A field whose value is not what is known (a null status, a count in words) is left out, as if
-    it were missing: one odd value must not make a whole list unreadable. What cannot do without
-    such a field is refused.
+    A field with an invalid value (a null status, a count in words) is dropped, as if it were
+    missing: one odd value must not make a whole list unreadable. If the field is required, the
+    body is refused.
 
     Raises (the function):
         ValidationError: when the body is not JSON, or of another shape.
@@ -302,20 +302,20 @@ def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
             if problems[0]["type"] == "json_invalid":
                 raise
             raw = from_json(body)
-            # All are found before any is deleted: a union reports one field several times.
+            # Find all fields before any is dropped: a union reports one field several times.
             for holder, name in [_innermost_field(raw, problem["loc"]) for problem in problems]:
                 holder.pop(name, None)
             try:
                 return model.model_validate(raw)
             except ValidationError:
-                # What was wrong in the first place says more.
+                # The first error says more.
                 raise error from None
 
     return read
 
 
 def _innermost_field(raw: Any, location: tuple[int | str, ...]) -> tuple[dict[str, Any], str]:
-    """Return the innermost field on the way to a problem, and what holds it; never a list's row."""
+    """Return the innermost object and field on the path to a problem; never a row of a list."""
     holder: dict[str, Any] = {}
     name, inner = "", raw
     for step in location:

@@ -38,9 +38,7 @@ TRIGGER_DEFAULTS: Mapping[str, Any] = {
     "timeout": None,
     "on_ticket": None,
 }
-"""A started Job must show up in the list within ``discovery_timeout`` seconds; vendor docs say 5 to
-15.
-"""
+"""A started Job must be listed within ``discovery_timeout`` seconds; Hevo's docs say 5 to 15."""
 WAIT_DEFAULTS: Mapping[str, Any] = {
     "poll_interval": 15.0,
     "timeout": None,
@@ -77,14 +75,15 @@ class TriggerOptions(NamedTuple):
         """
         given = _with_defaults(options, TRIGGER_DEFAULTS, "trigger")
         checked = validation.choice(PipelineAction, action, "action")
-        drop = given["drop_and_load"]
+        # It drops tables, so nothing but True may count as true.
+        drop = validation.parse_bool(given["drop_and_load"], "drop_and_load")
         if drop and checked is not PipelineAction.RESYNC:
             raise ConfigurationError("drop_and_load goes with PipelineAction.RESYNC, not SYNC_NOW")
         validation.callback(given["on_ticket"], "on_ticket")
         return cls(
             action=checked,
             job_type=_job_type(checked, given["job_type"]),
-            drop_and_load=bool(drop),
+            drop_and_load=drop,
             if_running=validation.choice(IfRunning, given["if_running"], "if_running"),
             discovery_timeout=validation.seconds(given["discovery_timeout"], "discovery_timeout"),
             timeout=validation.optional_seconds(given["timeout"], "timeout"),
@@ -114,7 +113,7 @@ class WaitOptions:
         """
         given = _with_defaults(options, WAIT_DEFAULTS, "wait")
         validation.callback(given["on_update"], "on_update")
-        accepts_failures = validation.flag(
+        accepts_failures = validation.parse_bool(
             given["accept_completed_with_failures"], "accept_completed_with_failures"
         )
         return cls(
@@ -124,11 +123,11 @@ class WaitOptions:
             on_timeout=validation.one_of(
                 given["on_timeout"], "on_timeout", ("raise", "return", "cancel")
             ),
-            cancel_on_interrupt=validation.flag(
+            cancel_on_interrupt=validation.parse_bool(
                 given["cancel_on_interrupt"], "cancel_on_interrupt"
             ),
             on_update=given["on_update"],
-            progress=validation.flag(given["progress"], "progress"),
+            progress=validation.parse_bool(given["progress"], "progress"),
         )
 
     def is_ended_by(self, status: JobStatus | str) -> bool:
@@ -140,18 +139,18 @@ def _with_defaults(
     options: Mapping[str, Any], defaults: Mapping[str, Any], verb: str
 ) -> dict[str, Any]:
     for name in options.keys() - defaults.keys():
-        raise TypeError(f"{name!r} is no keyword of a {verb}; there are {', '.join(defaults)}")
+        raise TypeError(f"{name!r} is not a keyword of a {verb}; those are {', '.join(defaults)}")
     return {**defaults, **options}
 
 
 def _job_type(action: PipelineAction, given: JobType | str | None) -> str | None:
     if given is None:
         return None
-    wanted = validation.word(given, "job_type")
+    wanted = validation.parse_word(given, "job_type")
     if not can_come_of(action, wanted):
         raise ConfigurationError(f"job_type: a Job of type {wanted} cannot come of {action}")
     if wanted not in JobType.__members__:
-        log.warning("job_type %r is none that is known; is it misspelt?", wanted)
+        log.warning("job_type %r is not a known type; is it misspelt?", wanted)
     return wanted
 
 
@@ -159,13 +158,13 @@ def _accepted(accept: Any, *, accepts_failures: bool) -> frozenset[str]:
     if not isinstance(accept, Iterable):
         raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
     given = [accept] if isinstance(accept, str) else list(accept)
-    statuses = {JobStatus.COMPLETED.value, *(validation.word(s, "accept") for s in given)}
+    statuses = {JobStatus.COMPLETED.value, *(validation.parse_word(s, "accept") for s in given)}
     if accepts_failures:
         statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
-    return _one_of_equals(frozenset(statuses))
+    return _interned(frozenset(statuses))
 
 
 @lru_cache(maxsize=64)
-def _one_of_equals(statuses: frozenset[str]) -> frozenset[str]:
-    """Return the first of all equal ones, so that a thousand waits share it."""
+def _interned(statuses: frozenset[str]) -> frozenset[str]:
+    """Return the same object for equal sets, so that a thousand waits share it."""
     return statuses

@@ -1,4 +1,4 @@
-"""A Pipeline: what moves data, to trigger, to await and to look after."""
+"""A Pipeline, which moves data: trigger it, await its Jobs, administer it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from pydantic import ValidationError
 from hevo_edge import api
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
-from hevo_edge._common.pagination import rows
+from hevo_edge._common.pagination import Fetch, rows
 from hevo_edge._common.signatures import with_options
-from hevo_edge._jobs.listing import is_real_run, jobs_newest_first, read_newest, running_job
-from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
-from hevo_edge.enums import (
-    IfRunning,
-    JobStatus,
-    JobType,
-    PipelineAction,
-    PipelineStatus,
-    same_job_type,
+from hevo_edge._jobs.listing import (
+    is_of_type,
+    is_real_run,
+    jobs_newest_first,
+    read_newest,
+    running_job,
 )
+from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
+from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction, PipelineStatus
 from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
@@ -49,9 +48,9 @@ class TriggerKeywords(TypedDict, total=False):
     timeout: float | None
     """Seconds for all phases together; None (the default) is no limit."""
     discovery_timeout: float
-    """Seconds in which the new Job must show up (150)."""
+    """Seconds in which the new Job must be listed (150)."""
     on_ticket: OnTicket | None
-    """Is given the ticket to store it; may be a coroutine function."""
+    """Called with the ticket to store it; may be a coroutine function."""
 
 
 class Pipeline:
@@ -62,10 +61,8 @@ class Pipeline:
         data: The last snapshot; None until something was read.
     """
 
-    def __init__(
-        self, core: Core, pipeline_id: int | str, data: PipelineData | None = None
-    ) -> None:
-        self.id: int = validation.pipeline_id(pipeline_id)
+    def __init__(self, core: Core, pipeline_id: int, data: PipelineData | None = None) -> None:
+        self.id = pipeline_id
         self.data = data
         self._core = core
 
@@ -81,15 +78,11 @@ class Pipeline:
 
     @property
     def url(self) -> str:
-        """The address of the Pipeline's page in Hevo.
-
-        Known of Hevo's standard Pipelines (public write-ups show ``/pipeline/4/overview``), assumed
-        for Edge.
-        """
+        """The address of the Pipeline's page in Hevo, assumed to be as for standard Pipelines."""
         return f"{self._core.base_url}/pipeline/{self.id}/overview"
 
     async def refresh(self) -> Pipeline:
-        """Read the Pipeline anew. Returns itself.
+        """Read the Pipeline again. Returns itself.
 
         Raises:
             NotFound: when there is no such Pipeline.
@@ -107,12 +100,12 @@ class Pipeline:
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
     ) -> Job:
-        """Start exactly one run, and return the Job that it became.
+        """Start exactly one run, and return its Job.
 
-        Reads what is there, posts once, and looks for what is new; a POST whose fate is unknown
-        is answered by looking, never by another POST. ``job.certainty`` says how surely the Job
-        is the one that was started. Calls for one Pipeline never interleave, of whichever client
-        in this event loop they are.
+        Reads the Jobs that there are, posts once, and polls for a new one. After a POST whose
+        outcome is unknown it polls too, and never posts again. ``job.certainty`` says how certain
+        it is that this call started the Job. Calls for one Pipeline never interleave, whichever
+        clients of this event loop make them.
 
         Args:
             action: SYNC_NOW, or RESYNC to restart the historical load.
@@ -120,24 +113,23 @@ class Pipeline:
                 (a sync of newly included objects is HISTORICAL).
             drop_and_load: With RESYNC, drop and recreate the Destination tables.
             if_running: ``"fail"``: raise JobInProgress. ``"join"``: return the running Job.
-                ``"replace"``: cancel it, wait until it is gone, start a new one. ``"wait"``: wait
-                until it ends, then start a new one.
-            timeout: Seconds for all of it at most: reading, waiting for a running Job or for the
-                call budget, posting and finding the Job. None: no limit.
-            discovery_timeout: Seconds in which the new Job must show up; while a resync restarts
-                the Pipeline they do not count.
-            on_ticket: Is given the ticket to store it: right before the POST, when its answer is
-                known, and when the Job is found. May be a coroutine function. What it raises ends
-                the trigger; if that is before the POST, nothing is sent.
+                ``"replace"``: cancel it, wait for its end, start a new one. ``"wait"``: wait until
+                it ends, then start a new one.
+            timeout: Seconds for all phases together, waiting for a running Job included.
+            discovery_timeout: Seconds in which the new Job must be listed, not counting the time in
+                which a resync restarts the Pipeline.
+            on_ticket: Called with the ticket to store it: right before the POST, when its answer is
+                known, and when the Job is found. May be a coroutine function. If it raises, the
+                trigger ends; before the POST, nothing is sent then.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
             JobInProgress: see ``if_running``; ``error.job`` is the running Job.
-            PipelineNotReady: when the Pipeline's state allows no run.
+            PipelineNotReady: when no run can start in the Pipeline's state.
             TriggerTimeout: when ``timeout`` passed before the POST; nothing was started.
             RequestError: reading or posting failed, and nothing was started.
-            TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been,
-                started; ``error.ticket`` goes to ``HevoClient.reconcile``.
+            TriggerOutcomeUnknown, JobNotFoundAfterTrigger: a run was started, or may have been;
+                pass ``error.ticket`` to ``HevoClient.reconcile``.
         """
         checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
         return await self._trigger(checked)
@@ -150,27 +142,28 @@ class Pipeline:
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
     ) -> TriggerTicket:
-        """Do all of ``trigger`` but the POST, and return the ticket to fire.
+        """Do everything that ``trigger`` does before the POST, and return the ticket to fire.
 
         For callers that must survive a crash: store ``ticket.dumps()``, then
-        ``await hevo.fire(ticket)``; after a crash, fire what was stored. ``on_ticket`` of
+        ``await hevo.fire(ticket)``; after a crash, fire the stored ticket. ``on_ticket`` of
         ``trigger`` does the same in one call. Arguments and errors are those of ``trigger``;
-        ``on_ticket`` is given the ticket once, when it is ready.
+        ``on_ticket`` is called once, when the ticket is ready.
         """
         checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
         deadline = self._core.deadline(checked.timeout)
-        return await self._core.triggers.prepare(self._ticket(checked), deadline, checked.on_ticket)
+        ticket = TriggerTicket.of(self.id, checked)
+        return await self._core.triggers.prepare(ticket, deadline, checked.on_ticket)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def sync_now(self, **options: Unpack[TriggerKeywords]) -> Job:
-        """Trigger a sync: what is new since the last good offset. See ``trigger``."""
+        """Trigger a sync, which loads what is new since the last good offset. See ``trigger``."""
         return await self.trigger(PipelineAction.SYNC_NOW, **options)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def resync(
         self, *, drop_and_load: bool = False, **options: Unpack[TriggerKeywords]
     ) -> Job:
-        """Trigger a resync: the historical load of all active objects again. See ``trigger``."""
+        """Trigger a resync, the historical load of all active objects. See ``trigger``."""
         return await self.trigger(PipelineAction.RESYNC, drop_and_load=drop_and_load, **options)
 
     # -- jobs -------------------------------------------------------------------------------------
@@ -182,7 +175,7 @@ class Pipeline:
             job_id: The Job's id, or its ref.
 
         Raises:
-            ConfigurationError: when it is none, or of another Pipeline.
+            ConfigurationError: when it is invalid, or of another Pipeline.
         """
         if isinstance(job_id, str) and re.match(r"\d+:", job_id):
             pipeline_id, of_ref = validation.job_ref(job_id)
@@ -208,20 +201,18 @@ class Pipeline:
         Raises:
             ConfigurationError: for wrong options, before any request.
         """
-        wanted_type = None if job_type is None else validation.word(job_type, "job_type")
-        wanted_status = None if status is None else validation.word(status, "status")
+        wanted_type = validation.optional_word(job_type, "job_type")
+        wanted_status = validation.optional_word(status, "status")
         left = None if limit is None else validation.count(limit, "limit")
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
         async for data in jobs_newest_first(self._pages(size)):
-            if wanted_type is not None and not same_job_type(wanted_type, data.type):
-                continue
-            if wanted_status is not None and str(data.status).upper() != wanted_status:
-                continue
-            yield self._job(data)
-            left = None if left is None else left - 1
-            if left == 0:
-                return
+            has_status = wanted_status in {None, str(data.status).upper()}
+            if has_status and is_of_type(data, wanted_type):
+                yield self._job(data)
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
 
     async def active_job(self, job_type: JobType | str | None = None) -> Job | None:
         """Return the Job that runs now, or None.
@@ -229,12 +220,10 @@ class Pipeline:
         Args:
             job_type: Only a Job of this type.
         """
-        wanted = None if job_type is None else validation.word(job_type, "job_type")
+        wanted = validation.optional_word(job_type, "job_type")
         reading = await read_newest(self._pages(), is_real_run)
         running = running_job(reading.jobs)
-        if running is None or (wanted is not None and not same_job_type(wanted, running.type)):
-            return None
-        return self._job(running)
+        return self._job(running) if running and is_of_type(running, wanted) else None
 
     @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def await_completion(
@@ -247,54 +236,36 @@ class Pipeline:
     ) -> Job:
         """Await the Job that runs now, else the next one to start, whoever starts it.
 
-        For a Pipeline that runs on Hevo's schedule, name a moment by Hevo's clock: a Job that was
-        over before anybody looked counts too.
+        For a Pipeline that runs on Hevo's schedule, pass a time by Hevo's clock: then a Job that
+        ended before this call counts too.
 
         Args:
             job_type: Only a Job of this type.
-            ended_since: A Job that ended at this moment or later will do as well. One that ended
-                well is returned at once; else the one that runs is awaited; else one that ended
-                otherwise raises its error. SKIPPED and DEFERRED rows do not count.
-            started_since: Only a Job that was created at this moment or later, the first of them;
-                what was running before is not waited for.
-            **wait: The keywords of ``Job.await_completion``; ``timeout`` covers the time until
-                the Job starts as well.
+            ended_since: Also accept a Job that ended at this time or later. One that succeeded is
+                returned at once; else the running Job is awaited; else one that did not succeed
+                raises its error. SKIPPED and DEFERRED rows do not count.
+            started_since: Only a Job that was created at this time or later, the first of them; a
+                Job that was running before is not awaited.
+            **wait: The keywords of ``Job.await_completion``; ``timeout`` includes the time until
+                the Job starts.
 
         Raises:
-            ConfigurationError: for wrong options, or both moments.
+            ConfigurationError: for wrong options, or both times.
             JobTimeout: with ``job`` None when none started in time, also with
                 ``on_timeout="return"``: there is no Job to return. Else see
                 ``Job.await_completion``.
         """
         options = WaitOptions.check(**wait)
-        wanted = None if job_type is None else validation.word(job_type, "job_type")
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
         deadline = self._core.deadline(options.timeout)
-        data = await self._core.next_jobs.next_job(
-            self.id,
-            JobFilter(
-                matches=lambda job: wanted is None or same_job_type(wanted, job.type),
-                is_good=lambda job: job.status in options.accept,
-                ended_since=validation.moment(ended_since, "ended_since"),
-                started_since=validation.moment(started_since, "started_since"),
-            ),
-            options.schedule,
-            deadline,
-        )
-        if data is None or isinstance(data, Exception):
-            seen = "started" if data is None else "was seen to start"
-            raise JobTimeout(
-                f"no {wanted or 'new'} Job of Pipeline {self.id} {seen} within "
-                f"{options.timeout:g} s",
-                job=None,
-            ) from data
+        data = await self._next_job(job_type, ended_since, started_since, options, deadline)
         return await self._job(data)._wait(options, deadline)
 
     # -- objects ----------------------------------------------------------------------------------
 
     async def list_objects(self) -> AsyncGenerator[ObjectData, None]:
-        """Yield the Pipeline's objects; ``get_object`` tells more of each."""
+        """Yield the Pipeline's objects; ``get_object`` returns more fields of each."""
 
         async def fetch(cursor: str | None) -> Page[ObjectData]:
             return await self._core.send(api.list_objects(self.id, cursor=cursor))
@@ -311,7 +282,7 @@ class Pipeline:
         return await self._core.send(api.get_object(self.id, object_id))
 
     async def refresh_schema(self) -> None:
-        """Let Hevo read the source's schema anew."""
+        """Let Hevo read the source's schema again."""
         await self._core.send(api.refresh_schema(self.id))
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
@@ -322,7 +293,7 @@ class Pipeline:
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
     ) -> Job:
-        """Restart the historical load of some objects, and return the Job that it became.
+        """Restart the historical load of some objects, and return its Job.
 
         The body's form is weakly known: ``object_ids`` in the newest generation, ``objects`` in
         the one before (``HevoClient(dialect=...)``). Options and errors are those of ``trigger``.
@@ -346,8 +317,8 @@ class Pipeline:
         """Disable the Pipeline: no run starts any more.
 
         Args:
-            cancel_active_jobs: Cancel what runs; staged data that is not loaded yet is discarded.
-                By default a running Job completes.
+            cancel_active_jobs: Cancel the running Job; staged data that is not loaded yet is
+                discarded. By default a running Job completes.
         """
         await self._core.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
 
@@ -363,26 +334,13 @@ class Pipeline:
         try:
             self.data = PipelineData.model_validate(reply)
         except ValidationError:
-            # The reply is a Pipeline in vendor code; should it not be, read it.
+            # The reply is a Pipeline in vendor code; read it if it is not.
             await self.refresh()
         return self
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _ticket(
-        self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
-    ) -> TriggerTicket:
-        return TriggerTicket(
-            pipeline_id=self.id,
-            action=options.action,
-            job_type=options.job_type,
-            drop_and_load=options.drop_and_load,
-            object_ids=object_ids,
-            if_running=options.if_running,
-            discovery_timeout=options.discovery_timeout,
-        )
-
-    def _pages(self, limit: int = api.PAGE_LIMIT) -> Any:
+    def _pages(self, limit: int = api.PAGE_LIMIT) -> Fetch[JobData]:
         async def fetch(cursor: str | None) -> Page[JobData]:
             return await self._core.send(api.list_jobs(self.id, limit=limit, cursor=cursor))
 
@@ -395,9 +353,38 @@ class Pipeline:
         self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
     ) -> Job:
         deadline = self._core.deadline(options.timeout)
-        ticket = self._ticket(options, object_ids)
+        ticket = TriggerTicket.of(self.id, options, object_ids)
         found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
         return Job._found(self._core, self.id, found)
+
+    async def _next_job(
+        self,
+        job_type: JobType | str | None,
+        ended_since: datetime | None,
+        started_since: datetime | None,
+        options: WaitOptions,
+        deadline: float | None,
+    ) -> JobData:
+        wanted = validation.optional_word(job_type, "job_type")
+        data = await self._core.next_jobs.next_job(
+            self.id,
+            JobFilter(
+                matches=lambda job: is_of_type(job, wanted),
+                is_good=lambda job: job.status in options.accept,
+                ended_since=validation.parse_timestamp(ended_since, "ended_since"),
+                started_since=validation.parse_timestamp(started_since, "started_since"),
+            ),
+            options.schedule,
+            deadline,
+        )
+        if data is None or isinstance(data, Exception):
+            seen = "started" if data is None else "was seen to start"
+            raise JobTimeout(
+                f"no {wanted or 'new'} Job of Pipeline {self.id} {seen} within "
+                f"{options.timeout:g} s",
+                job=None,
+            ) from data
+        return data
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

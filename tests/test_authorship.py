@@ -9,7 +9,7 @@ import pytest
 
 from hevo_edge import Certainty, PipelineAction
 from hevo_edge._jobs.watermark import Watermark
-from hevo_edge._triggering.attribution import LATEST, Match, match_of, select
+from hevo_edge._triggering.attribution import MAX_START_DELAY, Match, match_of, select
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._triggering.ticket import IN_FLIGHT, Post, TriggerTicket
 from hevo_edge.models import JobData
@@ -116,17 +116,17 @@ def test_a_resync(
 
 @pytest.mark.parametrize("post", [ACCEPTED, UNCLEAR, IN_FLIGHT])
 def test_a_job_that_began_long_after_the_post_of_a_sync_is_of_somebody_else(post: Post) -> None:
-    assert match_of(ticket(), post, job(after=LATEST - 1), long_ago=True) is Match.SINCE
-    assert match_of(ticket(), post, job(after=LATEST + 40), long_ago=True) is None
+    assert match_of(ticket(), post, job(after=MAX_START_DELAY - 1), long_ago=True) is Match.SINCE
+    assert match_of(ticket(), post, job(after=MAX_START_DELAY + 40), long_ago=True) is None
 
 
 def test_clocks_at_hevo_may_differ_by_any_time_for_who_has_just_posted() -> None:
-    assert match_of(ticket(), ACCEPTED, job(after=LATEST * 9)) is Match.SINCE
+    assert match_of(ticket(), ACCEPTED, job(after=MAX_START_DELAY * 9)) is Match.SINCE
 
 
 def test_a_resync_may_restart_the_pipeline_for_long() -> None:
     mine = ticket(action=PipelineAction.RESYNC)
-    late = job(after=LATEST * 9, job_type="RESYNC")
+    late = job(after=MAX_START_DELAY * 9, job_type="RESYNC")
     assert match_of(mine, UNCLEAR, late, long_ago=True) is Match.SINCE
 
 

@@ -147,8 +147,8 @@ class TestRunning:
 
     def test_an_unknown_status_is_left_to_the_server_to_judge(self) -> None:
         listed = [job(2, "ON_THE_MOON"), job(1, "IN_PROGRESS")]
-        assert running_job(listed, surely=True) is None
-        assert running_job([job(1, "IN_PROGRESS")], surely=True) is not None
+        assert running_job(listed, known_only=True) is None
+        assert running_job([job(1, "IN_PROGRESS")], known_only=True) is not None
 
     def test_rows_that_say_nothing_about_older_ones(self) -> None:
         assert not is_real_run(job(1, "SKIPPED"))

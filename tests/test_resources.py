@@ -217,7 +217,7 @@ class TestClient:
         with pytest.raises(errors.ConfigurationError, match="must be an aiohttp.ClientSession"):
             HevoClient("key", "secret", region="us", session=wrong)
         wrong = {"pol_interval": 3}
-        with pytest.raises(TypeError, match="'pol_interval' is no keyword of a wait; there are"):
+        with pytest.raises(TypeError, match="'pol_interval' is not a keyword of a wait; those are"):
             await pipeline.await_completion(**wrong)
 
     async def test_any_endpoint_can_be_sent(self, emulator: HevoEmulator, hevo: HevoClient) -> None:

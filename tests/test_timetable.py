@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hevo_edge._triggering.schedule_grid import KEPT_STARTS, SCHEDULE_SLACK, ScheduleGrid
+from hevo_edge._triggering.schedule_grid import MAX_STARTS, SCHEDULE_SLACK, ScheduleGrid
 from hevo_edge.models import JobData, ScheduleData
 
 
@@ -67,7 +67,7 @@ def test_the_grid_is_seen_across_the_turn_of_an_interval() -> None:
 
 
 def test_only_the_newest_rows_are_kept() -> None:
-    assert len(scheduled(5, *range(1000)).starts) == KEPT_STARTS
+    assert len(scheduled(5, *range(1000)).starts) == MAX_STARTS
 
 
 def test_it_is_plain_json() -> None:

@@ -1,1 +1,1 @@
-"""What every layer above uses: validation, time, state of one event loop, pagination."""
+"""Helpers for every layer above: validation, time and deadlines, per-loop state, pagination."""

@@ -26,7 +26,7 @@ class Clock:
         return asyncio.get_running_loop().time()
 
     def wall(self) -> float:
-        """Return the wall clock in seconds since 1970; only a fallback for the server's own."""
+        """Return this machine's time in seconds since 1970."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

@@ -9,26 +9,26 @@ from typing import Any
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
+    package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make a package's ``__getattr__`` and ``__dir__``.
 
-    A DAG file is parsed again and again: it may import a name without loading what others need.
+    DAG files are parsed again and again: importing one name must not load what the others need.
 
     Args:
         package: The package's name.
-        homes: The module, within the package, of each name; a module is its own home.
+        modules: The module of each name, relative to the package; a module maps to itself.
     """
 
     def get(name: str) -> Any:
-        if name not in homes:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = import_module(f"{package}.{homes[name]}")
-        value = home if homes[name] == name else getattr(home, name)
+        module = import_module(f"{package}.{modules[name]}")
+        value = module if modules[name] == name else getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
 
     def names() -> list[str]:
-        return sorted(homes)
+        return sorted(modules)
 
     return get, names

@@ -1,4 +1,4 @@
-"""Lists in pages: how to get from one page to the next, and all rows of all pages."""
+"""Lists in pages: the cursor of the next page, and the rows of all pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def next_cursor(page: Page[T], cursor: str | None) -> str | None:
     """Return the cursor of the page after this one; None after the last.
 
     Raises:
-        UnexpectedResponse: when more rows are announced and there is no way to them.
+        UnexpectedResponse: when more rows are announced, but no cursor leads to them.
     """
     more = bool(page.next_cursor) if page.has_more is None else page.has_more
     if not more:

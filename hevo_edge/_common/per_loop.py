@@ -12,7 +12,11 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """Holds what ``make`` made for each event loop; what belonged to a closed loop is dropped."""
+    """One value for each event loop, made on first use; values of closed loops are dropped.
+
+    Args:
+        make: Makes a value, inside the loop that it is for.
+    """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -26,7 +30,9 @@ class PerLoop(Generic[T]):
         """
         loop = asyncio.get_running_loop()
         if loop not in self._values:
-            self._values = {old: kept for old, kept in self._values.items() if not old.is_closed()}
+            self._values = {
+                other: value for other, value in self._values.items() if not other.is_closed()
+            }
             if any(other.is_running() for other in self._values):
                 raise HevoError(
                     "this HevoClient is in use in another event loop that is still running, in "

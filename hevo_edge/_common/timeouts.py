@@ -1,4 +1,4 @@
-"""A bound in time for what may be cancelled at any moment."""
+"""Deadlines for coroutines and locks, without a lost cancellation and without a lock left held."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ T = TypeVar("T")
 
 
 class DeadlinePassed(Exception):
-    """A deadline came first; what was bounded by it has been cancelled."""
+    """A deadline passed first; what it bounded was cancelled."""
 
 
 async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine returns, if that is before a loop time (seconds).
+    """Return what a coroutine returns, if it ends before a loop time (seconds).
 
     ``asyncio.timeout`` came with Python 3.11, and ``asyncio.wait_for`` of 3.10 can lose a
     cancellation.
 
     Raises:
-        DeadlinePassed: when the deadline came first; the coroutine has ended by then.
+        DeadlinePassed: when the deadline passed first; the coroutine has ended by then.
     """
     if deadline is None:
         return await work
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
+    has_passed = False
     try:
         await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
+        has_passed = not task.done()
     finally:
+        # When this task was cancelled, nobody else retrieves the error of the other.
+        task.add_done_callback(_retrieve_error)
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-    if task.cancelled():
+    if has_passed and task.cancelled():
         raise DeadlinePassed
     return task.result()
 
 
 @asynccontextmanager
 async def locked(lock: asyncio.Lock, deadline: float | None) -> AsyncGenerator[None, None]:
-    """Hold a lock, if it is acquired before a loop time (seconds).
+    """Hold a lock, if it can be acquired before a loop time (seconds).
 
     Raises:
-        DeadlinePassed: when the deadline came first.
+        DeadlinePassed: when the deadline passed first.
     """
     if deadline is None:
         async with lock:
@@ -55,9 +59,17 @@ async def locked(lock: asyncio.Lock, deadline: float | None) -> AsyncGenerator[N
         await asyncio.wait({acquiring}, timeout=max(0.0, deadline - loop.time()))
         if not acquiring.done():
             raise DeadlinePassed
+        acquiring.result()  # raises when the loop's shutdown has cancelled it
         yield
     finally:
-        acquiring.cancel()
-        await asyncio.wait({acquiring})
-        if not acquiring.cancelled():
+        if not acquiring.done():
+            acquiring.cancel()
+            await asyncio.wait({acquiring})
+        elif not acquiring.cancelled():
+            # Without an await, which could be cancelled and leave the lock held for ever.
             lock.release()
+
+
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

@@ -1,4 +1,8 @@
-"""Checks of what callers pass in: a clear ConfigurationError before any request."""
+"""Checks of what callers pass in: each returns the value, or raises ConfigurationError.
+
+A value is checked once, where it enters the package: at a public method, a function of
+``hevo_edge.api``, or a ticket that is loaded.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ _ID_LENGTH = 200
 
 
 def pipeline_id(value: Any) -> int:
-    """Return a Pipeline id as a positive int; a string of digits is fine (templates give those).
+    """Return a Pipeline id as a positive int; templates give it as a string of digits.
 
     Raises:
         ConfigurationError: for anything else.
@@ -28,7 +32,7 @@ def pipeline_id(value: Any) -> int:
 
 
 def identifier(value: Any, name: str) -> str:
-    """Return the id of a Job or an object, checked so that it can only be one path segment.
+    """Return the id of a Job or an object; it must be a single path segment.
 
     Raises:
         ConfigurationError: for an empty id, one of dots only, or one with a slash, a space or a
@@ -77,7 +81,7 @@ def optional_seconds(value: Any, name: str) -> float | None:
 
 
 def timeout(value: Any, name: str) -> float | None:
-    """Return seconds to wait at most, as a float: 0 is one attempt without waiting, None no limit.
+    """Return a time-out in seconds as a float: 0 is one attempt without waiting, None no limit.
 
     Raises:
         ConfigurationError: for negative numbers, NaN, infinity, or what is not a number.
@@ -86,7 +90,7 @@ def timeout(value: Any, name: str) -> float | None:
     return 0.0 if is_zero else optional_seconds(value, name)
 
 
-def moment(value: Any, name: str) -> int | None:
+def parse_timestamp(value: Any, name: str) -> int | None:
     """Return an aware datetime as ms since 1970; None for None.
 
     Raises:
@@ -100,7 +104,7 @@ def moment(value: Any, name: str) -> int | None:
 
 
 def count(value: Any, name: str, *, at_least: int = 1) -> int:
-    """Return an integer that is at least so many.
+    """Return an integer that is not below ``at_least``.
 
     Raises:
         ConfigurationError: for anything else.
@@ -135,8 +139,8 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
-def word(value: Any, name: str) -> str:
-    """Return an open-vocabulary word such as a job type, trimmed and in upper case.
+def parse_word(value: Any, name: str) -> str:
+    """Return a value of an open vocabulary, such as a job type, trimmed and in upper case.
 
     Raises:
         ConfigurationError: when it is not a string, or empty.
@@ -144,6 +148,11 @@ def word(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string, not {value!r}")
     return str(value).strip().upper()
+
+
+def optional_word(value: Any, name: str) -> str | None:
+    """Return ``parse_word(value, name)``, or None for None."""
+    return None if value is None else parse_word(value, name)
 
 
 def callback(value: Any, name: str) -> None:
@@ -156,11 +165,11 @@ def callback(value: Any, name: str) -> None:
         raise ConfigurationError(f"{name} must be callable, not {value!r}")
 
 
-def flag(value: Any, name: str) -> bool:
+def parse_bool(value: Any, name: str) -> bool:
     """Return True or False.
 
     Raises:
-        ConfigurationError: for anything else; a template's "no" would be true.
+        ConfigurationError: for anything else; the string "no" of a template would count as true.
     """
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False, not {value!r}")

@@ -1,1 +1,1 @@
-"""What both verbs know of a Pipeline's Jobs."""
+"""Jobs, as triggering and awaiting both use them: handle, list, watermark, cancelling."""

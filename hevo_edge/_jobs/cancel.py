@@ -1,4 +1,4 @@
-"""Asking Hevo to cancel a Job, once, within a bound, or while being cancelled here."""
+"""Asking Hevo to cancel a Job: once, within the call budget, or during an interrupt."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ from hevo_edge.errors import (
     UnexpectedResponse,
 )
 from hevo_edge.models import JobData
+from hevo_edge.schedules import Fixed, fixed
 
 log: logging.Logger = logging.getLogger("hevo_edge.job")
 
 CANCEL_TIMEOUT = 10.0
 """Seconds that an interrupted wait gives the remote cancel."""
-_CLEAR = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
+UNTIL_CANCELLED: Fixed = fixed(3.0)
+"""How often to poll a Job that is being cancelled."""
+_DEFINITE = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
+"""Refusals that say nothing was cancelled."""
 
 
 async def cancel_job(
@@ -35,12 +39,11 @@ async def cancel_job(
 ) -> JobData | None:
     """Ask Hevo to cancel a Job; return its snapshot if one had to be read.
 
-    What Hevo answers for a Job that has ended is not known, and an answer may be lost. So after
-    anything but a clear answer the Job is read, and where it has ended or is CANCELLING, all is
-    well.
+    What Hevo answers for a Job that has ended is not known, and an answer may be lost. So after an
+    ambiguous answer the Job is read; if it has ended or is CANCELLING, that counts as success.
 
     Args:
-        transport: Sends.
+        transport: Sends requests.
         key: Pipeline id and Job id.
         reply_timeout: Seconds in which Hevo must answer each request.
 
@@ -50,7 +53,7 @@ async def cancel_job(
     try:
         await transport.send(api.cancel_job(*key), Priority.CANCEL, reply_timeout=reply_timeout)
     except (ApiError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-        if isinstance(error, _CLEAR):
+        if isinstance(error, _DEFINITE):
             raise
         job = await transport.send(api.get_job(*key), Priority.CANCEL, reply_timeout=reply_timeout)
         if not job.is_terminal and job.status != JobStatus.CANCELLING:
@@ -63,7 +66,7 @@ class JobCanceller:
     """Cancels Jobs in Hevo.
 
     Args:
-        transport: Sends.
+        transport: Sends requests.
         clock: Time.
     """
 
@@ -81,7 +84,7 @@ class JobCanceller:
         Raises:
             RequestError: when the request failed and the Job is still running.
         """
-        # A deferred Job ends a wait, but Hevo may take it up again.
+        # A deferred Job ends a wait, but Hevo may resume it.
         is_deferred = job.status in PUT_ASIDE_STATUSES and job.status != JobStatus.SKIPPED
         if job.is_terminal and not is_deferred:
             return
@@ -90,16 +93,16 @@ class JobCanceller:
             update_snapshot(job, snapshot, self._clock.now())
 
     async def cancel_within_budget(self, job: JobHandle) -> Exception | None:
-        """Ask Hevo to cancel when the call budget allows; return why that failed, if so."""
+        """Ask Hevo to cancel when the call budget allows; return the error if that failed."""
         try:
-            # One request to cancel, and perhaps one to see what has come of it.
+            # One request to cancel, and perhaps one to read the Job.
             await self.cancel(job, CANCEL_TIMEOUT / 2)
         except HevoError as error:
             return error
         return None
 
     async def cancel_on_interrupt(self, job: JobHandle) -> None:
-        """Cancel in Hevo while being cancelled here: within ten seconds, and nothing raised."""
+        """Cancel in Hevo while the task here is cancelled: within ten seconds, and never raise."""
         if job.is_terminal:
             return
         failure = await self._cancel_bounded(job)
@@ -109,7 +112,7 @@ class JobCanceller:
             log.warning("%s could not be cancelled: %s", label_of(job), failure)
 
     async def _cancel_bounded(self, job: JobHandle) -> Exception | None:
-        """Ask Hevo to cancel, for ten seconds at most; return why that failed, if so."""
+        """Ask Hevo to cancel, for ten seconds at most; return the error if that failed."""
         cancelling = asyncio.get_running_loop().create_task(self.cancel(job))
         try:
             await asyncio.wait({cancelling}, timeout=CANCEL_TIMEOUT)

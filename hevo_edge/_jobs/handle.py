@@ -1,4 +1,4 @@
-"""The part of a Job that needs no client: its ids, its last snapshot, how surely it is whose."""
+"""The part of a Job that needs no client: its ids, its last snapshot, its certainty."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class JobHandle:
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
         data: The last snapshot; None until something was read.
-        certainty: How surely the trigger that returned this Job has started it, a ``Certainty``;
-            None when it does not come of a trigger.
+        certainty: How certain it is that the trigger which returned this Job started it; None when
+            no trigger returned it.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class JobHandle:
 
     @property
     def adopted(self) -> bool:
-        """True when the Job was running already, or when it cannot be known that the call which
-        returned it has started it; ``certainty`` tells more.
+        """True when the Job was running already, or when it is not certain that the call which
+        returned it started it; see ``certainty``.
         """
         return self.certainty not in {None, Certainty.CERTAIN}
 
@@ -87,7 +87,7 @@ def last_snapshot(job: JobHandle) -> tuple[JobData, float] | None:
 
 
 def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
-    """Keep a snapshot read at a loop time (seconds), unless what is kept is newer.
+    """Set the last snapshot, read at a loop time (seconds), unless the present one is newer.
 
     Several tasks may read one Job at once, and their replies arrive in any order.
     """

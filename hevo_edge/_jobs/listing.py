@@ -1,6 +1,6 @@
 """Reading a Pipeline's jobs list, whose order is documented nowhere.
 
-Newest first is likely; the other way works too, at the price of reading to the end once.
+Newest first is likely; oldest first works too, but the list must be read to its end once.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from hevo_edge._common.pagination import Fetch, next_cursor
-from hevo_edge.enums import PUT_ASIDE_STATUSES, RUNNING_STATUSES
+from hevo_edge.enums import PUT_ASIDE_STATUSES, RUNNING_STATUSES, same_job_type
 from hevo_edge.models import JobData
 
 
 def runs_newest_first(jobs: list[JobData]) -> bool:
-    """Tell the list's order from its rows; newest first where they do not say."""
+    """Say whether the list runs newest first, judged by its rows; True if they do not show it."""
     stamps = [job.created_ts for job in jobs if job.created_ts is not None]
     return len(stamps) < 2 or stamps[0] >= stamps[-1]  # noqa: PLR2004
 
 
 def newest_first(jobs: list[JobData]) -> list[JobData]:
-    """Sort by creation; rows without a time keep the place the server gave them."""
+    """Sort by creation; if a row has no time, keep the server's order."""
     ordered = jobs if runs_newest_first(jobs) else jobs[::-1]
     if any(job.created_ts is None for job in ordered):
         return ordered
@@ -30,15 +30,15 @@ def newest_first(jobs: list[JobData]) -> list[JobData]:
 async def jobs_newest_first(fetch: Fetch[JobData]) -> AsyncIterator[JobData]:
     """Yield all Jobs, newest first, page by page where the list's order allows."""
     cursor: str | None = None
-    kept: list[JobData] = []
+    unsorted: list[JobData] = []
     while True:
         page = await fetch(cursor)
         cursor = next_cursor(page, cursor)
-        kept.extend(page.data)
+        unsorted.extend(page.data)
         if cursor is None or runs_newest_first(page.data):
-            for job in newest_first(kept):
+            for job in newest_first(unsorted):
                 yield job
-            kept = []
+            unsorted = []
         if cursor is None:
             return
 
@@ -47,7 +47,7 @@ async def jobs_newest_first(fetch: Fetch[JobData]) -> AsyncIterator[JobData]:
 class Reading:
     """The newest rows of a jobs list, newest first.
 
-    ``tail`` is the cursor of the last page of a list that runs oldest first: news comes there.
+    ``tail`` is the cursor of the last page of a list that runs oldest first: new rows appear there.
     """
 
     jobs: list[JobData]
@@ -64,33 +64,38 @@ async def read_newest(
         is_enough: Says of a row that older rows are not needed.
         tail: The ``tail`` of an earlier reading.
     """
-    cursor, kept = tail, list[JobData]()
+    cursor, unsorted = tail, list[JobData]()
     while True:
         page = await fetch(cursor)
-        kept.extend(page.data)
+        unsorted.extend(page.data)
         following = next_cursor(page, cursor)
         if following is None:
-            oldest_first = tail is not None or not runs_newest_first(kept)
-            return Reading(newest_first(kept), cursor if oldest_first else None)
-        if tail is None and runs_newest_first(kept) and any(map(is_enough, page.data)):
-            return Reading(newest_first(kept))
+            oldest_first = tail is not None or not runs_newest_first(unsorted)
+            return Reading(newest_first(unsorted), cursor if oldest_first else None)
+        if tail is None and runs_newest_first(unsorted) and any(map(is_enough, page.data)):
+            return Reading(newest_first(unsorted))
         cursor = following
 
 
+def is_of_type(job: JobData, job_type: str | None) -> bool:
+    """Say whether a Job is of a type; with None, every Job is."""
+    return job_type is None or same_job_type(job_type, job.type)
+
+
 def is_real_run(job: JobData) -> bool:
-    """Say whether nothing older than this Job can run: a Pipeline runs one Job at a time."""
+    """Say whether a row is a run, so that no older Job can run: a Pipeline runs one at a time."""
     return job.status not in PUT_ASIDE_STATUSES
 
 
-def running_job(jobs: Iterable[JobData], *, surely: bool = False) -> JobData | None:
+def running_job(jobs: Iterable[JobData], *, known_only: bool = False) -> JobData | None:
     """Return the Job that runs, of rows newest first.
 
     Args:
         jobs: The rows, newest first.
-        surely: Leave out Jobs of an unknown status.
+        known_only: Leave out Jobs of an unknown status.
     """
     for job in jobs:
-        if job.status in RUNNING_STATUSES or not (job.is_terminal or surely):
+        if job.status in RUNNING_STATUSES or not (job.is_terminal or known_only):
             return job
         if is_real_run(job):
             return None

@@ -1,4 +1,4 @@
-"""What was in a Pipeline's jobs list at a moment, to tell which runs are new since."""
+"""Which Jobs a Pipeline's list held at some time, to know which runs are new since."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hevo_edge.models import JobData
 
 _CURSOR_REFUSED = frozenset({400, 404, 410, 422})
 KNOWN_IDS = 200
-"""How many of the newest job ids a watermark remembers."""
+"""How many of the newest job ids a watermark keeps."""
 
 
 class Watermark(BaseModel):
-    """What was in the list at a moment, to tell what is new since.
+    """Which Jobs the list held at some time, to know which are new since.
 
     Attributes:
         known_job_ids: The newest ids.
-        server_time: The moment by Hevo's clock (its Date header), in seconds since 1970.
+        server_time: That time by Hevo's clock (its Date header), in seconds since 1970.
         newest_ts: The ``created_ts`` in ms of the newest real run.
         tail: See ``Reading``.
     """
@@ -36,7 +36,7 @@ class Watermark(BaseModel):
 
     @classmethod
     def of(cls, reading: Reading, server_time: float | None) -> Watermark:
-        """Set it at a reading that was taken at ``server_time`` by Hevo's clock."""
+        """Make the watermark of a reading, taken at ``server_time`` by Hevo's clock."""
         stamps = [
             job.created_ts
             for job in reading.jobs
@@ -50,9 +50,9 @@ class Watermark(BaseModel):
         )
 
     def is_new(self, job: JobData) -> bool:
-        """Say whether a run was not in the list at that moment; a SKIPPED row is no run.
+        """Say whether a run was not in the list then; a SKIPPED row is no run.
 
-        Two clocks are not compared: the newest run that was there and this one go by the same.
+        Only times of one clock are compared: that of the newest run then, and that of this one.
         """
         if job.job_id in self.known_job_ids or job.status == JobStatus.SKIPPED:
             return False
@@ -72,6 +72,6 @@ class Watermark(BaseModel):
         except ApiError as error:
             if self.tail is None or error.status not in _CURSOR_REFUSED:
                 raise
-            # A cursor may not live for ever.
+            # A cursor may expire.
             reading = await read_newest(fetch, is_known)
         return [job for job in reversed(reading.jobs) if self.is_new(job)]

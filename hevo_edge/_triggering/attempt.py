@@ -1,8 +1,8 @@
-"""One attempt at a ticket: read what is there, POST once, and find the Job that it became.
+"""One attempt at a ticket: read the Pipeline's Jobs, POST once, and find the Job of that POST.
 
-The API takes no idempotency key and returns no job id. So: read what is there, POST once, and poll
-for what is new. Only what surely was not sent, or was refused, is ever sent again; ``states`` has
-the transitions that keep to this.
+The API takes no idempotency key and returns no job id. So: read the list, POST once, and poll for a
+new Job. A POST is repeated only when it certainly was not sent, or was refused; ``states`` has the
+transitions that guarantee this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._triggering.attribution import Found, select
-from hevo_edge._triggering.discovery import LISTED, Discovery, is_long_ago
+from hevo_edge._triggering.discovery import LISTED_WITHIN, Discovery, was_sent_long_ago
 from hevo_edge._triggering.if_running import IfRunningPolicy
 from hevo_edge._triggering.pipeline_reader import (
     JobRunning,
@@ -48,11 +48,12 @@ from hevo_edge.schedules import Geometric, geometric
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
+REPEAT_PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
 """The pauses before a trigger that was refused for an unlisted Job is sent again."""
-FRESH = 15.0
-"""Seconds for which a prepared sync is fired without reading again. What changes meanwhile does no
-harm: Hevo refuses, or the Job is older than the POST. A resync is not refused, and cancels.
+MAX_READ_AGE = 15.0
+"""Seconds for which a prepared sync is fired without reading again. A Job that starts meanwhile
+does no harm: Hevo refuses the POST, or the Job is older than it. Before a resync the Jobs are
+always read again: Hevo does not refuse it, and it cancels the running Job.
 """
 MIN_PAUSE = 1.0
 """Seconds, at least, before a POST that got 429 waits for the call budget again."""
@@ -68,14 +69,14 @@ class TriggerParts:
     """What every attempt needs.
 
     Attributes:
-        transport: Sends.
-        limiter: Says for how long a 429 pauses the client.
+        transport: Sends requests.
+        limiter: Knows for how long a 429 pauses the client.
         reader: Reads the Pipeline and its Jobs.
-        policy: Does what ``if_running`` says.
+        policy: Applies ``if_running``.
         clock: Time.
-        dialect: Which form a resync's body has.
-        scope: Tells apart the accounts whose Pipelines must not be triggered at once.
-        registry: What is known of the tickets.
+        dialect: The form of a resync's body.
+        scope: The base URL; two triggers of one Pipeline id under one scope never run at once.
+        registry: The client's tickets.
     """
 
     transport: Transport
@@ -88,44 +89,56 @@ class TriggerParts:
     registry: TicketRegistry = field(default_factory=TicketRegistry)
 
     def lock(self, pipeline_id: int) -> asyncio.Lock:
-        """Return the Pipeline's lock, one for all clients of this event loop; keep a reference."""
+        """Return the Pipeline's lock, one for all clients of this event loop.
+
+        It lives as long as somebody holds a reference to it.
+        """
         of_loop = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
         return of_loop.setdefault((self.scope, pipeline_id), asyncio.Lock())
 
 
 class Attempt:
-    """One call of ``trigger``, ``fire`` or their kin.
+    """One call of ``trigger``, ``prepare``, ``fire`` or ``reconcile``.
 
     Args:
         parts: What every attempt needs.
         record: The ticket's record.
-        deadline: Loop time (seconds) at which the caller's time-out ends, if it has one. What has
-            been posted by then is searched for once more.
+        deadline: Loop time (seconds) at which the caller's time-out ends, if it has one. If a POST
+            has left by then, one more poll searches for its Job.
+        given: The copy of the ticket that the caller has, which may hold more than the record.
     """
 
-    def __init__(self, parts: TriggerParts, record: TicketRecord, deadline: float | None) -> None:
+    def __init__(
+        self,
+        parts: TriggerParts,
+        record: TicketRecord,
+        deadline: float | None = None,
+        *,
+        given: TriggerTicket | None = None,
+    ) -> None:
         self._parts = parts
         self._record = record
+        self._given = given or record.ticket
         self._limit = TimeLimit(parts.clock, record, deadline)
         self._lock = parts.lock(record.ticket.pipeline_id)
         self._unlisted_since: float | None = None
         self._limited_since: float | None = None
 
-    # -- what is called ---------------------------------------------------------------------------
+    # -- entry points -----------------------------------------------------------------------------
 
     async def until_found(self) -> Found:
-        """Post once and find the Job, after whatever is in the way."""
+        """Post once and find the Job, after every obstacle is gone."""
         while True:
             try:
                 return await self._round()
             except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
                 obstacle = error
-            found = await self._clear(obstacle)
+            found = await self._clear_obstacle(obstacle)
             if found is not None:
                 return found
 
     async def until_read(self) -> None:
-        """Do all of it but the POST, and store the ticket."""
+        """Do everything that comes before the POST, and store the ticket."""
         record = self._record
         while record.is_unposted and record.read_at is None:
             try:
@@ -138,8 +151,9 @@ class Attempt:
             await record.store()
 
     async def search_only(self) -> Found | None:
-        """Return the Job of a ticket that may have been posted; None when none has come of it."""
+        """Return the Job of a ticket that may have been posted; None when there is none."""
         async with self._limit.locked(self._lock):
+            self._record.update(self._given)
             found = await self._search()
             if found is None:
                 self._record.mark_unposted()
@@ -148,9 +162,10 @@ class Attempt:
     # -- one round: read, post, find --------------------------------------------------------------
 
     async def _round(self) -> Found:
-        """Read, post and search, while nobody else triggers the Pipeline."""
+        """Read, post and search, while no other attempt triggers the Pipeline."""
         record = self._record
         async with self._limit.locked(self._lock):
+            record.update(self._given)
             if record.state is TicketState.FOREIGN:
                 found = await self._search()
                 if found is not None:
@@ -171,36 +186,36 @@ class Attempt:
         ticket = record.ticket
         posted = record.earlier or ticket
         found = await self._discovery(posted, ticket.post or record.earlier_post).find_or_none()
-        return None if found is None else await record.found(found)
+        return None if found is None else await record.mark_found(found)
 
     async def _check_earlier(self) -> Found | None:
-        """Return the late Job of an earlier POST, of which a search had found nothing."""
+        """Return the late Job of an earlier POST, if it has appeared since the search for it."""
         record = self._record
         if record.earlier is None:
             return None
         found = await self._discovery(record.earlier, record.earlier_post).check_once()
-        return None if found is None else await record.found(found)
+        return None if found is None else await record.mark_found(found)
 
     async def _find(self) -> Found:
-        """Return the Job of a ticket that was posted."""
+        """Return the Job of a posted ticket; its snapshot, when it was found before."""
         record, ticket = self._record, self._record.ticket
         if ticket.job_id is not None:
             data = await self._parts.reader.job(ticket.pipeline_id, ticket.job_id)
             return Found(ticket.job_id, ticket.certainty or Certainty.POSSIBLE, data)
         found = await self._discovery(ticket, ticket.post or UNKNOWN).find()
-        self._parts.registry.own(ticket, found)
-        return await record.found(found)
+        self._parts.registry.set_owner(ticket, found)
+        return await record.mark_found(found)
 
     async def _read_if_stale(self) -> None:
         record = self._record
         age = None if record.read_at is None else self._parts.clock.now() - record.read_at
-        # A negative one is by another loop's clock.
-        if age is None or record.ticket.restarts or not 0 <= age <= FRESH:
+        # A negative age comes from another event loop's clock.
+        if age is None or record.ticket.restarts or not 0 <= age <= MAX_READ_AGE:
             await self._read()
 
     async def _read(self) -> None:
         reading = self._parts.reader.read(self._record.ticket)
-        self._record.read(*await self._limit.bounded("reading its state and Jobs", reading))
+        self._record.mark_read(*await self._limit.bounded("reading its state and Jobs", reading))
 
     def _discovery(self, ticket: TriggerTicket, post: Post) -> Discovery:
         return Discovery(
@@ -208,14 +223,14 @@ class Attempt:
             post,
             reader=self._parts.reader,
             clock=self._parts.clock,
-            is_of_another=self._parts.registry.is_of_another,
+            belongs_to_another=self._parts.registry.belongs_to_another,
             deadline=self._limit.deadline,
         )
 
     # -- the POST ---------------------------------------------------------------------------------
 
     async def _post(self) -> None:
-        """Send it once, and record what is known of that.
+        """Send the POST once, and record its outcome.
 
         Raises:
             JobRunning, RunningJobUnlisted: when Hevo refused because of a running Job.
@@ -229,27 +244,27 @@ class Attempt:
             nonlocal left_at
             self._limit.check()
             left_at = clock.now()
-            record.leaves(read, left_at - (left_at if read_at is None else read_at))
+            record.mark_leaving(read, left_at - (left_at if read_at is None else read_at))
 
         try:
-            # Stored before anything leaves: nothing is posted that is not known to whoever resumes.
-            await record.sending(wall)
+            # Stored before the POST leaves, so that every process which resumes it knows of it.
+            await record.mark_sending(wall)
             post = await self._send(self._endpoint(read), leaves)
         except JobInProgress as error:
             refusal = error
-            # With an earlier POST, the refusal is evidence of that: the stored ticket still serves.
-            await record.not_sent(read, store=record.earlier is None)
+            # With an earlier POST, the refusal is evidence of that POST: keep the stored ticket.
+            await record.mark_not_sent(read, store=record.earlier is None)
         except (HevoError, DeadlinePassed) as error:
-            await record.not_sent(read)
-            if self._limit.is_over():
+            await record.mark_not_sent(read)
+            if self._limit.has_passed():
                 raise self._limit.error("waiting for the call budget") from error
             raise
         except BaseException:
-            record.interrupted(read, has_left=left_at is not None)
+            record.mark_interrupted(read, has_left=left_at is not None)
             raise
         else:
             elapsed = clock.now() - (left_at or clock.now())
-            await record.settled(post.model_copy(update={"elapsed": elapsed, "sent_at": wall}))
+            await record.mark_settled(post.model_copy(update={"elapsed": elapsed, "sent_at": wall}))
             return
         await self._raise_running(refusal)
 
@@ -282,12 +297,12 @@ class Attempt:
             return api.resync_pipeline(pipeline_id, drop_and_load=drop, dialect=dialect)
         return api.sync_now(pipeline_id)
 
-    # -- what is in the way -----------------------------------------------------------------------
+    # -- obstacles --------------------------------------------------------------------------------
 
-    async def _clear(
+    async def _clear_obstacle(
         self, obstacle: PipelineRestarting | JobRunning | RunningJobUnlisted | ApiError
     ) -> Found | None:
-        """Wait until an obstacle is gone, or return the Job that it turns out to be."""
+        """Wait until an obstacle is gone; return the Job if the obstacle is the Job to return."""
         if isinstance(obstacle, JobRunning):
             self._unlisted_since = None
             return await self._apply_if_running(obstacle)
@@ -305,28 +320,29 @@ class Attempt:
 
     async def _wait_for_restart(self) -> None:
         if not await self._outwait_restart():
-            # It says now this and now that.
-            await self._limit.sleep(PAUSES.shortest, "waiting for its restart")
+            # Its status changed between two reads: pause, so that a status that flaps is not
+            # polled without end.
+            await self._limit.sleep(REPEAT_PAUSES.shortest, "waiting for its restart")
 
     async def _was_restarting(self, refusal: ApiError) -> bool:
-        """Say whether a restart explains that Hevo refused the POST; if so, outwait it."""
+        """Say whether Hevo refused the POST because of a restart; if so, wait until it is over."""
         is_of_post = refusal.status == _BAD_REQUEST and refusal.method == "POST"
         return is_of_post and await self._outwait_restart()
 
     async def _outwait_restart(self) -> bool:
-        """Wait until the Pipeline has restarted; return whether it was restarting at all."""
+        """Wait until the Pipeline has restarted; return False when it was not restarting."""
         ticket, what = self._record.ticket, "waiting for its restart"
         waited = await self._limit.bounded(what, self._parts.reader.until_ready(ticket.pipeline_id))
         if waited and ticket.restarts:
-            # The Job of somebody else's resync must be seen, or ours would cancel it.
-            await self._limit.sleep(LISTED, what)
+            # Wait until the Job of another resync is listed, or this resync would cancel it.
+            await self._limit.sleep(LISTED_WITHIN, what)
         return waited
 
     async def _wait_after_429(self, refusal: RateLimited) -> None:
-        """Wait for as long as the limiter pauses the client, if there is time for that.
+        """Wait while the limiter pauses the client, if the time-out allows that.
 
         Raises:
-            RateLimited: when it would be too late then.
+            RateLimited: when the pause ends after the time-out.
         """
         now, ticket = self._parts.clock.now(), self._record.ticket
         self._limited_since = self._limited_since or now
@@ -342,30 +358,28 @@ class Attempt:
         )
         await self._limit.sleep(pause, "waiting after a 429")
 
-    async def _apply_if_running(self, busy: JobRunning) -> Found | None:
-        """Return the running Job if it is the one to return, else do what ``if_running`` says."""
-        record, earlier = self._record, self._record.earlier
-        if earlier is not None and earlier.watermark.is_new(busy.running):
+    async def _apply_if_running(self, obstacle: JobRunning) -> Found | None:
+        """Return the running Job if an earlier POST started it, else apply ``if_running``."""
+        record, earlier, running = self._record, self._record.earlier, obstacle.running
+        if earlier is not None and earlier.watermark.is_new(running):
             post = record.earlier_post
-            long_ago = is_long_ago(post, self._parts.clock)
-            found = select(earlier, post, [busy.running], skip_doubtful=False, long_ago=long_ago)
+            long_ago = was_sent_long_ago(post, self._parts.clock)
+            found = select(earlier, post, [running], skip_doubtful=False, long_ago=long_ago)
             if found is not None:
-                return await record.found(found)
-        applying = self._parts.policy.apply_if_running(record.ticket, busy.running, busy.refusal)
-        joined = await self._limit.bounded(
-            f"waiting for Job {busy.running.job_id} to end", applying
-        )
-        record.read_at = None  # what was read is from before that Job
+                return await record.mark_found(found)
+        applying = self._parts.policy.apply_if_running(record.ticket, running, obstacle.refusal)
+        joined = await self._limit.bounded(f"waiting for Job {running.job_id} to end", applying)
+        record.read_at = None  # the Jobs were read before that one started
         if joined is None:
             return None
-        return await record.found(Found(joined.job_id, Certainty.JOINED, joined))
+        return await record.mark_found(Found(joined.job_id, Certainty.JOINED, joined))
 
     async def _wait_until_listed(self, refusal: JobInProgress) -> Found | None:
-        """Give a running Job that the list does not show some time to show up.
+        """Wait a while for a running Job that the list does not show yet.
 
         Raises:
             TriggerOutcomeUnknown: when an earlier POST of the ticket may have started it.
-            JobInProgress: when waiting until it shows is of no use.
+            JobInProgress: when ``if_running`` is "fail", or the Job is not listed in time.
         """
         record, ticket, clock = self._record, self._record.ticket, self._parts.clock
         self._unlisted_since = self._unlisted_since or clock.now()
@@ -376,6 +390,6 @@ class Attempt:
         age = clock.now() - self._unlisted_since
         if age >= ticket.discovery_timeout or ticket.if_running is IfRunning.FAIL:
             raise self._parts.policy.in_progress(ticket, None, refusal=refusal) from refusal
-        pause = min(PAUSES.gap(age), ticket.discovery_timeout - age)
+        pause = min(REPEAT_PAUSES.gap(age), ticket.discovery_timeout - age)
         await self._limit.sleep(pause, "waiting for the running Job to be listed")
         return None

@@ -1,7 +1,7 @@
-"""Which of the new Jobs came of a trigger, and how surely: pure rules over what was read.
+"""Which new Job a trigger started, and how certain that is: pure rules over what was read.
 
 Nothing in a Job says who started it. What helps: a Pipeline runs one Job at a time, so when Hevo
-accepts a sync, no other Job is running at that moment; a Job has the time of its creation; and a
+accepts a sync, no other Job is running at that time; a Job has the time of its creation; and a
 schedule is a grid.
 """
 
@@ -17,17 +17,17 @@ from hevo_edge.models import JobData
 
 CLOCK_SLACK = 5.0
 """Seconds by which Hevo's gateway, which writes the Date header, and the Jobs' clock may differ."""
-LATEST = 900.0
-"""Seconds after its POST in which a sync's Job must have been created. It is there in seconds; a
-process that resumes a day later must not take what somebody else has started meanwhile.
+MAX_START_DELAY = 900.0
+"""Seconds after its POST in which a sync's Job must have been created. It takes seconds; a process
+that resumes a day later must not take a Job that somebody else has started meanwhile.
 """
 DATE_STEP = 1.0
-"""Seconds; a Date header has no fractions."""
+"""The resolution of a Date header in seconds."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The Job of a trigger, how surely it is, and a snapshot of it if there is one."""
+    """The Job of a trigger, how certain that is, and its snapshot if there is one."""
 
     job_id: str
     certainty: Certainty
@@ -38,18 +38,20 @@ class Match(IntEnum):
     """How well a new Job matches a trigger; the smaller, the better."""
 
     ON_TIME = 0
-    """Hevo accepted, and the Job was created while the POST was on its way, or no schedule starts
+    """Hevo accepted the POST, and the Job was created while it was in flight, or no schedule starts
     Jobs of its type.
     """
     SINCE = 1
-    """It began since; so may have Jobs that the list does not show yet."""
+    """It was created after the POST; so may be Jobs that the list does not show yet."""
     BEFORE = 2
-    """It was created just before, by clocks that may differ, or was cancelled by the resync."""
+    """It was created just before the POST, by clocks that may differ, or was cancelled by the
+    resync.
+    """
     BY_SCHEDULE = 3
     """It was created when the schedule may have started it."""
     OLD = 4
-    """Hevo accepted, and the Job is newer than those that were there, but by the other clock it is
-    older than the POST, and has ended.
+    """Hevo accepted the POST, and the Job was not in the list before; but by its own clock it is
+    older than the POST, and it has ended.
     """
 
 
@@ -65,13 +67,13 @@ def select(
     skip_doubtful: bool,
     long_ago: bool = False,
 ) -> Found | None:
-    """Return the Job that came of a trigger, of those that were not there before.
+    """Return the Job that a trigger started, of the Jobs that were not listed before.
 
     Args:
-        ticket: What was wanted, and what was there when it was posted.
+        ticket: What was to be started, and which Jobs there were before the POST.
         post: What is known of the POST.
         new_jobs: The new Jobs, oldest first.
-        skip_doubtful: Leave out those in doubt: a better one may yet show up.
+        skip_doubtful: Leave out doubtful matches: a better one may still appear.
         long_ago: Whether the POST was sent long ago, see ``match_of``.
     """
     matches = [
@@ -96,24 +98,24 @@ def select(
 def match_of(
     ticket: TriggerTicket, post: Post, job: JobData, *, long_ago: bool = False
 ) -> Match | None:
-    """Say how well a new Job matches; None when it is too old, or too new.
+    """Return how well a new Job matches; None when it is too old, or too new.
 
-    Only where the POST was sent long ago can a Job be too new: whoever has just sent it sees its
-    Job, whatever the clocks at Hevo say.
+    A Job can be too new only when the POST was sent long ago: right after a POST its Job appears,
+    whatever the clocks at Hevo say.
     """
     span = _span(ticket, post)
     if job.created_ts is None or span is None:
         return Match.SINCE
     sent, answered = span
     created = job.created_ts / 1000
-    # A resync cancels what runs, so a cancelled Job is perhaps of the one before.
+    # A resync cancels the running Job, so a cancelled Job may be that one.
     before = created < sent or (ticket.restarts and job.status in _CANCELLED)
-    # One Job runs at a time, so what runs after Hevo has accepted a sync has begun since then,
-    # whatever its clock says. A resync is accepted while Jobs run.
+    # One Job runs at a time, so a Job that runs after Hevo accepted a sync has begun since then,
+    # whatever its clock says. A resync is accepted while a Job runs.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Match.SINCE
     too_old = created < sent - CLOCK_SLACK
-    too_new = long_ago and not ticket.restarts and created > answered + LATEST
+    too_new = long_ago and not ticket.restarts and created > answered + MAX_START_DELAY
     if too_old or too_new:
         return Match.OLD if too_old and post.accepted else None
     by_hand = _is_resync(ticket, job)
@@ -132,7 +134,7 @@ def _is_resync(ticket: TriggerTicket, job: JobData) -> bool:
 def _is_rival(
     ticket: TriggerTicket, post: Post, best: JobData, match: Match | None, job: JobData
 ) -> bool:
-    """Say whether a Job would be on time instead of the best one, by a clock a little off."""
+    """Say whether a Job would be on time instead of the best one if the clocks differ a little."""
     span = _span(ticket, post)
     if _is_resync(ticket, best) != _is_resync(ticket, job) or span is None:
         return False
@@ -141,12 +143,12 @@ def _is_rival(
 
 
 def _span(ticket: TriggerTicket, post: Post) -> tuple[float, float] | None:
-    """Return the moments between which Hevo has got the POST, by Hevo's clock, if it is known."""
+    """Return the times between which Hevo received the POST, by Hevo's clock, if it is known."""
     sent, elapsed = ticket.watermark.server_time, post.elapsed or 0.0
     if sent is None:
         return None
     if post.answered_at is not None:
-        # What was read may have come slowly; the answer tells more precisely.
+        # The list may have arrived late; the time of the answer is more precise.
         sent = max(sent, post.answered_at - elapsed)
     return sent, sent + elapsed + DATE_STEP
 

@@ -1,4 +1,4 @@
-"""Finding the Job of a trigger: when to poll, for how long, and what to say when there is none."""
+"""Finding the Job of a trigger: when to poll, for how long, and the errors when there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
-from hevo_edge._triggering.attribution import LATEST, Found, select
+from hevo_edge._triggering.attribution import MAX_START_DELAY, Found, select
 from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, PipelineReader
 from hevo_edge._triggering.ticket import Post, TriggerTicket
 from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
@@ -26,26 +26,26 @@ from hevo_edge.schedules import Geometric, geometric
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 FIRST_POLL = 1.0
-"""Seconds from the POST's reply to the first poll: some Jobs are there at once."""
-GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
-"""The gaps after it, by the seconds since the reply. A Job shows up after 5 to 15 s in Hevo's docs;
-on average it is seen half a gap later.
+"""Seconds from the POST's reply to the first poll: some Jobs are listed at once."""
+POLL_GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
+"""The gaps between polls, by the seconds since the reply. By Hevo's docs a Job is listed after 5 to
+15 s; on average it is found half a gap later.
 """
-UNSURE = 30.0
-"""Seconds after which a Job is taken that somebody else may have started."""
-LISTED = 20.0
-"""Seconds after which a Job that a restart has started is in the list; 5 to 15 in vendor docs."""
+ACCEPT_DOUBTFUL_AFTER = 30.0
+"""Seconds after which a Job is accepted that somebody else may have started."""
+LISTED_WITHIN = 20.0
+"""Seconds within which the Job that a restart starts is listed; 5 to 15 in Hevo's docs."""
 
 
 class Discovery:
     """The search for the Job of one POST.
 
     Args:
-        ticket: What was posted, and what was there before.
+        ticket: What was posted, and which Jobs there were before.
         post: What is known of the POST.
         reader: Reads the Pipeline and its Jobs.
         clock: Time.
-        is_of_another: Says of a Job whether it is that of another trigger.
+        belongs_to_another: Says of a Job whether it certainly belongs to another ticket.
         deadline: Loop time (seconds) at which the caller's time-out ends, if it has one.
     """
 
@@ -56,30 +56,30 @@ class Discovery:
         *,
         reader: PipelineReader,
         clock: Clock,
-        is_of_another: Callable[[TriggerTicket, JobData], bool],
+        belongs_to_another: Callable[[TriggerTicket, JobData], bool],
         deadline: float | None = None,
     ) -> None:
         self._ticket = ticket
         self._post = post
         self._reader = reader
         self._clock = clock
-        self._is_of_another = is_of_another
+        self._is_of_another = belongs_to_another
         self._started = clock.now()
         self._latest = math.inf if deadline is None else max(deadline, self._started)
         self._deadline = min(self._started + ticket.discovery_timeout, self._latest)
-        self._long_ago = is_long_ago(post, clock)
-        self._strangers: dict[str, JobData] = {}
+        self._long_ago = was_sent_long_ago(post, clock)
+        self._other_jobs: dict[str, JobData] = {}
         self._status: str | None = None
         self._restart_failed = False
-        self._skip_doubtful_until = self._started + UNSURE
+        self._skip_doubtful_until = self._started + ACCEPT_DOUBTFUL_AFTER
 
     async def find(self) -> Found:
-        """Return the Job that came of the POST.
+        """Return the Job that the POST started.
 
         Raises:
-            JobNotFoundAfterTrigger: when Hevo accepted, and none shows up.
-            TriggerOutcomeUnknown: when none shows up and it is not known whether Hevo accepted, or
-                when the Jobs cannot be listed.
+            JobNotFoundAfterTrigger: when Hevo accepted the POST, and no Job appears.
+            TriggerOutcomeUnknown: when no Job appears and it is not known whether Hevo accepted the
+                POST, or when the Jobs cannot be listed.
         """
         found = await self._search()
         if found is None:
@@ -87,21 +87,21 @@ class Discovery:
         return found
 
     async def find_or_none(self) -> Found | None:
-        """Return the Job that came of the POST, if there was one; None when none shows up.
+        """Return the Job that the POST started; None when no Job appears.
 
         Raises:
             TriggerOutcomeUnknown: when the Jobs cannot be listed, the Pipeline is still restarting
                 after half an hour, or the caller's time-out cut the search short.
         """
         found = await self._search()
-        # Only a search to its end proves that nothing has come of the POST.
+        # Only a complete search proves that the POST started nothing.
         is_cut_short = self._deadline == self._latest
         if found is None and (is_cut_short or self._status in RESTARTING_STATUSES):
             raise await self.not_found_error()
         return found
 
     async def check_once(self) -> Found | None:
-        """Poll once, and return the Job that came of the POST, if there is one already.
+        """Poll once, and return the Job that the POST started, if it is listed.
 
         Raises:
             TriggerOutcomeUnknown: when the Jobs cannot be listed.
@@ -111,7 +111,7 @@ class Discovery:
     # -- inside -----------------------------------------------------------------------------------
 
     async def _search(self) -> Found | None:
-        """Poll until the Job shows up; None when it has not by the end of the discovery time."""
+        """Poll until the Job appears; None when it has not by the end of the discovery time."""
         ticket = self._ticket
         log.info(
             "polling for the Job of %s of Pipeline %s, for up to %g s",
@@ -130,7 +130,7 @@ class Discovery:
                 final = await self._extend_while_restarting(final=final)
             if final:
                 return None
-            gap = GAPS.gap(self._clock.now() - self._started)
+            gap = POLL_GAPS.gap(self._clock.now() - self._started)
 
     async def _poll(self, *, final: bool) -> Found | None:
         ticket = self._ticket
@@ -148,19 +148,19 @@ class Discovery:
             ticket, self._post, new_jobs, skip_doubtful=skip_doubtful, long_ago=self._long_ago
         )
         if found is None or found.job is None:
-            self._strangers.update((job.job_id, job) for job in new_jobs)
+            self._other_jobs.update((job.job_id, job) for job in new_jobs)
             return None
         if self._restart_failed:
-            # Our own restart has failed, so this may be the Job of a later one.
+            # The restart of this resync has failed, so this may be the Job of a later one.
             found = replace(found, certainty=Certainty.POSSIBLE)
         _log_found(ticket, found)
         return found
 
     async def _extend_while_restarting(self, *, final: bool) -> bool:
-        """Search for longer while a resync restarts the Pipeline, and not when that has failed.
+        """Extend the search while a resync restarts the Pipeline; end it when the restart failed.
 
-        Its Job starts when the Pipeline has restarted, which takes as long as it takes. Returns
-        whether the last poll was the final one all the same.
+        The Job starts when the Pipeline has restarted, which may take long. Returns whether the
+        poll that was just made was the final one.
         """
         now = self._clock.now()
         status = await self._reader.status_of(
@@ -170,18 +170,18 @@ class Discovery:
             longest = self._started + READY_TIMEOUT + self._ticket.discovery_timeout
             longest = min(longest, self._latest)
             self._deadline = min(longest, now + self._ticket.discovery_timeout)
-            self._skip_doubtful_until = now + UNSURE
+            self._skip_doubtful_until = now + ACCEPT_DOUBTFUL_AFTER
             final = now >= longest
         elif status in FAILED_RESTART_STATUSES and not self._restart_failed:
             self._restart_failed = True
-            self._deadline = min(self._deadline, now + LISTED)
+            self._deadline = min(self._deadline, now + LISTED_WITHIN)
         self._status = status or self._status
         return final
 
     # -- errors -----------------------------------------------------------------------------------
 
     async def not_found_error(self) -> TriggerError:
-        """Make the error that says that nothing was found."""
+        """Make the error for a search that found nothing."""
         ticket, post = self._ticket, self._post
         missing = self._missing()
         if post.accepted and self._status is None:
@@ -208,12 +208,12 @@ class Discovery:
         )
 
     def _missing(self) -> str:
-        """Say what was searched for, and what showed up instead."""
+        """Describe which Job was searched for, and which others appeared."""
         ticket = self._ticket
         waited = self._clock.now() - self._started
         wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
         missing = f"no {wanted} Job showed up within {waited:.0f} s"
-        for job in self._strangers.values():
+        for job in self._other_jobs.values():
             missing += f"; but {job.type} Job {job.job_id} did"
             if not ticket.matches(job):
                 missing += ": leave job_type out to take any"
@@ -234,10 +234,10 @@ class Discovery:
         )
 
 
-def is_long_ago(post: Post, clock: Clock) -> bool:
-    """Say whether a POST was sent so long ago that a new Job cannot be its."""
-    # By two clocks, perhaps; minutes do not matter.
-    return post.sent_at is not None and clock.wall() - post.sent_at > LATEST
+def was_sent_long_ago(post: Post, clock: Clock) -> bool:
+    """Say whether a POST was sent so long ago that a new Job cannot come of it."""
+    # The two times may come from two clocks; minutes do not matter.
+    return post.sent_at is not None and clock.wall() - post.sent_at > MAX_START_DELAY
 
 
 def _log_found(ticket: TriggerTicket, found: Found) -> None:

@@ -1,4 +1,4 @@
-"""What to do about a Job that is running when a trigger comes: ``if_running``."""
+"""What a trigger does when a Job is running already: ``if_running``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hevo_edge._awaiting.snapshots import until_ended
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.transport import Transport
-from hevo_edge._jobs.cancel import cancel_job
+from hevo_edge._jobs.cancel import UNTIL_CANCELLED, cancel_job
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import IfRunning, JobStatus
 from hevo_edge.errors import JobInProgress
@@ -19,20 +19,18 @@ from hevo_edge.schedules import fixed
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-UNTIL_ENDED = fixed(15.0)
-"""How often to poll a Job whose end is waited for."""
-UNTIL_CANCELLED = fixed(3.0)
-"""How often to poll a Job that is being cancelled."""
+POLL_UNTIL_ENDED = fixed(15.0)
+"""How often to poll a running Job until it ends."""
 
 
 class IfRunningPolicy:
-    """Does what ``if_running`` says, and makes the error where it says ``"fail"``.
+    """Applies ``if_running``, and makes the ``JobInProgress`` errors.
 
     Args:
-        transport: Sends.
-        watcher: WaitGroup for a running Job to end.
+        transport: Sends requests.
+        watcher: Waits for a running Job to end.
         clock: Time.
-        as_job: Makes the resource that errors carry.
+        as_job: Makes the Job that errors carry, of a Pipeline's id and a snapshot.
     """
 
     def __init__(
@@ -45,16 +43,16 @@ class IfRunningPolicy:
         self._transport = transport
         self._watcher = watcher
         self._clock = clock
-        self.as_job = as_job
+        self._as_job = as_job
 
     async def apply_if_running(
         self, request: TriggerTicket, running: JobData, refusal: JobInProgress | None = None
     ) -> JobData | None:
-        """Do what ``if_running`` says; return the Job to join, or None when none runs any more.
+        """Return the running Job to join; None when no Job runs any more.
 
         Raises:
-            JobInProgress: when ``if_running`` is "fail", or is "join" and the Job is not what was
-                asked for; caused by Hevo's ``refusal``, if there was one.
+            JobInProgress: when ``if_running`` is "fail", or is "join" and the Job does not match
+                the request; caused by Hevo's ``refusal``, if there was one.
         """
         if request.if_running is IfRunning.FAIL:
             raise self.in_progress(request, running, refusal=refusal) from refusal
@@ -64,8 +62,8 @@ class IfRunningPolicy:
             why = "is not what was asked for"
             raise self.in_progress(request, running, why, refusal=refusal) from refusal
         if request.if_running is IfRunning.WAIT and not isinstance(running.status, JobStatus):
-            # It may have ended for all that can be told, and another one may run: ask Hevo again.
-            await self._clock.sleep(UNTIL_ENDED.seconds)
+            # A Job of an unknown status may have ended, and another may run: ask Hevo again.
+            await self._clock.sleep(POLL_UNTIL_ENDED.seconds)
             return None
         key = (request.pipeline_id, running.job_id)
         seen = (running, self._clock.now())
@@ -75,7 +73,7 @@ class IfRunningPolicy:
             await until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
-            await until_ended(self._watcher, key, UNTIL_ENDED, seen)
+            await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)
         return None
 
     def in_progress(
@@ -96,7 +94,7 @@ class IfRunningPolicy:
             which = f"Job {running.job_id} ({running.type}, {running.status}) {why}"
         return JobInProgress(
             f"Pipeline {ticket.pipeline_id}: {which}, so {ticket.action} was not started. {advice}",
-            job=None if running is None else self.as_job(ticket.pipeline_id, running),
+            job=None if running is None else self._as_job(ticket.pipeline_id, running),
             status=None if refusal is None else refusal.status,
             code=None if refusal is None else refusal.code,
             body="" if refusal is None else refusal.body,

@@ -1,4 +1,4 @@
-"""Reading a Pipeline for a trigger: is it ready, what runs, what is there already."""
+"""Reading a Pipeline for a trigger: whether it is ready, what runs, which Jobs there are."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hevo_edge.models import JobData, Page, PipelineData
 
 log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
-UNTIL_READY = 5.0
-"""Seconds between readings of a Pipeline that is restarting."""
+READY_POLL_INTERVAL = 5.0
+"""Seconds between polls of a Pipeline that is restarting."""
 READY_TIMEOUT = 1800.0
-"""Seconds that a Pipeline may be RESTARTING before that is reported; a resync takes its time."""
+"""Seconds that a Pipeline may be RESTARTING before that is an error; a resync takes long."""
 
-# The server is the judge of readiness; only these cannot work whatever it says.
+# Hevo decides whether a run can start; only in these states it certainly cannot.
 _CANNOT_RUN: frozenset[str] = frozenset(
     {
         PipelineStatus.DISABLING,
@@ -46,11 +46,11 @@ _CANNOT_RUN: frozenset[str] = frozenset(
 
 
 class PipelineRestarting(Exception):
-    """The Pipeline is restarting; that passes."""
+    """The Pipeline is restarting, which ends by itself."""
 
 
 class JobRunning(Exception):
-    """A Job runs; ``refusal`` is Hevo's reply that says so, if it was asked."""
+    """A Job runs; ``refusal`` is Hevo's reply to a POST, if there was one."""
 
     def __init__(self, running: JobData, refusal: JobInProgress | None = None) -> None:
         super().__init__(running.job_id)
@@ -59,7 +59,7 @@ class JobRunning(Exception):
 
 
 class RunningJobUnlisted(Exception):
-    """A Job runs, Hevo says, but the list does not show it yet."""
+    """Hevo refused a POST because of a running Job that the list does not show yet."""
 
     def __init__(self, refusal: JobInProgress) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class PipelineReader:
     """Reads a Pipeline's state and Jobs, before and after the POST.
 
     Args:
-        transport: Sends.
+        transport: Sends requests.
         clock: Time.
     """
 
@@ -79,19 +79,22 @@ class PipelineReader:
         self._clock = clock
 
     async def read(self, request: TriggerTicket) -> tuple[TriggerTicket, float]:
-        """Read what is there, if a run can start now; return the ticket with it and its loop time.
+        """Read the Pipeline and its Jobs, if a run can start now.
+
+        Returns:
+            The ticket with the Jobs that there are, and the loop time of the reading.
 
         Raises:
             PipelineNotReady: when no run can start in the Pipeline's state.
-            PipelineRestarting: when it may soon.
-            JobRunning: when a Job runs. One of an unknown status is left to Hevo, which refuses a
-                sync; a resync would cancel it.
+            PipelineRestarting: when the Pipeline is restarting.
+            JobRunning: when a Job runs. For a sync, a Job of an unknown status does not count: Hevo
+                refuses the POST if it runs. A resync would cancel it.
         """
         pipeline = await self._pipeline(request.pipeline_id)
         if pipeline.status in RESTARTING_STATUSES:
             raise PipelineRestarting
         reading, server_time, read_at = await self._read_jobs(request.pipeline_id)
-        running = running_job(reading.jobs, surely=not request.restarts)
+        running = running_job(reading.jobs, known_only=not request.restarts)
         if running is not None:
             raise JobRunning(running)
         known = {
@@ -101,10 +104,10 @@ class PipelineReader:
         return request.model_copy(update=known), read_at
 
     async def until_ready(self, pipeline_id: int) -> bool:
-        """Wait while the Pipeline is RESTARTING; return whether there was anything to wait for.
+        """Wait while the Pipeline is RESTARTING; return False when it was not.
 
         Raises:
-            PipelineNotReady: when no run can start, or it is RESTARTING for half an hour.
+            PipelineNotReady: when no run can start, or it has been RESTARTING for half an hour.
         """
         give_up = self._clock.now() + READY_TIMEOUT
         waited = False
@@ -116,10 +119,10 @@ class PipelineReader:
                 raise _not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
             if not waited:
                 log.info(
-                    "Pipeline %s is %s; waiting until that is over", pipeline_id, pipeline.status
+                    "Pipeline %s is %s; waiting until it is ready", pipeline_id, pipeline.status
                 )
             waited = True
-            await self._clock.sleep(UNTIL_READY)
+            await self._clock.sleep(READY_POLL_INTERVAL)
 
     async def status_of(self, pipeline_id: int, deadline: float) -> str | None:
         """Return the Pipeline's status; None when it cannot be read before a loop time."""
@@ -132,7 +135,7 @@ class PipelineReader:
         return str(pipeline.status)
 
     async def running_job(self, pipeline_id: int) -> JobData | None:
-        """Return the Job because of which Hevo refused, if the list shows it."""
+        """Return the running Job because of which Hevo refused a POST, if it is listed."""
         try:
             reading = await read_newest(self.pages(pipeline_id), is_real_run)
         except TRANSIENT_ERRORS as error:
@@ -141,7 +144,7 @@ class PipelineReader:
         return running_job(reading.jobs)
 
     async def job(self, pipeline_id: int, job_id: str) -> JobData | None:
-        """Return a Job's snapshot; None when it cannot be read just now."""
+        """Return a Job's snapshot; None when a transient error prevents that."""
         try:
             return await self._transport.send(api.get_job(pipeline_id, job_id), Priority.DISCOVERY)
         except TRANSIENT_ERRORS as error:
@@ -168,7 +171,7 @@ class PipelineReader:
         return pipeline
 
     async def _read_jobs(self, pipeline_id: int) -> tuple[Reading, float | None, float]:
-        """Return the newest Jobs, and when they were read by Hevo's clock and by the loop's."""
+        """Return the newest Jobs, and when they were read, by Hevo's and by the loop's clock."""
         times: list[tuple[float | None, float]] = []
 
         async def fetch(cursor: str | None) -> Page[JobData]:

@@ -1,8 +1,8 @@
 """The states of a trigger's ticket, and which event leads from one to the next.
 
-The one rule that all of it serves: a POST may leave only from READ, and nothing leads to READ from
-a state in which an earlier POST may have arrived, but proof: Hevo refused it, it never left, or a
-search to its end found nothing.
+One rule: a POST may leave only from READ. From a state in which an earlier POST may have arrived,
+only proof leads back to READ: Hevo refused that POST, it never left, or a complete search found
+nothing.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ class TicketState(OpenEnum):
     """How far a trigger has come, as far as it is known."""
 
     NEW = "new"
-    """Nothing was sent, and the Pipeline's Jobs have to be read before anything is."""
+    """Nothing was sent; the Pipeline's Jobs must be read before the POST."""
     READ = "read"
-    """Nothing was sent; what was there is in the ticket."""
+    """Nothing was sent; the Jobs that were listed are in the ticket."""
     SENDING = "sending"
-    """The POST is about to leave, or on its way: whoever sends it has not seen its end."""
+    """The POST is about to leave, or in flight: its sender has not seen the outcome."""
     AMBIGUOUS = "ambiguous"
-    """The POST may have arrived: whoever sent it has seen that no usable answer came."""
+    """The POST may have arrived: its sender got no usable answer."""
     ACCEPTED = "accepted"
     """Hevo accepted the POST; the Job is not known yet."""
     FOUND = "found"
-    """The Job is known; or the running one was joined, and nothing was sent."""
+    """The Job is known; or the running Job was joined, and nothing was sent."""
     FOREIGN = "foreign"
-    """The ticket comes from elsewhere and does not say what became of it there."""
+    """Another process stored the ticket, and may have fired it since."""
 
 
 class TicketEvent(Enum):
     """What happens to a ticket."""
 
-    READ = "what is there was read"
+    READ = "the Pipeline and its Jobs were read"
     SEND = "the POST is about to leave"
-    NOT_SENT = "the POST surely never left, or Hevo refused it"
-    INTERRUPTED = "the sender was cut off after the POST had left"
-    NO_ANSWER = "no usable answer came to the POST"
+    NOT_SENT = "the POST certainly never left, or Hevo refused it"
+    INTERRUPTED = "the sender was interrupted after the POST had left"
+    NO_ANSWER = "the POST got no usable answer"
     ANSWERED = "Hevo accepted the POST"
-    FOUND = "the Job was found, or the running one joined"
-    NOT_FOUND = "a search to its end found no Job"
-    EVIDENCE = "something else says that an earlier POST has arrived"
+    FOUND = "the Job was found, or the running Job was joined"
+    NOT_FOUND = "a complete search found no Job"
+    EVIDENCE = "there is evidence that an earlier POST has arrived"
     REOPENED = "time has passed in which an earlier POST's Job may have appeared"
-    LOADED = "another process has loaded the ticket"
+    LOADED = "a ticket that another process stored was loaded"
 
 
 _S, _E = TicketState, TicketEvent
@@ -60,7 +60,7 @@ TRANSITIONS: Final = MappingProxyType(
         (_S.SENDING, _E.INTERRUPTED): _S.AMBIGUOUS,
         (_S.SENDING, _E.NO_ANSWER): _S.AMBIGUOUS,
         (_S.SENDING, _E.ANSWERED): _S.ACCEPTED,
-        # A search may find the Job from anywhere: of this POST, of an earlier one, or to be joined.
+        # From any state: the Job of this POST, of an earlier POST, or the running Job to join.
         **{(state, _E.FOUND): _S.FOUND for state in _S},
         # A ticket whose POST was accepted has a Job, however late it is listed.
         (_S.AMBIGUOUS, _E.NOT_FOUND): _S.NEW,
@@ -70,7 +70,7 @@ TRANSITIONS: Final = MappingProxyType(
         (_S.FOREIGN, _E.EVIDENCE): _S.AMBIGUOUS,
         (_S.NEW, _E.REOPENED): _S.FOREIGN,
         (_S.READ, _E.REOPENED): _S.FOREIGN,
-        # It may have been fired there since it was stored.
+        # The process that stored it may have fired it since.
         (_S.NEW, _E.LOADED): _S.FOREIGN,
         (_S.READ, _E.LOADED): _S.FOREIGN,
         (_S.SENDING, _E.LOADED): _S.FOREIGN,
@@ -92,7 +92,7 @@ def next_state(state: TicketState, event: TicketEvent) -> TicketState:
     Raises:
         AssertionError: when the event cannot happen in that state: a mistake in our own code.
     """
-    following = TRANSITIONS.get((state, event))
-    if following is None:
-        raise AssertionError(f"a ticket that is {state} cannot see that {event.value}")
-    return following
+    target = TRANSITIONS.get((state, event))
+    if target is None:
+        raise AssertionError(f"impossible for a ticket in state {state}: {event.value}")
+    return target

@@ -1,4 +1,4 @@
-"""The ticket of a trigger: what it is to do, what was there before, and what is known by now."""
+"""The ticket of a trigger: what to start, which Jobs there were before, what is known by now."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from hevo_edge._triggering.states import TicketState
 from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
+from hevo_edge.options import TriggerOptions
 
 
 class Post(BaseModel):
     """What is known of the POST of a trigger.
 
     Attributes:
-        ambiguity: Why it is not known that Hevo accepted it; None when it did.
-        elapsed: Seconds from its leaving to the reply, or to the end of the waiting for one; None
-            while it is in flight, or if whoever sent it did not see its end.
-        answered_at: The moment of Hevo's answer by Hevo's clock, in seconds since 1970.
+        ambiguity: Why it is not known whether Hevo accepted it; None when Hevo accepted it.
+        elapsed: Seconds from when it left to the reply, or until the sender gave up; None while it
+            is in flight, or when its sender did not see the outcome.
+        answered_at: When Hevo answered by Hevo's clock, in seconds since 1970.
         sent_at: When it was about to leave by the sender's clock, in seconds since 1970.
     """
 
@@ -42,19 +43,19 @@ class Post(BaseModel):
 
     @property
     def accepted(self) -> bool:
-        """Whether Hevo surely accepted it."""
+        """Whether it is certain that Hevo accepted it."""
         return self.ambiguity is None
 
 
 UNKNOWN: Post = Post(ambiguity="it is not known whether it was fired")
-IN_FLIGHT: Post = Post(ambiguity="whoever sent it did not see an answer")
+IN_FLIGHT: Post = Post(ambiguity="the process that sent it did not see an answer")
 
 
 class TriggerTicket(BaseModel):
-    """What a trigger is to do, what was there before it, and what is known of it by now.
+    """What a trigger is to start, which Jobs there were before it, and what is known of it by now.
 
-    Plain JSON; holds no secret. A process that crashes can be followed by another that fires the
-    ticket which was stored last: by ``on_ticket``, or ``dumps()`` before ``HevoClient.fire``.
+    Plain JSON; contains no secret. After a crash, another process fires the ticket that was stored
+    last: by ``on_ticket``, or by ``dumps()`` before ``HevoClient.fire``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -62,28 +63,43 @@ class TriggerTicket(BaseModel):
     version: Literal[2] = 2
     ticket_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     state: TicketState = TicketState.NEW
-    """How far it has come, when this was stored."""
+    """How far the trigger had come when the ticket was stored."""
     pipeline_id: int
     action: PipelineAction
     job_type: str | None = None
     drop_and_load: bool = False
     object_ids: tuple[str, ...] | None = None
-    """The objects of a resync that is not of all."""
+    """The objects to resync; None for all."""
     if_running: IfRunning = IfRunning.FAIL
     discovery_timeout: float = Field(default=150.0, gt=0, allow_inf_nan=False)
     watermark: Watermark = Watermark()
     schedule_grid: ScheduleGrid = ScheduleGrid()
     post: Post | None = None
-    """What is known of its POST; None when none is known to have left."""
+    """What is known of its POST; None when no POST is known to have left."""
     job_id: str | None = None
-    """Its Job, once that is known: the running one under ``if_running="join"``."""
+    """Its Job, once that is known; with ``if_running="join"``, perhaps the running Job."""
     certainty: Certainty | None = None
-    """How surely ``job_id`` is."""
+    """How certain ``job_id`` is."""
+
+    @classmethod
+    def of(
+        cls, pipeline_id: int, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
+    ) -> TriggerTicket:
+        """Make the ticket of a new trigger, of checked options."""
+        return cls(
+            pipeline_id=pipeline_id,
+            action=options.action,
+            job_type=options.job_type,
+            drop_and_load=options.drop_and_load,
+            object_ids=object_ids,
+            if_running=options.if_running,
+            discovery_timeout=options.discovery_timeout,
+        )
 
     @model_validator(mode="before")
     @classmethod
     def _upgrade(cls, stored: Any) -> Any:
-        """Read version 1, which had other names and no state."""
+        """Read version 1, which has other names and no state."""
         if not isinstance(stored, dict) or stored.get("version") != 1:
             return stored
         ticket = {**stored, "version": 2, "state": _state_of_version_1(stored)}
@@ -124,7 +140,7 @@ class TriggerTicket(BaseModel):
         """Read a ticket from JSON, of this version or an older one.
 
         Raises:
-            ConfigurationError: when it is not one, or of a version that is not known.
+            ConfigurationError: when it is no ticket, or of an unknown version.
         """
         try:
             return cls.model_validate_json(text)
@@ -156,7 +172,7 @@ class TriggerTicket(BaseModel):
 
 
 OnTicket = Callable[[TriggerTicket], object]
-"""Is given a ticket whenever more is known of it; what it returns is awaited if it can be."""
+"""Called with the ticket whenever more is known of it; an awaitable result is awaited."""
 
 
 def _state_of_version_1(stored: dict[str, Any]) -> TicketState:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class TimeLimit:
-    """Bounds what comes before the POST, and makes the error when it took too long.
+    """Bounds every phase before the POST, and makes the error when the time-out passes.
 
     Args:
         clock: Time.
@@ -34,12 +34,12 @@ class TimeLimit:
         """Return what a coroutine returns.
 
         Args:
-            doing: What it does, for the error.
-            work: What may be cancelled at any moment.
+            doing: What the trigger is doing, for the error.
+            work: A coroutine that may be cancelled at any point.
 
         Raises:
             TriggerTimeout: when the deadline came first; nothing was sent.
-            TriggerOutcomeUnknown: likewise, where an earlier POST may have arrived.
+            TriggerOutcomeUnknown: the same, when an earlier POST may have arrived.
         """
         try:
             return await within(self.deadline, work)
@@ -60,23 +60,23 @@ class TimeLimit:
                 raise self.error("waiting for another trigger of it") from None
             yield
 
-    def is_over(self) -> bool:
+    def has_passed(self) -> bool:
         """Say whether the deadline has passed."""
         return self.deadline is not None and self._clock.now() >= self.deadline
 
     def left(self, *, at_least: float) -> float | None:
-        """Return the seconds that are left, but not less than some; None for no limit."""
+        """Return the seconds that are left, but at least so many; None for no limit."""
         if self.deadline is None:
             return None
         return max(self.deadline - self._clock.now(), at_least)
 
     def check(self) -> None:
         """Raise DeadlinePassed when the deadline has passed."""
-        if self.is_over():
+        if self.has_passed():
             raise DeadlinePassed
 
     def error(self, doing: str) -> HevoError:
-        """Make the error that says how far the trigger came."""
+        """Make the error that names the phase in which the time-out passed."""
         record, ticket = self._record, self._record.ticket
         seconds = (self.deadline or self._started) - self._started
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"

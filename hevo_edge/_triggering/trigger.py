@@ -1,4 +1,4 @@
-"""Trigger, prepare, fire, reconcile: each is one attempt at a ticket that the registry knows."""
+"""Trigger, prepare, fire, reconcile: each is one attempt at a ticket of the registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Triggers:
 
     @property
     def registry(self) -> TicketRegistry:
-        """What is known of the tickets that this client has met."""
+        """This client's tickets."""
         return self._parts.registry
 
     async def trigger(
@@ -30,10 +30,10 @@ class Triggers:
         deadline: float | None = None,
         on_ticket: OnTicket | None = None,
     ) -> Found:
-        """Start what is asked for and find its Job.
+        """Start a run and find its Job.
 
         Args:
-            request: A ticket that says what to start.
+            request: A new ticket that says what to start.
             deadline: Loop time (seconds) at which the caller's time-out ends, if it has one.
             on_ticket: Stores the ticket.
 
@@ -50,7 +50,7 @@ class Triggers:
         deadline: float | None = None,
         on_ticket: OnTicket | None = None,
     ) -> TriggerTicket:
-        """Do what ``if_running`` says, then read what is there.
+        """Apply ``if_running``, then read the Pipeline and its Jobs.
 
         Raises: as ``trigger``; nothing is started.
         """
@@ -73,30 +73,36 @@ class Triggers:
 
         Raises: as ``trigger``; and what ``on_ticket`` raises.
         """
-        return await self._fire(self.registry.lookup(ticket), deadline, on_ticket)
+        return await self._fire(self.registry.lookup(ticket), deadline, on_ticket, given=ticket)
 
     async def reconcile(self, ticket: TriggerTicket) -> Found | None:
-        """Only look: return the Job that came of a ticket, or None when none can have.
+        """Search only: return the Job of a ticket, or None when it has none.
 
-        Polls for as long as the ticket's ``discovery_timeout``: a Job shows up late, and the POST
-        may have been the last thing that another process did.
+        Polls for as long as the ticket's ``discovery_timeout``: a Job is listed late, and another
+        process may have crashed right after its POST.
 
         Raises:
             TriggerOutcomeUnknown: when the list could not be read to the end of that time.
-            JobNotFoundAfterTrigger: when Hevo has accepted the POST, and there is no Job still.
+            JobNotFoundAfterTrigger: when Hevo accepted the POST, and no Job is listed yet.
         """
         record = self.registry.lookup(ticket)
-        if record.state is not TicketState.FOUND and not record.may_have_been_posted:
+        may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
+        if not (may_have_job or record.is_behind(ticket)):
             return None
-        return await Attempt(self._parts, record, None).search_only()
+        return await Attempt(self._parts, record, given=ticket).search_only()
 
     async def _fire(
-        self, record: TicketRecord, deadline: float | None, on_ticket: OnTicket | None
+        self,
+        record: TicketRecord,
+        deadline: float | None,
+        on_ticket: OnTicket | None,
+        *,
+        given: TriggerTicket | None = None,
     ) -> Found:
         if on_ticket is not None:
             record.on_ticket = on_ticket
         try:
-            return await Attempt(self._parts, record, deadline).until_found()
+            return await Attempt(self._parts, record, deadline, given=given).until_found()
         finally:
             # Another task that fires the same ticket may have a callback of its own.
             if record.on_ticket is on_ticket:

@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.clients import ClientPool
     from hevo_edge.orchestration.lineage import Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
-    from hevo_edge.orchestration.runs import (
-        Run,
-        TicketStore,
-        await_job,
-        await_pipeline,
-        may_cancel,
-    )
+    from hevo_edge.orchestration.runs import Run, TicketStore
     from hevo_edge.orchestration.spec import RunSpec
     from hevo_edge.orchestration.sync import run, run_in_thread
+    from hevo_edge.orchestration.waits import await_job, await_pipeline, may_cancel
 
 __all__ = [
     "Account",
@@ -48,6 +43,7 @@ __all__ = [
     "await_job",
     "await_pipeline",
     "failure",
+    "lazy_names",
     "lineage_of",
     "may_cancel",
     "read_lineage",
@@ -67,11 +63,11 @@ __getattr__, __dir__ = lazy_names(
         "RunFailed": "results",
         "RunSpec": "spec",
         "TicketStore": "runs",
-        "await_job": "runs",
-        "await_pipeline": "runs",
+        "await_job": "waits",
+        "await_pipeline": "waits",
         "failure": "results",
         "lineage_of": "lineage",
-        "may_cancel": "runs",
+        "may_cancel": "waits",
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",

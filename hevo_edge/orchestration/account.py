@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hevo_edge._common import validation
@@ -24,17 +25,23 @@ _EXTRAS = frozenset({"headers", "proxy", "verify", "rate_limit", "timeout", "dia
 
 @dataclass(frozen=True)
 class Account:
-    """Where Hevo is, as whom to talk to it, and with which share of its calls.
+    """Where Hevo is, with which keys to call it, and with which share of its calls.
 
-    Equal ones can share a client. The repr shows no secret.
+    Made by ``parse``. Equal ones can share a client. The repr shows no secret.
+
+    Attributes:
+        api_key: The API key.
+        api_secret: The API secret.
+        base_url: Where Hevo is.
+        extras: The extras that are known, as sorted JSON.
+        name: What errors and warnings call it.
     """
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
-    region: str | None = None
-    base_url: str | None = None
+    base_url: str
     extras: str = field(default="{}", repr=False)
-    """Those of the connection's extras that are known, as sorted JSON."""
+    name: str = field(default="", compare=False)
 
     @classmethod
     def parse(
@@ -46,8 +53,9 @@ class Account:
         port: int | None = None,
         scheme: str | None = None,
         extra: Mapping[str, Any] | str | None = None,
+        name: str = "",
     ) -> Account:
-        """Read the fields of a connection.
+        """Read and check the fields of a connection.
 
         Args:
             login: The API key.
@@ -58,36 +66,32 @@ class Account:
             extra: ``headers``, ``proxy``, ``verify`` (true, false, or the path of a file of
                 certificates), ``rate_limit`` (calls a minute, null for no limit), ``timeout``
                 (seconds for a request), ``dialect``, ``insecure``; as a mapping or as JSON.
+            name: What errors and warnings are to call it, such as ``"connection 'hevo'"``.
 
         Raises:
             ConfigurationError: naming what is missing or wrong.
         """
-        key, secret = (login or "").strip(), (password or "").strip()
-        missing = [
-            name
-            for name, value in (("login (the API key)", key), ("password (the API secret)", secret))
-            if not value
-        ]
-        if missing:
-            raise ConfigurationError(
-                f"{' and '.join(missing)} missing; keys are made at "
-                "https://{region}.hevodata.com/account/api-keys"
-            )
-        if not (host or "").strip():
-            raise ConfigurationError(
-                "the host is missing: a region such as 'us', or 'https://us.hevodata.com'"
-            )
-        given = _extras(extra)
+        with _named(name):
+            key, secret = _keys(login, password)
+            host = (host or "").strip()
+            if not host:
+                raise ConfigurationError(
+                    "the host is missing: a region such as 'us', or 'https://us.hevodata.com'"
+                )
+            given = _extras(extra)
         if unknown := sorted(given.keys() - _EXTRAS):
-            log.warning("extras of the connection that mean nothing here: %s", unknown)
-        known = {name: given[name] for name in sorted(_EXTRAS & given.keys())}
-        region, base_url = _address((host or "").strip(), port, scheme)
-        return cls(key, secret, region, base_url, json.dumps(known))
+            prefix = f"{name}: " if name else ""
+            log.warning("%sextras that mean nothing here: %s", prefix, unknown)
+        known = {each: given[each] for each in sorted(_EXTRAS & given.keys())}
+        unchecked = cls(key, secret, "", json.dumps(known), name)
+        return replace(
+            unchecked, base_url=unchecked.client(**_address(host, port, scheme)).base_url
+        )
 
     @property
     def fingerprint(self) -> str:
-        """Tells accounts apart; holds no secret."""
-        owner = f"{self.client(rate_limit=None).base_url} {self.api_key}"
+        """Tells accounts apart: by address and key, not by the secret; holds neither."""
+        owner = f"{self.base_url} {self.api_key}"
         return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
     def client(self, **overrides: Any) -> HevoClient:
@@ -97,26 +101,56 @@ class Account:
             **overrides: Keywords of ``HevoClient``; ``headers`` are added to the connection's.
 
         Raises:
-            ConfigurationError: for what is wrong with the connection.
+            ConfigurationError: for an override that is wrong.
         """
         extras = json.loads(self.extras)
-        options: dict[str, Any] = {
-            "region": self.region,
-            "base_url": self.base_url,
-            "proxy": extras.get("proxy") or None,
-            "ssl": _tls(extras.get("verify", True)),
-            "insecure": validation.flag(extras.get("insecure", False), "insecure"),
-            **{
-                name: extras[name]
-                for name in ("timeout", "dialect")
-                if extras.get(name) is not None
-            },
-            **{name: value for name, value in overrides.items() if name != "headers"},
-        }
-        if "rate_limit" not in overrides:
-            options["rate_limit"] = _rate_limit(extras.get("rate_limit", 100))
-        options["headers"] = {**_headers(extras.get("headers")), **(overrides.get("headers") or {})}
-        return HevoClient(self.api_key, self.api_secret, **options)
+        with _named(self.name):
+            options = {"base_url": self.base_url, **_options(extras), **overrides}
+            if "rate_limit" not in overrides:
+                options["rate_limit"] = _rate_limit(extras.get("rate_limit", 100))
+            more_headers = overrides.get("headers") or {}
+            options["headers"] = {**_headers(extras.get("headers")), **more_headers}
+            return HevoClient(self.api_key, self.api_secret, **options)
+
+
+@contextmanager
+def _named(name: str) -> Generator[None, None, None]:
+    """Let what is wrong with an account name it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if not name:
+            raise
+        raise ConfigurationError(f"{name}: {error}") from error
+
+
+def _keys(login: str | None, password: str | None) -> tuple[str, str]:
+    key, secret = (login or "").strip(), (password or "").strip()
+    missing = [
+        name
+        for name, value in (("login (the API key)", key), ("password (the API secret)", secret))
+        if not value
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"{' and '.join(missing)} missing; keys are made at "
+            "https://{region}.hevodata.com/account/api-keys"
+        )
+    return key, secret
+
+
+def _options(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a client's options that stand in the extras."""
+    options: dict[str, Any] = {
+        "proxy": extras.get("proxy") or None,
+        "ssl": _tls(extras.get("verify", True)),
+        "insecure": validation.parse_bool(extras.get("insecure", False), "insecure"),
+    }
+    if extras.get("timeout") is not None:
+        options["timeout"] = extras["timeout"]
+    if "dialect" in extras:
+        options["dialect"] = extras["dialect"]
+    return options
 
 
 def _extras(extra: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
@@ -129,22 +163,23 @@ def _extras(extra: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     return given
 
 
-def _address(host: str, port: int | None, scheme: str | None) -> tuple[str | None, str | None]:
-    """Return the region or the base URL that a connection's fields name."""
+def _address(host: str, port: int | None, scheme: str | None) -> dict[str, str | None]:
+    """Return the region or the base URL that a connection's fields name, as a client's options."""
     if "://" in host:
         has_port = host.rstrip("/").rpartition(":")[2].isdigit()
-        return None, host if port is None or has_port else f"{host.rstrip('/')}:{port}"
+        url = host if port is None or has_port else f"{host.rstrip('/')}:{port}"
+        return {"base_url": url}
     is_region = not set(host) & set(".:/[") and port is None and host.lower() != "localhost"
     if is_region:
-        return host, None
+        return {"region": host, "base_url": None}
     known = scheme if scheme in _SCHEMES else "https"
-    return None, f"{known}://{host}" if port is None else f"{known}://{host}:{port}"
+    return {"base_url": f"{known}://{host}" if port is None else f"{known}://{host}:{port}"}
 
 
 def _rate_limit(value: Any) -> RateLimit | None:
     """Read the share of the calls: a number a minute, or None (JSON null) for no limit.
 
-    Each task is a process, and they all spend the calls of one user: those of a machine share.
+    Each task is a process, and they all spend the calls of one user, so those of a machine share.
     """
     if value is None:
         return None
@@ -167,7 +202,7 @@ def _headers(value: Any) -> dict[str, str]:
 def _tls(verify: Any) -> ssl.SSLContext | bool:
     """Read ``verify``: true, false, or the path of a file with certificates to trust."""
     if not isinstance(verify, str):
-        return validation.flag(verify, "verify")
+        return validation.parse_bool(verify, "verify")
     try:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -34,12 +35,12 @@ class ClientPool:
     the account has changed, new leases get a new client; the old one is closed with its last lease.
 
     Args:
-        is_final: Says of an error of ``read`` that trying again cannot help; a ConfigurationError
-            is always final.
+        is_gone: Says of an error of ``read`` that there is no such account: reading is not tried
+            again, and nobody gets the client that it had.
     """
 
-    def __init__(self, is_final: Callable[[Exception], bool] | None = None) -> None:
-        self._is_final = is_final
+    def __init__(self, is_gone: Callable[[Exception], bool] | None = None) -> None:
+        self._is_gone: Callable[[Exception], bool] = is_gone or _is_never_gone
         self._of_loop: WeakKeyDictionary[
             asyncio.AbstractEventLoop, dict[Hashable, _SharedClient]
         ] = WeakKeyDictionary()
@@ -58,21 +59,18 @@ class ClientPool:
             key: What the account goes by: the id of a connection, or a block's name.
             read: Reads the account that goes by the key. A function of a module, so that a thousand
                 leases hold one.
-            patience: Seconds in which it must have been read, 300 at most.
-            max_age: Seconds after which it is read again; None not to read it again.
+            patience: Seconds for which the first read is tried again, 300 at most; a
+                ConfigurationError is raised at once.
+            max_age: Seconds after which it is read again; None not to read it again. While it
+                cannot be read, leases get the client that is there.
 
         Raises:
             ConfigurationError: on entering, for what is wrong with the account.
             Exception: on entering, what ``read`` raises.
         """
         of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), {})
-        shared = of_loop.setdefault(key, _SharedClient(key, self._gives_up))
+        shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone))
         return _Lease(shared, read, min(patience, PATIENCE), max_age)
-
-    def _gives_up(self, error: Exception) -> bool:
-        if isinstance(error, ConfigurationError):
-            return True
-        return self._is_final is not None and self._is_final(error)
 
 
 class _Leased:
@@ -87,9 +85,9 @@ class _Leased:
 class _SharedClient:
     """The clients of one key: the present one, and older ones until nobody uses them."""
 
-    def __init__(self, key: Hashable, gives_up: Callable[[Exception], bool]) -> None:
+    def __init__(self, key: Hashable, is_gone: Callable[[Exception], bool]) -> None:
         self._key = key
-        self._gives_up = gives_up
+        self._is_gone = is_gone
         self._leased: _Leased | None = None
         self._read_at = float("-inf")
         self._failed_at = float("-inf")
@@ -99,8 +97,8 @@ class _SharedClient:
     async def take(self, read: ReadAccount, patience: float, max_age: float | None) -> _Leased:
         """Return the client to use, with one more user; read the account if that is due.
 
-        What is read from may have a bad moment. Then a client that is there goes on; without one,
-        reading is tried again for ``patience`` seconds.
+        Where accounts are kept may have an outage. Then a client that is there goes on; without
+        one, reading is tried again for ``patience`` seconds.
         """
         if self._leased is None:
             reading = backoff.on_exception(
@@ -108,17 +106,17 @@ class _SharedClient:
                 Exception,
                 max_time=patience,
                 max_value=30,
-                giveup=self._gives_up,
+                giveup=self._is_final,
                 logger=log,
             )
-            await reading(self._read)(read, max_age)
+            await reading(self._read)(read, math.inf)
         elif max_age is not None and _now() - self._read_at > max_age:
             try:
                 await self._read(read, max_age)
             except Exception as error:
-                if self._gives_up(error):
+                if self._is_gone(error):
                     raise
-                log.warning("account %r is not read again: %s", self._key, error)
+                log.warning("account %r cannot be read again: %s", self._key, error)
         assert self._leased is not None  # noqa: S101 -- it was read
         self._leased.users += 1
         return self._leased
@@ -129,10 +127,13 @@ class _SharedClient:
         if leased is not self._leased:
             await _close_unused(leased)
 
-    async def _read(self, read: ReadAccount, max_age: float | None) -> None:
-        """Read the account, and make a client if it has changed; at once for all who wait."""
+    def _is_final(self, error: Exception) -> bool:
+        return isinstance(error, ConfigurationError) or self._is_gone(error)
+
+    async def _read(self, read: ReadAccount, max_age: float) -> None:
+        """Read the account, and make a client if it has changed; once for all who wait."""
         async with self._lock:
-            if _now() - self._read_at <= (max_age or MAX_AGE):
+            if self._leased is not None and _now() - self._read_at <= max_age:
                 return
             if self._failure is not None and _now() - self._failed_at < _SHARED_FAILURE:
                 raise self._failure
@@ -142,8 +143,9 @@ class _SharedClient:
                 new = _Leased(account) if changed else self._leased
             except Exception as error:
                 self._failed_at, self._failure = _now(), error
-                # What is there serves on; it is tried again when that has been fresh once more.
-                self._read_at = self._read_at if self._leased is None else _now()
+                if not self._is_gone(error):
+                    # A client that is there serves on; the next read is due after ``max_age``.
+                    self._read_at = _now()
                 raise
             self._read_at, self._failure = _now(), None
             old, self._leased = self._leased, new
@@ -174,6 +176,10 @@ class _Lease:
 
     async def __aexit__(self, *_: object) -> None:
         await self._shared.give_back(self._leased)
+
+
+def _is_never_gone(_: Exception) -> bool:
+    return False
 
 
 async def _close_unused(leased: _Leased | None) -> None:

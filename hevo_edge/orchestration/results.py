@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from hevo_edge.enums import JobStatus
 from hevo_edge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -129,7 +128,7 @@ def succeeded(job: Job) -> Outcome:
 
 
 async def not_succeeded(error: HevoError, pipeline_id: int) -> Outcome:
-    """Return the outcome of a wait that ended in an error; the Job may be running still."""
+    """Return the outcome of a start or a wait that ended in an error; the Job may still run."""
     if isinstance(error, JobDidNotSucceed):
         objects = await _failed_objects(error.job)
         message = f"{error.message}; {objects}" if objects else str(error)
@@ -177,7 +176,6 @@ def summary(job: Job) -> dict[str, Any]:
         known |= {name: getattr(job.data, name) for name in _COUNTS}
         known["duration_ms"] = job.data.duration
         known["created_ts"] = job.data.created_ts
-        known["completed_with_failures"] = job.status == JobStatus.COMPLETED_WITH_FAILURES
     return known
 
 
@@ -187,7 +185,7 @@ def _of_job(job: Job) -> dict[str, Any]:
 
 
 async def _failed_objects(job: Job) -> str:
-    """Name the objects that failed; one page is read, and trouble with that is left out."""
+    """Name the objects that failed, of the first page; nothing when that cannot be read."""
     names: list[str] = []
     seen = 0
     try:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime
 from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
+from hevo_edge._common.timeouts import DeadlinePassed
+from hevo_edge._common.timeouts import within as bounded
 from hevo_edge.client import HevoClient
-from hevo_edge.enums import Certainty, IfRunning, JobStatus, JobType
+from hevo_edge.enums import IfRunning, JobStatus
 from hevo_edge.errors import (
     HevoError,
     JobDidNotSucceed,
     JobInProgress,
     JobNotFoundAfterTrigger,
     NotFound,
+    TriggerTimeout,
 )
 from hevo_edge.job import Job
-from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
+from hevo_edge.orchestration.results import Outcome, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
+from hevo_edge.orchestration.waits import await_job, may_cancel, poll_once
 from hevo_edge.triggering import TriggerTicket
 
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
-_OWN = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
+_LEAST = 0.001
+"""Seconds, at least, for a start: none can be made in no time."""
 
 
 class TicketStore(Protocol):
@@ -45,12 +49,12 @@ class TicketStore(Protocol):
 
 
 class StoredTicket(BaseModel):
-    """What is stored: a ticket, and whose it is.
+    """What is stored: a ticket, and what it belongs to.
 
     Attributes:
         ticket: The ticket of the run.
-        generation: See ``Run``.
-        account: See ``Run``.
+        generation: The generation of the attempt that stored it, see ``Run``.
+        account: The fingerprint of the account in which it runs.
     """
 
     ticket: TriggerTicket
@@ -58,21 +62,16 @@ class StoredTicket(BaseModel):
     account: str = ""
 
 
-def may_cancel(certainty: Certainty | str | None) -> bool:
-    """Say whether a Job of this certainty is the task's own, so that its end may cancel it."""
-    return certainty in _OWN
-
-
 class Run:
     """One attempt of one task.
 
     A run whose attempt was cut off between the POST and its end goes on in Hevo: the next attempt
-    finds its ticket in the store, and goes on with its Job instead of starting a second.
+    finds its ticket in the store, and resumes its Job instead of starting a second.
 
     Args:
         spec: What the task asks for.
         store: Where the task keeps its ticket; None to keep nothing.
-        account: An account's ``fingerprint``: a ticket of another one is left alone.
+        account: The account's ``fingerprint``: a ticket of another account is not resumed.
         generation: What stays the same between retries, and changes when somebody asks for a new
             run: Airflow's ``max_tries``, the id of Dagster's root run, or of Prefect's flow run.
 
@@ -133,7 +132,7 @@ class Run:
                 drop_and_load=options.drop_and_load,
                 if_running=if_running,
                 discovery_timeout=options.discovery_timeout,
-                timeout=self.spec.seconds_left(),
+                timeout=self._time_limit(),
                 on_ticket=self._save,
             )
 
@@ -149,20 +148,16 @@ class Run:
         stored = self._matching()
         if stored is None:
             return None
+        self._ticket = stored.ticket
         try:
-            job = await hevo.fire(
-                stored.ticket, timeout=self.spec.seconds_left(), on_ticket=self._save
-            )
-            await job.refresh()
+            job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
+            await self._settle(job)
         except (NotFound, JobNotFoundAfterTrigger) as error:
             log.warning(
                 "the run of an earlier attempt is not there, so a new one starts: %s", error
             )
             self._forget()
             return None
-        if job.status == JobStatus.CANCELLING:
-            # How that ends does not matter, but Hevo refuses a new run before it has.
-            await job.cancel(wait=True)
         if not job.is_terminal:
             log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
             return job
@@ -177,6 +172,35 @@ class Run:
         log.info("Job %s of an earlier attempt has ended %s: taking it", job.id, job.status)
         return job
 
+    async def _settle(self, job: Job) -> None:
+        """Read the Job, and wait for its end if it is being cancelled.
+
+        How that ends does not matter, but Hevo refuses a new run before it has.
+
+        Raises:
+            TriggerTimeout: when the deadline came first.
+        """
+
+        async def settle() -> None:
+            await job.refresh()
+            if job.status == JobStatus.CANCELLING:
+                await job.cancel(wait=True)
+
+        limit = self._time_limit()
+        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
+        try:
+            await bounded(deadline, settle())
+        except DeadlinePassed:
+            raise TriggerTimeout(
+                f"Job {job.ref} of an earlier attempt did not settle before the deadline; "
+                "no new run was started",
+                pipeline_id=job.pipeline_id,
+            ) from None
+
+    def _time_limit(self) -> float | None:
+        left = self.spec.seconds_left()
+        return None if left is None else max(left, _LEAST)
+
     # -- wait -------------------------------------------------------------------------------------
 
     async def wait(self, hevo: HevoClient, job_id: str | None = None) -> Outcome:
@@ -189,13 +213,18 @@ class Run:
         return await await_job(self._job(hevo, job_id), self.spec)
 
     async def poll(self, hevo: HevoClient, job_id: str | None = None) -> Outcome | None:
-        """Poll once: return how the Job ended, or None while it runs.
+        """Poll once: return how the Job ended, or None while it runs and there is time.
 
         Trouble that passes is no outcome: it is the same as a Job that still runs.
+
+        Args:
+            hevo: The client.
+            job_id: The Job, where another process has started it.
         """
         job = self._job(hevo, job_id)
-        outcome = await await_job(job, self.spec, timeout=0.0)
-        return None if outcome.kind == "timeout" else outcome
+        if self.spec.seconds_left() == 0:
+            return await await_job(job, self.spec)
+        return await poll_once(job, self.spec)
 
     def _job(self, hevo: HevoClient, job_id: str | None) -> Job:
         if job_id is not None:
@@ -210,9 +239,9 @@ class Run:
     # -- end --------------------------------------------------------------------------------------
 
     async def cancel(self, hevo: HevoClient, *, within: float) -> bool:
-        """Cancel the Job in Hevo, if it is known and the task's own; say whether that was asked.
+        """Ask Hevo to cancel the Job, if it is the task's own; say whether that was asked.
 
-        An attempt that is cut off while it searches for its Job searches once more.
+        An attempt that was cut off while it searched for its Job searches once more.
 
         Args:
             hevo: The client.
@@ -222,8 +251,9 @@ class Run:
             HevoError: when the request failed and the Job is still running.
         """
         try:
-            return await asyncio.wait_for(self._cancel(hevo, within), within)
-        except (asyncio.TimeoutError, TimeoutError):
+            deadline = asyncio.get_running_loop().time() + within
+            return await bounded(deadline, self._cancel(hevo, within))
+        except DeadlinePassed:
             raise HevoError(f"Hevo did not answer within {within:g} s") from None
 
     async def _cancel(self, hevo: HevoClient, within: float) -> bool:
@@ -291,49 +321,3 @@ class Run:
     def _is_of_another_generation(self, stored: StoredTicket) -> bool:
         known = stored.generation is not None and self._generation is not None
         return known and stored.generation != self._generation
-
-
-async def await_job(job: Job, spec: RunSpec, *, timeout: float | None = None) -> Outcome:
-    """Await a Job until the spec's deadline, or for so many seconds; return how that ended."""
-    try:
-        await job.await_completion(
-            poll_interval=spec.poll_interval,
-            timeout=spec.seconds_left() if timeout is None else timeout,
-            accept=spec.accept,
-            # A Job that is not surely the task's own is left running.
-            on_timeout=spec.on_timeout if may_cancel(job.certainty) else "raise",
-        )
-    except HevoError as error:
-        return await not_succeeded(error, spec.pipeline_id)
-    return succeeded(job)
-
-
-async def await_pipeline(
-    hevo: HevoClient,
-    spec: RunSpec,
-    *,
-    job_type: JobType | str | None = None,
-    ended_since: datetime | None = None,
-    started_since: datetime | None = None,
-) -> Outcome:
-    """Await a Job that something else has started, or Hevo's schedule starts.
-
-    Args:
-        hevo: The client.
-        spec: The Pipeline, and how to wait.
-        job_type: Only a Job of this type.
-        ended_since: See ``Pipeline.await_completion``.
-        started_since: See ``Pipeline.await_completion``.
-    """
-    try:
-        job = await hevo.pipeline(spec.pipeline_id).await_completion(
-            job_type=job_type,
-            ended_since=ended_since,
-            started_since=started_since,
-            poll_interval=spec.poll_interval,
-            timeout=spec.seconds_left(),
-            accept=spec.accept,
-        )
-    except HevoError as error:
-        return await not_succeeded(error, spec.pipeline_id)
-    return succeeded(job)

@@ -12,13 +12,10 @@ from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 from hevo_edge.schedules import PollInterval
 
-_LEAST = 0.001
-"""Seconds left where the deadline has passed: enough for a final poll."""
-
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run of a Pipeline, as a task asks for it.
+    """One run of a Pipeline, as a task asks for it; checked when it is made.
 
     Args:
         pipeline_id: The Pipeline.
@@ -55,10 +52,10 @@ class RunSpec:
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen
         set_field(self, "pipeline_id", validation.pipeline_id(self.pipeline_id))
-        if self.deadline is not None:
-            validation.seconds(self.deadline, "deadline")
+        set_field(self, "deadline", validation.optional_seconds(self.deadline, "deadline"))
         validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
-        WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)
+        wait = WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)
+        set_field(self, "accept", wait.accept)
         options = TriggerOptions.check(
             self.action,
             job_type=self.job_type,
@@ -69,11 +66,11 @@ class RunSpec:
         set_field(self, "trigger_options", options)
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until the deadline, hardly any where it has passed; None for never."""
-        return None if self.deadline is None else max(self.deadline - time.time(), _LEAST)
+        """Return the seconds until the deadline, 0 when it has passed; None for never."""
+        return None if self.deadline is None else max(self.deadline - time.time(), 0.0)
 
     def request(self) -> dict[str, Any]:
-        """Return what a ticket of this run says that it is to do."""
+        """Return the fields that a ticket of this run has; another run's ticket differs."""
         options = self.trigger_options
         return {
             "pipeline_id": self.pipeline_id,

@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
     Like ``asyncio.run``, in the caller's context; but where an event loop runs in this thread
     already (a notebook, an async framework that called synchronous code), the coroutine runs in a
-    thread of its own, and that loop waits.
+    thread of its own, and that loop waits. Ctrl-C cancels the coroutine either way.
 
     Args:
         coroutine: Must make and close its own ``HevoClient``: a client in use in another running
@@ -27,21 +28,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """
     if not _is_in_loop():
         return asyncio.run(coroutine)
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(asyncio.run(coroutine))
-        except BaseException as error:  # noqa: BLE001 -- raised below, in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return _ThreadRun(coroutine).result()
 
 
 def run_in_thread(work: Callable[[], None], seconds: float) -> bool:
@@ -58,6 +45,48 @@ def run_in_thread(work: Callable[[], None], seconds: float) -> bool:
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
+
+
+class _ThreadRun(Generic[T]):
+    """A coroutine that runs in a thread and an event loop of its own."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._cancel: Callable[[], object] | None = None
+        self._results: list[T] = []
+        self._errors: list[BaseException] = []
+
+    def result(self) -> T:
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(self._work,))
+        thread.start()
+        try:
+            thread.join()
+        except BaseException:
+            # Ctrl-C: nobody waits for the result any more.
+            if (cancel := self._cancel) is not None:
+                with suppress(RuntimeError):  # the loop has just been closed
+                    cancel()
+            thread.join()
+            raise
+        if self._errors:
+            raise self._errors[0]
+        return self._results[0]
+
+    def _work(self) -> None:
+        try:
+            self._results.append(asyncio.run(self._cancellable()))
+        except BaseException as error:  # noqa: BLE001 -- raised in the caller's thread
+            self._errors.append(error)
+
+    async def _cancellable(self) -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 -- this is a coroutine of asyncio.run
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            return await self._coroutine
+        finally:
+            self._cancel = None
 
 
 def _is_in_loop() -> bool:

@@ -64,7 +64,7 @@ def test_what_is_not_in_the_table_cannot_happen(state: TicketState, event: Ticke
     if (state, event) in TRANSITIONS:
         assert next_state(state, event) is TRANSITIONS[state, event]
     else:
-        with pytest.raises(AssertionError, match="cannot see"):
+        with pytest.raises(AssertionError, match="impossible for a ticket in state"):
             next_state(state, event)
 
 
@@ -102,7 +102,7 @@ class World:
 
     def read(self) -> None:
         if self.record.is_unposted:
-            self.record.read(self.record.ticket, 0.0)
+            self.record.mark_read(self.record.ticket, 0.0)
 
     async def post(self, outcome: str, *, crash: str = "") -> None:
         """Send the POST, as ``Attempt`` does, to a Hevo that runs it or not."""
@@ -110,7 +110,7 @@ class World:
         if record.state is not S.READ:
             return
         before = record.ticket
-        await record.sending(0.0)
+        await record.mark_sending(0.0)
         if crash == "before it left":
             self.crash()
             return
@@ -119,20 +119,20 @@ class World:
         if crash == "after it left":
             self.crash()
         elif crash == "cancelled":
-            record.interrupted(before, has_left=True)
+            record.mark_interrupted(before, has_left=True)
         elif outcome == "accepted":
-            await record.settled(Post(answered_at=1.0, elapsed=0.1))
+            await record.mark_settled(Post(answered_at=1.0, elapsed=0.1))
         elif outcome == "refused":
-            await record.not_sent(before)
+            await record.mark_not_sent(before)
         else:
-            await record.settled(Post(ambiguity="reset", elapsed=0.1))
+            await record.mark_settled(Post(ambiguity="reset", elapsed=0.1))
 
     async def search(self) -> None:
         """Search to the end: a Hevo that has run it shows it then."""
         if self.record.state is S.FOUND or not self.record.may_have_been_posted:
             return
         if self.runs:
-            await self.record.found(Found("job", Certainty.LIKELY))
+            await self.record.mark_found(Found("job", Certainty.LIKELY))
         elif self.record.state is not S.ACCEPTED:
             self.record.mark_unposted()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hevo_edge._common.lazy import lazy_names
+from hevo_edge.orchestration import lazy_names
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.airflow.hooks import HevoHook

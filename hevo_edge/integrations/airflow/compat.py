@@ -59,7 +59,7 @@ def execution_deadline(ti: Any, now: float, seconds: float) -> float:
 
     Airflow 3 counts it anew for each part of a deferred task, and leaves the deferral to us.
     Airflow 2 counts from the task's start, and when that is over, it ends the deferral without
-    asking: to have a last look, and to say how it ended, the wait must be over before.
+    asking: for a final poll and a message, the wait must be over before.
     """
     started = getattr(ti, "start_date", None)
     if AIRFLOW_V_3_0_PLUS or not isinstance(started, datetime):

@@ -85,18 +85,19 @@ class HevoHook(BaseHook):
             AirflowNotFoundException: when there is no such connection.
             AirflowFailException: when it lacks something.
         """
-        return self._client(connections.read(self.connection_id))
+        with parameters.at_run(self.connection_id):
+            return self._client(connections.read(self.connection_id))
 
     get_conn = client
 
     async def aclient(self) -> HevoClient:
         """Read the connection without blocking the event loop, and make a client."""
-        return self._client(await connections.read_async(self.connection_id))
+        with parameters.at_run(self.connection_id):
+            return self._client(await connections.read_async(self.connection_id))
 
     def _client(self, account: Account) -> HevoClient:
-        limit = {} if self.timeout is None else {"timeout": self.timeout}
-        with parameters.at_run(self.connection_id):
-            return account.client(headers=self.extra_headers, **limit)
+        timeout = {} if self.timeout is None else {"timeout": self.timeout}
+        return account.client(headers=self.extra_headers, **timeout)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the first Pipeline; say whether that worked, and what was seen."""

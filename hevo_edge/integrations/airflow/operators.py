@@ -106,11 +106,11 @@ class HevoPipelineOperator(BaseOperator):
             self.discovery_timeout: float = parameters.discovery_timeout(
                 retry_limit, self.poll_interval
             )
-            self.deferrable: bool = validation.flag(deferrable, "deferrable")
-            self.wait_for_completion: bool = validation.flag(
+            self.deferrable: bool = validation.parse_bool(deferrable, "deferrable")
+            self.wait_for_completion: bool = validation.parse_bool(
                 wait_for_completion, "wait_for_completion"
             )
-            self.accept_completed_with_failures: bool = validation.flag(
+            self.accept_completed_with_failures: bool = validation.parse_bool(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
             self.timeout: float | None = parameters.optional_seconds(timeout, "timeout")
@@ -118,7 +118,7 @@ class HevoPipelineOperator(BaseOperator):
             self.cancel_on_kill: str = validation.one_of(
                 cancel_on_kill, "cancel_on_kill", parameters.CANCEL_ON_KILL
             )
-            self.durable: bool = validation.flag(durable, "durable")
+            self.durable: bool = validation.parse_bool(durable, "durable")
             options = TriggerOptions.check(
                 action,
                 job_type=job_type,

@@ -131,7 +131,7 @@ def drops(drop_and_load: Any, resync_mode: Any) -> bool:
     Raises:
         ConfigurationError: when they contradict each other.
     """
-    drop = validation.flag(drop_and_load, "drop_and_load")
+    drop = validation.parse_bool(drop_and_load, "drop_and_load")
     if resync_mode is None:
         return drop
     mode = validation.choice(ResyncMode, resync_mode, "resync_mode")
@@ -144,7 +144,7 @@ def asked_type(action: Any, job_type: Any, *, drop: bool) -> str | None:
     """Return the type of the Job to accept; None for whatever comes of the action."""
     if job_type is None:
         return None
-    wanted = validation.word(job_type, "job_type")
+    wanted = validation.parse_word(job_type, "job_type")
     return None if wanted == _DEFAULT_TYPES.get((action, drop)) else wanted
 
 
@@ -154,7 +154,7 @@ def if_running(given: Any, *, ensure_new_job: Any) -> IfRunning:
     Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
     beside it: the new one starts when the other is over.
     """
-    ensure = validation.flag(ensure_new_job, "ensure_new_job")
+    ensure = validation.parse_bool(ensure_new_job, "ensure_new_job")
     if given is None:
         return IfRunning.FAIL if ensure else IfRunning.WAIT
     return validation.choice(IfRunning, given, "if_running")
@@ -182,5 +182,5 @@ def moment(value: Any, name: str) -> datetime | None:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         except ValueError:
             raise ConfigurationError(f"{name} is no ISO date and time: {value!r}") from None
-    validation.moment(value, name)
+    validation.parse_timestamp(value, name)
     return None if value is None else datetime.fromtimestamp(value.timestamp(), value.tzinfo)

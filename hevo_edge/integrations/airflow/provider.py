@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hevo_edge._version import __version__
+from hevo_edge import __version__
 
 _HOME = "hevo_edge.integrations.airflow"
 

@@ -46,7 +46,7 @@ class HevoSensor(BaseSensorOperator):
         connection_id: The Airflow connection. Templated.
         job_id: The Job, by id or ref. Templated.
         job_type: Without ``job_id``: only a Job of this type.
-        poke_interval: Seconds between looks.
+        poke_interval: Seconds between polls.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         deferrable: Wait in the triggerer.
         ended_since: Without ``job_id``: a Job that ended well at this moment or later will do; a
@@ -95,12 +95,12 @@ class HevoSensor(BaseSensorOperator):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.job_type: str | None = (
-                None if job_type is None else validation.word(job_type, "job_type")
+                None if job_type is None else validation.parse_word(job_type, "job_type")
             )
-            self.accept_completed_with_failures: bool = validation.flag(
+            self.accept_completed_with_failures: bool = validation.parse_bool(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
-            self.deferrable: bool = validation.flag(deferrable, "deferrable")
+            self.deferrable: bool = validation.parse_bool(deferrable, "deferrable")
             self.wait_for: str = validation.one_of(wait_for, "wait_for", ("running", "next"))
             if isinstance(ended_since, datetime) or parameters.is_literal(ended_since):
                 parameters.moment(ended_since, "ended_since")
@@ -187,7 +187,7 @@ class HevoSensor(BaseSensorOperator):
         )
 
     def _began_at(self, context: Context) -> datetime:
-        """Return when this try began to wait; a Job that ends between two looks is not missed."""
+        """Return when this try began to wait; a Job that ends between two polls is not missed."""
         if self._began is None:
             first: datetime | None = None
             if self.mode == "reschedule":
@@ -205,7 +205,7 @@ class HevoSensor(BaseSensorOperator):
 
         with parameters.at_run(self.connection_id):
             trigger = self._trigger(context, time.time())
-        hevo = connections.read(self.connection_id).client()
+            hevo = connections.read(self.connection_id).client()
         url = hevo.pipeline(trigger.pipeline_id).url
         compat.ti_of(context).xcom_push(key=links.URL_KEY, value=url)
         return event_of(run(trigger.outcome(hevo)))

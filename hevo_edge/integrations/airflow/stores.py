@@ -42,8 +42,8 @@ class StateStore:
 
     def load(self) -> str | None:
         """Return the text."""
-        kept = self._store.get(_KEY)
-        return None if kept is None else str(kept)
+        text = self._store.get(_KEY)
+        return None if text is None else str(text)
 
     def save(self, text: str) -> None:
         """Keep a text instead of what was kept before."""
@@ -67,8 +67,8 @@ class VariableStore:
 
     def load(self) -> str | None:
         """Return the text."""
-        kept = Variable.get(self._key, None)
-        return None if kept is None else str(kept)
+        text = Variable.get(self._key, None)
+        return None if text is None else str(text)
 
     def save(self, text: str) -> None:
         """Keep a text instead of what was kept before."""

@@ -66,9 +66,10 @@ class Task:
     # -- start ------------------------------------------------------------------------------------
 
     def start(self, deadline: float | None) -> Job | None:
-        """Return the Job that this task is about; None when another one is in the way."""
-        operator, attempt = self.operator, self._run(deadline)
+        """Start or resume the task's Job and return it; None when another Job is in the way."""
+        operator = self.operator
         with parameters.at_run(operator.connection_id):
+            attempt = self._run(deadline)
             hevo = self._read_account().client()
             url = hevo.pipeline(self.pipeline_id).url
             self.ti.xcom_push(key=links.URL_KEY, value=url)
@@ -124,9 +125,11 @@ class Task:
 
     def wait(self, job_id: str, deadline: float | None) -> dict[str, Any]:
         """Wait here for the Job; return the event that the trigger would give."""
-        attempt = self._run(deadline)
-        named = job_id if attempt.job is None else None
-        return event_of(run(attempt.wait(self._read_account().client(), named)))
+        with parameters.at_run(self.operator.connection_id):
+            attempt = self._run(deadline)
+            known_here = attempt.job is not None
+            hevo = self._read_account().client()
+            return event_of(run(attempt.wait(hevo, None if known_here else job_id)))
 
     # -- finish -----------------------------------------------------------------------------------
 
@@ -141,6 +144,7 @@ class Task:
         if cancelled:
             log.info("the Job of an earlier try was cancelled: a new run starts")
             self._forget()
+            self._attempt = None
         return cancelled
 
     def finish(self, event: Any) -> str:
@@ -189,21 +193,20 @@ class Task:
         if self._attempt is None:
             operator = self.operator
             failures = JobStatus.COMPLETED_WITH_FAILURES
-            with parameters.at_run(operator.connection_id):
-                spec = RunSpec(
-                    self.pipeline_id,
-                    action=operator.action,
-                    job_type=parameters.asked_type(
-                        operator.action, operator.job_type, drop=operator.drop_and_load
-                    ),
-                    drop_and_load=operator.drop_and_load,
-                    if_running=operator.if_running,
-                    discovery_timeout=operator.discovery_timeout,
-                    poll_interval=operator.poll_interval,
-                    accept=[failures] if operator.accept_completed_with_failures else [],
-                    deadline=deadline,
-                    on_timeout=operator.on_timeout,
-                )
+            spec = RunSpec(
+                self.pipeline_id,
+                action=operator.action,
+                job_type=parameters.asked_type(
+                    operator.action, operator.job_type, drop=operator.drop_and_load
+                ),
+                drop_and_load=operator.drop_and_load,
+                if_running=operator.if_running,
+                discovery_timeout=operator.discovery_timeout,
+                poll_interval=operator.poll_interval,
+                accept=[failures] if operator.accept_completed_with_failures else [],
+                deadline=deadline,
+                on_timeout=operator.on_timeout,
+            )
             self._attempt = Run(
                 spec,
                 self._store,
@@ -222,7 +225,7 @@ class Task:
             self._store.delete()
 
     def _done(self) -> None:
-        """Keep nothing that is in the way; a try that fails after its Job need not run again."""
+        """Forget the ticket, unless Airflow does: a try that fails later need not run again."""
         if self._store is not None and not self._store.outlives_success:
             self._store.delete()
 

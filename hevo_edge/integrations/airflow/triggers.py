@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 
 from hevo_edge import Certainty, HevoClient
 from hevo_edge.enums import TERMINAL_STATUSES, JobStatus
-from hevo_edge.errors import HevoError
+from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.integrations.airflow import compat, connections
 from hevo_edge.integrations.airflow.events import event_of
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
@@ -151,17 +151,20 @@ class HevoTrigger(BaseTrigger):
 
     async def outcome(self, hevo: HevoClient) -> Outcome:
         """Wait with a client, and return how that ended."""
-        if self.job_id is None:
-            return await await_pipeline(
-                hevo,
-                self._spec(),
-                job_type=self.job_type,
-                ended_since=_timestamp(self.ended_since),
-                started_since=_timestamp(self.started_since),
-            )
-        job = hevo.pipeline(self.pipeline_id).job(self.job_id)
-        job.certainty = None if self.certainty is None else Certainty(self.certainty)
-        return await await_job(job, self._spec())
+        try:
+            if self.job_id is None:
+                return await await_pipeline(
+                    hevo,
+                    self._spec(),
+                    job_type=self.job_type,
+                    ended_since=_timestamp(self.ended_since),
+                    started_since=_timestamp(self.started_since),
+                )
+            job = hevo.pipeline(self.pipeline_id).job(self.job_id)
+            job.certainty = None if self.certainty is None else Certainty(self.certainty)
+            return await await_job(job, self._spec())
+        except ConfigurationError as error:
+            return failure(error, self.pipeline_id)
 
     def _spec(self) -> RunSpec:
         accept = TERMINAL_STATUSES if self.accept_any_end else frozenset[str]()

@@ -120,7 +120,7 @@ def connection_json(emu: HevoEmulator, **changes: Any) -> str:
 
 @pytest.fixture
 def ti() -> FakeTaskInstance:
-    """A task instance that remembers what is pushed."""
+    """A task instance that keeps what is pushed."""
     from tests.integrations.airflow.support import FakeTaskInstance  # noqa: PLC0415 -- as above
 
     return FakeTaskInstance()

@@ -25,14 +25,14 @@ only_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 does it oth
 
 
 def operator(**options: Any) -> HevoPipelineOperator:
-    """Return an operator that looks often."""
+    """Return an operator that polls often."""
     return HevoPipelineOperator(
         **{"task_id": "task", "pipeline_id": 123, "poll_interval": 0.05, **options}
     )
 
 
 def sensor(**options: Any) -> HevoSensor:
-    """Return a sensor that looks often."""
+    """Return a sensor that polls often."""
     return HevoSensor(
         **{"task_id": "task", "pipeline_id": 123, "poke_interval": 0.05, "timeout": 20, **options}
     )

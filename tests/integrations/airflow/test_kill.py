@@ -113,7 +113,7 @@ def test_trouble_with_the_cancel_is_logged_and_not_raised(
     emu.faults.status(status, {"message": "Hevo's words"}, on="cancel_job", times=None)
     began = time.monotonic()
     task.on_kill()
-    assert time.monotonic() - began < task_module._KILL + 1
+    assert time.monotonic() - began < task_module._KILL_TIMEOUT + 1
     assert cancels(emu) >= 1
     assert [r for r in caplog.records if r.levelno == logging.WARNING]
 
@@ -126,7 +126,7 @@ def test_a_kill_takes_no_longer_than_airflow_allows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = started(context)
-    monkeypatch.setattr(task_module, "_KILL", 0.3)
+    monkeypatch.setattr(task_module, "_KILL_TIMEOUT", 0.3)
     rule = emu.faults.delay(100, on="*", times=None)  # a second
     began = time.monotonic()
     task.on_kill()
@@ -139,7 +139,7 @@ def test_an_answer_of_airflow_that_never_comes_is_not_waited_for(
     emu: HevoEmulator, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = started(context)
-    monkeypatch.setattr(task_module, "_KILL", 0.2)
+    monkeypatch.setattr(task_module, "_KILL_TIMEOUT", 0.2)
 
     def hangs(ti: Any) -> bool:
         time.sleep(0.6)

@@ -88,7 +88,7 @@ def test_a_run_that_is_not_found_says_what_to_do_in_airflow(
         task.execute(context)
 
 
-def test_an_extra_that_means_nothing_is_said(
+def test_an_extra_that_means_nothing_is_named_with_its_connection(
     emu: HevoEmulator,
     context: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -97,7 +97,10 @@ def test_an_extra_that_means_nothing_is_said(
     misspelt = {"rate_limit": None, "ratelimit": 3}
     monkeypatch.setenv(CONNECTION, connection_json(emu, extra=misspelt))
     operator(wait_for_completion=False).execute(context)
-    assert "extras that mean nothing here: ['ratelimit']" in caplog.text
+    assert (
+        "connection 'hevo_airflow_conn_id': extras that mean nothing here: ['ratelimit']"
+        in caplog.text
+    )
 
 
 def test_a_sensor_that_has_nothing_to_wait_for_is_not_deferred(

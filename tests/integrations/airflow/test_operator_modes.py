@@ -60,7 +60,7 @@ def test_the_deferral_carries_what_the_wait_needs(emu: HevoEmulator, context: An
     assert trigger.on_timeout == "cancel"
     assert trigger.cancel_on_kill
     assert trigger.certainty in {"certain", "likely"}
-    assert not trigger.any_end
+    assert not trigger.accept_any_end
 
 
 def test_cancel_on_kill_never_reaches_the_trigger(emu: HevoEmulator, context: Any) -> None:

@@ -1,4 +1,4 @@
-"""Durable runs: a try that was cut off is gone on with, and no run is started twice."""
+"""Durable runs: the run of a try that was cut off is resumed, and none is started twice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred, Variable
 
+from hevo_edge import TriggerTicket
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.integrations.airflow import HevoTrigger, tickets
+from hevo_edge.integrations.airflow import HevoTrigger, stores
+from hevo_edge.orchestration.runs import StoredTicket
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
 from tests.integrations.airflow.support import (
     AIRFLOW_3,
@@ -29,21 +31,39 @@ class CutOff(BaseException):
     """The worker dies."""
 
 
-def kept(context: Any) -> Any:
-    """Return the ticket that is kept, whoever kept it."""
-    text = tickets.tickets_of(context, durable=True)._store.get()
-    return None if text is None else tickets.Kept.model_validate_json(text).ticket
+def stored_text(context: Any) -> str | None:
+    """Return the text that is stored for the task."""
+    store = stores.store_of(context, durable=True)
+    assert store is not None
+    return store.load()
 
 
-def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+def stored(context: Any) -> TriggerTicket | None:
+    """Return the ticket that is stored, wherever this Airflow stores it."""
+    text = stored_text(context)
+    return None if text is None else StoredTicket.model_validate_json(text).ticket
+
+
+def search_briefly(context: Any) -> None:
+    """Let the stored ticket's Job be searched for half a second only."""
+    text, store = stored_text(context), stores.store_of(context, durable=True)
+    assert text is not None
+    assert store is not None
+    store.save(text.replace('"discovery_timeout":30.0', '"discovery_timeout":0.5'))
+    ticket = stored(context)
+    assert ticket is not None
+    assert ticket.discovery_timeout == 0.5
+
+
+def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, context: Any, saves: int) -> None:
     """Let the worker die right after it has stored its ticket for the nth time."""
-    kind = tickets.Tickets
+    kind = type(stores.store_of(context, durable=True))
     real: Any = kind.save
     count = 0
 
-    def save(self: Any, ticket: Any) -> None:
+    def save(self: Any, text: str) -> None:
         nonlocal count
-        real(self, ticket)
+        real(self, text)
         count += 1
         if count == saves:
             raise CutOff
@@ -53,7 +73,7 @@ def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
 
 def try_that_is_cut_off(context: Any, saves: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        cut_off_after_saves(patch, saves)
+        cut_off_after_saves(patch, context, saves)
         with pytest.raises(CutOff):
             operator().execute(context)
 
@@ -62,14 +82,12 @@ def test_cut_off_right_before_the_post_starts_one_run(emu: HevoEmulator, context
     try_that_is_cut_off(context, saves=1)
     assert starts(emu) == 0
     task = operator(wait_for_completion=False)
-    # Nobody can know that the POST did not leave, so its Job is looked for first.
+    # Nobody can know that the POST did not leave, so its Job is searched for first.
     task.discovery_timeout = 0.5
-    assert kept(context).post is not None
-    store = tickets.tickets_of(context, durable=True)._store
-    text = store.get()
-    assert text is not None
-    store.set(text.replace('"discovery_timeout":30.0', '"discovery_timeout":0.5'))
-    assert kept(context).discovery_timeout == 0.5
+    ticket = stored(context)
+    assert ticket is not None
+    assert ticket.post is not None
+    search_briefly(context)
     assert task.execute(context) == last_job(emu).job_id
     assert starts(emu) == 1
 
@@ -96,12 +114,14 @@ def test_cut_off_after_a_post_whose_reply_was_lost_goes_on_with_its_run(
 def test_cut_off_after_the_job_was_found_goes_on_with_it(emu: HevoEmulator, context: Any) -> None:
     try_that_is_cut_off(context, saves=3)
     job_id = last_job(emu).job_id
-    assert kept(context).job_id == job_id
+    ticket = stored(context)
+    assert ticket is not None
+    assert ticket.job_id == job_id
     end_last_job(emu)
     assert operator().execute(context) == job_id
     assert starts(emu) == 1
     # Airflow 3 clears its store itself, and a Variable would stay for ever.
-    assert (kept(context) is None) is not AIRFLOW_3
+    assert (stored(context) is None) is not AIRFLOW_3
 
 
 def test_a_deferral_that_failed_is_gone_on_with(emu: HevoEmulator, context: Any) -> None:
@@ -181,7 +201,7 @@ def test_a_run_that_ended_badly_before_the_tasks_eyes_is_forgotten(
     end_last_job(emu, "FAILED")
     with pytest.raises(AirflowException):
         resume(operator(), context, deferred, event_of(deferred.trigger))
-    assert kept(context) is None
+    assert stored(context) is None
 
 
 def cleared(context: Any) -> Any:
@@ -238,10 +258,7 @@ def test_a_run_that_was_accepted_and_never_listed_is_started_anew(
 ) -> None:
     try_that_is_cut_off(context, saves=2)
     emu.pipeline(123).jobs.remove(last_job(emu))
-    store = tickets.tickets_of(context, durable=True)._store
-    text = store.get()
-    assert text is not None
-    store.set(text.replace('"discovery_timeout":30.0', '"discovery_timeout":0.5'))
+    search_briefly(context)
     deferral_of(operator(), context)
     assert starts(emu) == 2
 
@@ -274,7 +291,7 @@ def test_a_resumed_job_that_is_cancelled_meanwhile_is_started_anew(
 
 def test_without_durability_a_cut_off_try_is_not_known(emu: HevoEmulator, context: Any) -> None:
     deferral_of(operator(durable=False), context)
-    assert kept(context) is None
+    assert stored(context) is None
     with pytest.raises(AirflowException, match=last_job(emu).job_id):
         operator(durable=False).execute(context)
     assert starts(emu) == 1
@@ -287,7 +304,7 @@ def test_another_task_run_or_map_index_has_a_ticket_of_its_own(database: None) -
     for ti in tasks:
         ti.run_id = "run"
     tasks[1].map_index, tasks[2].task_id, tasks[3].dag_id = 3, "other", "other"
-    keys = {tickets._InVariable(ti)._key for ti in tasks}
+    keys = {stores.VariableStore(ti)._key for ti in tasks}
     assert len(keys) == 4
 
 
@@ -295,9 +312,9 @@ def test_what_is_kept_but_cannot_be_read_is_no_obstacle(emu: HevoEmulator, conte
     deferral_of(operator(), context)
     end_last_job(emu)
     if AIRFLOW_3:
-        context["task_state_store"].set(tickets._KEY, '{"version": 99}')
+        context["task_state_store"].set(stores._KEY, '{"version": 99}')
     else:
-        Variable.set(tickets._InVariable(context["ti"])._key, "nonsense")
+        Variable.set(stores.VariableStore(context["ti"])._key, "nonsense")
     operator(wait_for_completion=False).execute(context)
     assert starts(emu) == 2
 
@@ -307,7 +324,7 @@ def test_on_airflow_2_the_ticket_is_a_variable_that_is_deleted_at_the_end(
     emu: HevoEmulator, context: Any, ti: FakeTaskInstance
 ) -> None:
     ti.task_id = "t" * 250
-    key = tickets._InVariable(ti)._key
+    key = stores.VariableStore(ti)._key
     assert len(key) <= 250
     deferred = deferral_of(operator(), context)
     assert last_job(emu).job_id in str(Variable.get(key))

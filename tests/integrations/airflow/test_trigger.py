@@ -45,7 +45,7 @@ EVERYTHING: dict[str, Any] = {
     "started_since": "2026-01-01T00:00:00+02:00",
     "cancel_on_kill": True,
     "certainty": "certain",
-    "any_end": True,
+    "accept_any_end": True,
 }
 
 
@@ -107,8 +107,8 @@ def test_completed_with_failures_is_as_it_is_accepted(
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "COMPLETED_WITH_FAILURES"])
-def test_any_end_takes_every_end_for_success(emu: HevoEmulator, status: str) -> None:
-    event = event_of(trigger(job_of(emu, outcome=status), any_end=True))
+def test_accept_any_end_takes_every_end_for_success(emu: HevoEmulator, status: str) -> None:
+    event = event_of(trigger(job_of(emu, outcome=status), accept_any_end=True))
     assert event["status"] == "success"
     assert event["job"]["status"] == status
 

@@ -1,4 +1,4 @@
-"""The triggers of one connection share one client, its call budget and its looks."""
+"""The triggers of one connection share one client, its call budget and its polls."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from airflow.providers.common.compat.connection import get_async_connection
 from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import HevoError
-from hevo_edge.integrations.airflow import HevoTrigger, clients
-from hevo_edge.integrations.airflow.connections import Account
+from hevo_edge.integrations.airflow import HevoTrigger, connections
+from hevo_edge.orchestration import Outcome, clients
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
 from tests.integrations.airflow.support import first_event, last_job, start_by_schedule
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[HevoClient]:
-    """The clients that have been made."""
-    made: list[HevoClient] = []
-    real = Account.client
+def used(monkeypatch: pytest.MonkeyPatch) -> dict[HevoClient, None]:
+    """The clients with which triggers wait, in the order of their first use."""
+    used: dict[HevoClient, None] = {}
+    real = HevoTrigger.outcome
 
-    def client(self: Account, **options: Any) -> HevoClient:
-        made.append(real(self, **options))
-        return made[-1]
+    async def outcome(self: HevoTrigger, hevo: HevoClient) -> Outcome:
+        used[hevo] = None
+        return await real(self, hevo)
 
-    monkeypatch.setattr(Account, "client", client)
-    return made
+    monkeypatch.setattr(HevoTrigger, "outcome", outcome)
+    return used
 
 
 async def all_events(triggers: list[HevoTrigger]) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ async def all_events(triggers: list[HevoTrigger]) -> list[dict[str, Any]]:
 
 
 def test_triggers_of_one_connection_share_one_client(
-    emu: HevoEmulator, made: list[HevoClient]
+    emu: HevoEmulator, used: dict[HevoClient, None]
 ) -> None:
     jobs = [start_by_schedule(emu, pipeline.id) for pipeline in many_pipelines(emu, 20)]
     triggers = [
@@ -45,14 +45,14 @@ def test_triggers_of_one_connection_share_one_client(
     ]
     events = asyncio.run(all_events(triggers))
     assert [event["status"] for event in events] == ["success"] * 20
-    assert len(made) == 1
+    assert len(used) == 1
 
 
 def many_pipelines(emu: HevoEmulator, count: int) -> list[Any]:
     return [emu.add_pipeline(200 + n, duration=20, appears_after=0) for n in range(count)]
 
 
-def test_triggers_of_one_job_share_its_looks(emu: HevoEmulator) -> None:
+def test_triggers_of_one_job_share_its_polls(emu: HevoEmulator) -> None:
     emu.pipeline(123).plan(duration=100, appears_after=0)
     job_id = start_by_schedule(emu).job_id
     triggers = [HevoTrigger(123, job_id=job_id, poke_interval=0.2) for _ in range(50)]
@@ -63,16 +63,16 @@ def test_triggers_of_one_job_share_its_looks(emu: HevoEmulator) -> None:
 
 
 def test_another_connection_gets_a_client_of_its_own(
-    emu: HevoEmulator, made: list[HevoClient], monkeypatch: pytest.MonkeyPatch
+    emu: HevoEmulator, used: dict[HevoClient, None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection_json(emu))
     job_id = last_job(emu).job_id
     triggers = [HevoTrigger(123, name, job_id) for name in ("hevo_airflow_conn_id", "other")]
     asyncio.run(all_events(triggers))
-    assert len(made) == 2
+    assert len(used) == 2
 
 
-def test_the_client_outlives_a_trigger(emu: HevoEmulator, made: list[HevoClient]) -> None:
+def test_the_client_outlives_a_trigger(emu: HevoEmulator, used: dict[HevoClient, None]) -> None:
     one = HevoTrigger(123, job_id=last_job(emu).job_id)
 
     async def one_after_another() -> None:
@@ -81,22 +81,22 @@ def test_the_client_outlives_a_trigger(emu: HevoEmulator, made: list[HevoClient]
         await first_event(one)
 
     asyncio.run(one_after_another())
-    assert len(made) == 1
+    assert len(used) == 1
 
 
 def test_another_event_loop_gets_a_client_of_its_own(
-    emu: HevoEmulator, made: list[HevoClient]
+    emu: HevoEmulator, used: dict[HevoClient, None]
 ) -> None:
     one = HevoTrigger(123, job_id=last_job(emu).job_id)
     asyncio.run(first_event(one))
     asyncio.run(first_event(one))
-    assert len(made) == 2
+    assert len(used) == 2
 
 
 def test_a_changed_connection_is_for_new_triggers_and_old_ones_go_on(
-    emu: HevoEmulator, made: list[HevoClient], monkeypatch: pytest.MonkeyPatch
+    emu: HevoEmulator, used: dict[HevoClient, None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "_FRESH", 0.0)
+    read_again_each_time(monkeypatch)
     emu.pipeline(123).plan(duration=None, appears_after=0)
     job = start_by_schedule(emu)
     old_job_id = emu.pipeline(123).jobs[0].job_id
@@ -109,33 +109,53 @@ def test_a_changed_connection_is_for_new_triggers_and_old_ones_go_on(
         await asyncio.sleep(0.2)
         monkeypatch.setenv(CONNECTION, changed)
         await first_event(HevoTrigger(123, job_id=old_job_id))
-        assert len(made) == 2
+        assert len(used) == 2
         seen = len(emu.requests)
         await asyncio.sleep(0.2)
-        assert len(emu.requests) > seen, "the old one goes on looking"
+        assert len(emu.requests) > seen, "the old one goes on polling"
         job.end(emu.now, "COMPLETED")
         assert (await asyncio.wait_for(waiting, 10))["status"] == "success"
         await asyncio.sleep(0.05)
         await first_event(HevoTrigger(123, job_id=old_job_id))
-        assert len(made) == 2
+        assert len(used) == 2
         with pytest.raises(HevoError, match="closed"):
-            await made[0].get_pipeline(123)
+            await next(iter(used)).get_pipeline(123)
 
     asyncio.run(change())
 
 
-def test_an_unchanged_connection_that_is_read_again_keeps_its_client(
-    emu: HevoEmulator, made: list[HevoClient], monkeypatch: pytest.MonkeyPatch
+def read_again_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease: Any = connections.CLIENTS.lease
+
+    def lease_of_fresh(*args: Any, **options: Any) -> Any:
+        return lease(*args, **{**options, "max_age": 0.0})
+
+    monkeypatch.setattr(connections.CLIENTS, "lease", lease_of_fresh)
+
+
+def test_a_connection_that_was_broken_serves_the_client_that_is_there(
+    emu: HevoEmulator,
+    used: dict[HevoClient, None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(clients, "_FRESH", 0.0)
+    read_again_each_time(monkeypatch)
     one = HevoTrigger(123, job_id=last_job(emu).job_id)
 
-    async def twice() -> None:
-        await first_event(one)
-        await first_event(one)
+    async def before_and_after() -> list[dict[str, Any]]:
+        first = await first_event(one)
+        monkeypatch.setenv(CONNECTION, connection_json(emu, password=""))
+        await asyncio.sleep(0.01)
+        second = await first_event(one)
+        monkeypatch.delenv(CONNECTION)
+        await asyncio.sleep(0.6)
+        return [first, second, await first_event(one)]
 
-    asyncio.run(twice())
-    assert len(made) == 1
+    events = asyncio.run(before_and_after())
+    assert [event["status"] for event in events] == ["success", "success", "error"]
+    assert "password (the API secret) missing" in caplog.text
+    assert "hevo_airflow_conn_id" in events[2]["message"]
+    assert len(used) == 1
 
 
 def test_a_thousand_triggers_read_the_connection_once(
@@ -148,7 +168,7 @@ def test_a_thousand_triggers_read_the_connection_once(
         reads += 1
         return await real(connection_id)
 
-    monkeypatch.setattr(clients, "get_async_connection", counted)
+    monkeypatch.setattr(connections, "get_async_connection", counted)
     one = HevoTrigger(123, job_id=last_job(emu).job_id)
     asyncio.run(all_events([one] * 1000))
     assert reads == 1
@@ -166,7 +186,7 @@ def test_a_connection_that_cannot_be_read_at_first_is_read_again(
             raise OSError("Airflow has a bad moment")
         return await real(connection_id)
 
-    monkeypatch.setattr(clients, "get_async_connection", at_second_try)
+    monkeypatch.setattr(connections, "get_async_connection", at_second_try)
     event = asyncio.run(first_event(HevoTrigger(123, job_id=last_job(emu).job_id)))
     assert event["status"] == "success"
     assert reads == 2
@@ -178,8 +198,8 @@ def test_a_connection_that_can_never_be_read_fails_by_its_name(
     async def never(connection_id: str) -> Any:
         raise OSError("Airflow is gone")
 
-    monkeypatch.setattr(clients, "get_async_connection", never)
-    monkeypatch.setattr(clients, "_PATIENCE", 0.1)
+    monkeypatch.setattr(connections, "get_async_connection", never)
+    monkeypatch.setattr(clients, "PATIENCE", 0.1)
     event = asyncio.run(first_event(HevoTrigger(123, job_id="abc")))
     assert event["status"] == "error"
     assert re.match("connection 'hevo_airflow_conn_id' cannot be read: .*is gone", event["message"])
