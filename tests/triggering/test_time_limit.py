@@ -10,7 +10,7 @@ import pytest
 from hevo_edge import HevoClient, RateLimit, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.conftest import client_of
-from tests.test_triggering import now, posts, run_as_scheduled, runs
+from tests.triggering.support import now, posts, run_as_scheduled, runs
 
 
 async def test_a_running_job_is_not_waited_for_beyond_it(

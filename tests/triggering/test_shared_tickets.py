@@ -11,9 +11,8 @@ from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge._triggering.ticket import IN_FLIGHT
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.triggering import TicketState
-
-from .conftest import START, client_of
-from .test_triggering import posts, run_as_scheduled, runs
+from tests.conftest import START, client_of
+from tests.triggering.support import posts, run_as_scheduled, runs
 
 
 async def under_way_and_accepted(emulator: HevoEmulator) -> tuple[TriggerTicket, TriggerTicket]:

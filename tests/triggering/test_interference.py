@@ -12,9 +12,8 @@ from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.service import Answer, Call, Service
-
-from .conftest import START, client_of
-from .test_triggering import now, posts, run_as_scheduled, runs
+from tests.conftest import START, client_of
+from tests.triggering.support import now, posts, run_as_scheduled, runs
 
 # -- resyncs: Hevo does not refuse them, but cancels what runs ---------------------------------------
 
