@@ -42,13 +42,13 @@ async def test_awaiting_a_pipeline_takes_a_job_that_is_not_in_the_list_yet(
 ) -> None:
     pipeline = emulator.pipeline(123)
     pipeline.plan(appears_after=14, duration=60)
-    hidden = pipeline.start_job(now=emulator.now)
+    unlisted = pipeline.start_job(now=emulator.now)
     await asyncio.sleep(12)
     job = await hevo.pipeline(123).await_completion(timeout=600)
-    assert job.id == hidden.job_id
+    assert job.id == unlisted.job_id
 
 
-async def test_awaiting_a_pipeline_outlives_trouble_at_its_first_look(
+async def test_awaiting_a_pipeline_survives_errors_at_its_first_poll(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     running = run_as_scheduled(emulator, duration=100)

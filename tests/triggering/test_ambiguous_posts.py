@@ -40,7 +40,7 @@ async def test_a_post_that_took_effect_unseen_is_found_and_not_repeated(
 
 
 @pytest.mark.parametrize("fault", ["html", "truncate"])
-async def test_a_success_that_cannot_be_read_is_answered_by_looking(
+async def test_after_a_success_that_cannot_be_read_it_polls(
     emulator: HevoEmulator, hevo: HevoClient, fault: str
 ) -> None:
     getattr(emulator.faults, fault)(on="sync_now")
@@ -90,7 +90,7 @@ async def test_a_refusal_starts_nothing_and_is_raised_at_once(
 async def test_a_job_in_progress_is_evidence_that_an_earlier_post_has_landed(
     dialect: str, listed_after: float, duration: float
 ) -> None:
-    """The other process died, and its POST took effect just before we stopped looking for it."""
+    """The other process died, and its POST took effect just before our search for its Job ended."""
     async with HevoEmulator(start=START, dialect=dialect) as emulator:
         pipeline = emulator.add_pipeline(123, history=1)
         async with client_of(emulator) as first:

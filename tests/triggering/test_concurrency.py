@@ -36,7 +36,7 @@ async def test_two_triggers_of_one_pipeline_never_interleave(
     assert second.job == first == third
 
 
-async def test_a_trigger_that_waits_keeps_nobody_from_an_answer(
+async def test_a_trigger_that_waits_does_not_block_another(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     run_as_scheduled(emulator, duration=600)
@@ -134,7 +134,7 @@ async def test_an_old_ticket_fired_twice_at_once_is_posted_once(
     assert posts(emulator) == 1
 
 
-async def test_one_who_looks_for_a_ticket_has_the_pipelines_turn(emulator: HevoEmulator) -> None:
+async def test_a_search_for_a_ticket_holds_the_pipelines_lock(emulator: HevoEmulator) -> None:
     async with client_of(emulator) as first:
         text = (await first.pipeline(123).prepare_trigger(discovery_timeout=60)).dumps()
     async with client_of(emulator) as hevo:

@@ -28,11 +28,11 @@ async def test_a_job_that_appears_late_is_found(
     assert not job.adopted
     assert job.status == "IN_PROGRESS"
     assert posts(emulator) == 1
-    # A look never comes later than a quarter of the time waited so far, or a second.
+    # A gap is never longer than a quarter of the time waited so far, or a second.
     assert now() - start <= max(lag + 1, lag * 1.25 + 0.5) + 0.01
 
 
-async def test_a_job_that_is_over_before_the_first_look_is_found(
+async def test_a_job_that_has_ended_before_the_first_poll_is_found(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     emulator.pipeline(123).plan(appears_after=5, duration=0, outcome="FAILED")
@@ -50,7 +50,7 @@ async def test_skipped_rows_on_top_of_the_list_hide_nothing(emulator: HevoEmulat
     async with client_of(emulator) as hevo:
         with pytest.raises(errors.JobInProgress):
             await hevo.pipeline(1).trigger()
-        # Ours starts by 19:15, and is hidden until 20:45; the row of 20:00 is skipped as well.
+        # Ours starts by 19:15, and is not listed until 20:45; the row of 20:00 is skipped as well.
         pipeline.plan(duration=600, appears_after=90)
         job = await hevo.pipeline(1).trigger(if_running="wait")
     assert [job.id] == runs(emulator, 1)
@@ -77,14 +77,12 @@ async def test_several_pages_of_history_in_either_order(order: str, history: int
         async with client_of(emulator) as hevo:
             job = await hevo.pipeline(123).trigger()
             assert [job.id] == runs(emulator)
-            looks = len(emulator.requests.of("list_jobs"))
-            # The history is read through at most once, however often is looked.
-            assert looks <= 10 + (history // 100 + 1 if order == "oldest_first" else 0)
+            polls = len(emulator.requests.of("list_jobs"))
+            # The history is read to its end at most once, however many polls there are.
+            assert polls <= 10 + (history // 100 + 1 if order == "oldest_first" else 0)
 
 
-async def test_trouble_while_looking_is_waited_out(
-    emulator: HevoEmulator, hevo: HevoClient
-) -> None:
+async def test_a_poll_that_fails_is_repeated(emulator: HevoEmulator, hevo: HevoClient) -> None:
     emulator.faults.status(503, on="list_jobs", skip=1, times=20)
     job = await hevo.pipeline(123).trigger()
     assert [job.id] == runs(emulator)
@@ -92,7 +90,7 @@ async def test_trouble_while_looking_is_waited_out(
 
 
 @pytest.mark.parametrize("status", [503, 401])
-async def test_a_list_that_cannot_be_read_leaves_the_ticket_in_your_hands(
+async def test_when_the_list_cannot_be_read_the_error_has_the_ticket(
     emulator: HevoEmulator, hevo: HevoClient, status: int
 ) -> None:
     emulator.faults.status(status, on="list_jobs", skip=1, times=None)
@@ -105,7 +103,7 @@ async def test_a_list_that_cannot_be_read_leaves_the_ticket_in_your_hands(
     assert [job.id] == runs(emulator)
 
 
-async def test_a_job_that_never_shows_up(emulator: HevoEmulator, hevo: HevoClient) -> None:
+async def test_a_job_that_never_appears(emulator: HevoEmulator, hevo: HevoClient) -> None:
     emulator.pipeline(123).plan(appears_after=1000, duration=None)
     with pytest.raises(errors.JobNotFoundAfterTrigger, match="Hevo accepted") as caught:
         await hevo.pipeline(123).trigger(discovery_timeout=20)
@@ -115,13 +113,13 @@ async def test_a_job_that_never_shows_up(emulator: HevoEmulator, hevo: HevoClien
     assert [job.id] == runs(emulator)
 
 
-@pytest.mark.parametrize("deaf", ["get_pipeline", "nothing"])
-async def test_a_job_that_never_shows_up_costs_no_more_time_than_said(
-    emulator: HevoEmulator, hevo: HevoClient, deaf: str
+@pytest.mark.parametrize("unanswered", ["get_pipeline", "nothing"])
+async def test_a_job_that_never_appears_ends_the_search_on_time(
+    emulator: HevoEmulator, hevo: HevoClient, unanswered: str
 ) -> None:
     emulator.pipeline(123).plan(appears_after=1000)
-    if deaf != "nothing":
-        emulator.faults.delay(1000, on=deaf, skip=1, times=None)
+    if unanswered != "nothing":
+        emulator.faults.delay(1000, on=unanswered, skip=1, times=None)
     start = now()
     with pytest.raises(errors.JobNotFoundAfterTrigger, match="Do not trigger again blindly"):
         await hevo.pipeline(123).trigger(discovery_timeout=60)
@@ -131,7 +129,7 @@ async def test_a_job_that_never_shows_up_costs_no_more_time_than_said(
 async def test_a_job_that_began_just_before_is_not_taken_for_ours(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """A scheduled Job that is not in the list yet when it is read, and fits the action."""
+    """A scheduled Job that is not listed yet when the list is read, and matches the action."""
     pipeline = emulator.pipeline(123)
     pipeline.plan(appears_after=6, duration=600)
     pipeline.start_job("HISTORICAL", now=emulator.now)
@@ -206,13 +204,13 @@ async def test_a_quiet_trigger_costs_four_requests(
     assert len(emulator.requests) == 4
 
 
-@pytest.mark.parametrize(("lag", "looks"), [(5, 3), (10, 5), (15, 7), (60, 22)])
-async def test_looking_is_spaced(
-    emulator: HevoEmulator, hevo: HevoClient, lag: float, looks: int
+@pytest.mark.parametrize(("lag", "polls"), [(5, 3), (10, 5), (15, 7), (60, 22)])
+async def test_polls_are_spaced(
+    emulator: HevoEmulator, hevo: HevoClient, lag: float, polls: int
 ) -> None:
     emulator.pipeline(123).plan(appears_after=lag)
     await hevo.pipeline(123).trigger()
-    assert len(emulator.requests.of("list_jobs")) - 1 <= looks
+    assert len(emulator.requests.of("list_jobs")) - 1 <= polls
 
 
 async def test_of_several_new_jobs_the_one_created_with_the_post_is_taken(

@@ -96,7 +96,7 @@ async def test_a_running_job_that_is_not_in_the_list_yet(dialect: str, if_runnin
     async with HevoEmulator(start=START, dialect=dialect) as emulator:
         pipeline = emulator.add_pipeline(123, history=3)
         pipeline.plan(appears_after=14, duration=40)
-        hidden = pipeline.start_job(now=emulator.now)
+        unlisted = pipeline.start_job(now=emulator.now)
         async with client_of(emulator) as hevo:
             if if_running == "fail":
                 with pytest.raises(errors.JobInProgress, match="not in the list yet") as caught:
@@ -107,9 +107,9 @@ async def test_a_running_job_that_is_not_in_the_list_yet(dialect: str, if_runnin
                 return
             job = await hevo.pipeline(123).trigger(if_running=if_running)
         assert job.adopted is (if_running == "join")
-        assert (job.id == hidden.job_id) is (if_running == "join")
+        assert (job.id == unlisted.job_id) is (if_running == "join")
         assert runs(emulator) == ([] if if_running == "join" else [job.id])
-        assert hidden.status == ("CANCELLED" if if_running == "replace" else hidden.status)
+        assert unlisted.status == ("CANCELLED" if if_running == "replace" else unlisted.status)
 
 
 async def test_fail_names_a_job_that_began_between_reading_and_posting(
@@ -125,7 +125,7 @@ async def test_fail_names_a_job_that_began_between_reading_and_posting(
     assert await hevo.reconcile(ticket) is None
 
 
-async def test_a_hidden_job_that_never_shows_is_given_up_on(
+async def test_the_wait_for_an_unlisted_job_that_is_never_listed_ends(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     emulator.pipeline(123).plan(appears_after=10_000, duration=None)
@@ -148,7 +148,7 @@ async def test_an_unknown_status_is_left_to_the_server(
 async def test_what_a_resync_does_to_a_sync_that_runs(
     emulator: HevoEmulator, hevo: HevoClient, if_running: str
 ) -> None:
-    """Hevo would cancel it without asking; here it is the caller who says so."""
+    """Hevo would cancel it without asking; here the caller decides."""
     running = run_as_scheduled(emulator, duration=300)
     if if_running in {"fail", "join"}:
         with pytest.raises(errors.JobInProgress):

@@ -119,7 +119,7 @@ async def test_a_restart_without_end_is_given_up_on(
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
-async def test_a_resync_in_the_words_of_every_generation(dialect: str) -> None:
+async def test_a_resync_through_the_statuses_of_every_generation(dialect: str) -> None:
     """RESTARTING or RESYNCING, INITIALIZED or ENABLED, RESTART_FAILED or FAILED."""
     async with HevoEmulator(start=START, dialect=dialect) as emulator:
         pipeline = emulator.add_pipeline(123, history=1, restart_duration=200, duration=30)

@@ -22,16 +22,16 @@ class Crash(Exception):
     """Stands for the end of a process."""
 
 
-async def test_the_ticket_is_told_before_anything_is_sent_and_whenever_more_is_known(
+async def test_the_ticket_is_stored_before_anything_is_sent_and_whenever_more_is_known(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    told: list[tuple[int, TriggerTicket]] = []
+    stored: list[tuple[int, TriggerTicket]] = []
 
     def store(ticket: TriggerTicket) -> None:
-        told.append((posts(emulator), TriggerTicket.loads(ticket.dumps())))
+        stored.append((posts(emulator), TriggerTicket.loads(ticket.dumps())))
 
     job = await hevo.pipeline(123).trigger(on_ticket=store)
-    (sent, before), (_, accepted), (_, found) = told
+    (sent, before), (_, accepted), (_, found) = stored
     assert sent == 0
     assert before.post is not None
     assert before.state is TicketState.SENDING
@@ -105,21 +105,21 @@ async def test_a_ticket_that_cannot_be_stored_is_not_posted(
     assert [job.id] == runs(emulator)
 
 
-async def test_what_was_refused_is_told_as_never_posted(
+async def test_what_was_refused_is_stored_as_never_posted(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    told: list[TriggerTicket] = []
+    stored: list[TriggerTicket] = []
     emulator.faults.status(400, on="sync_now")
     with pytest.raises(errors.ApiError):
-        await hevo.pipeline(123).trigger(on_ticket=told.append)
-    assert [ticket.post is None for ticket in told] == [False, True]
+        await hevo.pipeline(123).trigger(on_ticket=stored.append)
+    assert [ticket.post is None for ticket in stored] == [False, True]
     emulator.faults.clear()
     pipeline = emulator.pipeline(123)
     pipeline.plan(appears_after=60, duration=600)
     pipeline.start_job(now=emulator.now)
     with pytest.raises(errors.JobInProgress):
-        await hevo.fire(told[-1], on_ticket=told.append)
-    assert told[-1].post is None
+        await hevo.fire(stored[-1], on_ticket=stored.append)
+    assert stored[-1].post is None
 
 
 @pytest.mark.parametrize("accepted", [True, False])

@@ -71,7 +71,9 @@ async def test_another_process_takes_over(emulator: HevoEmulator, fired: bool) -
         assert again.adopted is fired
 
 
-async def test_preparing_makes_way_as_well(emulator: HevoEmulator, hevo: HevoClient) -> None:
+async def test_preparing_applies_if_running_as_well(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
     run_as_scheduled(emulator, duration=100)
     start = now()
     ticket = await hevo.pipeline(123).prepare_trigger(if_running="wait")
@@ -85,7 +87,7 @@ async def test_preparing_makes_way_as_well(emulator: HevoEmulator, hevo: HevoCli
     assert posts(emulator) == 0
 
 
-async def test_firing_again_after_an_answer_was_lost_only_looks(
+async def test_firing_again_after_an_answer_was_lost_only_searches(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
@@ -141,7 +143,7 @@ async def test_a_job_that_came_and_went_before_the_post_is_not_taken_for_ours(
     assert not job.adopted
 
 
-async def test_old_tickets_are_forgotten_in_the_end(
+async def test_the_oldest_records_are_dropped(
     hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
@@ -162,7 +164,7 @@ async def test_a_prepared_ticket_is_fired_without_reading_again(
     assert asked == ["get_pipeline", "list_jobs", "sync_now", "list_jobs"]
 
 
-async def test_what_has_been_found_is_not_looked_for_again(
+async def test_what_has_been_found_is_not_searched_for_again(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger()
@@ -177,7 +179,7 @@ async def test_what_has_been_found_is_not_looked_for_again(
 async def test_a_ticket_of_which_nothing_came_may_be_fired_again(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """After a POST that was lost, reconcile says None, and that frees the ticket."""
+    """After a POST that was lost, reconcile returns None, and then the ticket may be posted."""
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
     emulator.faults.drop(on="sync_now")
     with pytest.raises(errors.TriggerOutcomeUnknown) as caught:
@@ -188,7 +190,7 @@ async def test_a_ticket_of_which_nothing_came_may_be_fired_again(
     assert posts(emulator) == 2
 
 
-async def test_a_ticket_from_elsewhere_is_looked_for_once_before_it_is_fired(
+async def test_a_ticket_of_another_process_is_searched_for_once_before_it_is_fired(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=60)

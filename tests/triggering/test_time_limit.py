@@ -100,7 +100,7 @@ async def test_what_was_posted_is_polled_for_once_more(
 async def test_a_search_cut_short_is_no_proof_that_nothing_was_started(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """A ticket from elsewhere that may have been fired there is not posted after a short look."""
+    """A ticket that another process may have fired is not posted after a search that was cut short."""
     emulator.pipeline(123).plan(appears_after=60, duration=300)
     stored: list[TriggerTicket] = []
 

@@ -23,7 +23,9 @@ async def test_newly_included_objects_make_it_historical(
     assert [job.id] == runs(emulator)
 
 
-async def test_an_explicit_job_type_is_kept_to(emulator: HevoEmulator, hevo: HevoClient) -> None:
+async def test_only_a_job_of_an_explicit_job_type_is_taken(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
     job = await hevo.pipeline(123).trigger(job_type="incremental")
     assert job.type == "INCREMENTAL"
     await job.await_completion()
@@ -50,7 +52,7 @@ async def test_a_resync_in_every_generation(dialect: str, drop_and_load: bool) -
             await job.await_completion()
 
 
-async def test_the_wrong_generation_of_body_is_said_and_starts_nothing() -> None:
+async def test_a_body_of_the_wrong_generation_is_refused_and_starts_nothing() -> None:
     async with HevoEmulator(start=START, dialect="drop_and_load") as emulator:
         emulator.add_pipeline(123)
         async with client_of(emulator) as hevo:
@@ -59,7 +61,7 @@ async def test_the_wrong_generation_of_body_is_said_and_starts_nothing() -> None
         assert not runs(emulator)
 
 
-async def test_a_type_name_that_nobody_knows_is_a_candidate(
+async def test_a_job_of_an_unknown_type_is_a_candidate(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     emulator.pipeline(123).plan(type="RESYNC_BRAND_NEW")
