@@ -221,3 +221,27 @@ async def test_a_run_that_began_hours_after_a_lost_post_is_not_its_own(
         job = await other.fire(TriggerTicket.loads(text))
     assert job.id != stranger.job_id
     assert [call.took_effect for call in emulator.requests.of("sync_now")] == [True]
+
+
+@pytest.mark.parametrize("copy", [0, 1, 2])
+@pytest.mark.parametrize("phase", ["reading", "posting"])
+async def test_a_newer_copy_does_not_disturb_a_task_that_fires_the_ticket(
+    emulator: HevoEmulator, hevo: HevoClient, phase: str, copy: int
+) -> None:
+    """One task fires an old copy; another passes what a second client has stored since."""
+    emulator.pipeline(123).plan(duration=0, appears_after=0)
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
+    stored: list[TriggerTicket] = []
+    async with client_of(emulator) as other:
+        await other.fire(ticket, on_ticket=stored.append)
+    if phase == "reading":
+        await asyncio.sleep(20)  # too old to be fired without reading
+        emulator.faults.delay(2, on="list_jobs")
+    else:
+        emulator.faults.delay(2, on="sync_now")
+    one = asyncio.create_task(hevo.fire(ticket))
+    await asyncio.sleep(1)
+    two = asyncio.create_task(hevo.reconcile(stored[copy]))
+    first, second = await asyncio.gather(one, two)
+    assert first == second
+    assert first.id in runs(emulator)
