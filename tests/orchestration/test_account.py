@@ -14,7 +14,6 @@ from hevo_edge._http.config import TIMEOUT
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.orchestration import Account, account
 
-SHARED_WINDOW = "ledger"
 KEYS = {"login": "key-of-hevo", "password": "secret-of-hevo"}
 
 
@@ -249,11 +248,11 @@ def test_the_callers_rate_limit_wins(options: dict[str, Any]) -> None:
 def test_where_calls_cannot_be_shared_a_process_counts_its_own(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def unwritable(self: RateLimit, account: str) -> None:
-        if self.shared:
+    def unwritable(limit: RateLimit, account: str) -> None:
+        if limit.shared:
             raise ConfigurationError("the folder of the shared window cannot be written")
 
-    monkeypatch.setattr(RateLimit, SHARED_WINDOW, unwritable)
+    monkeypatch.setattr("hevo_edge.orchestration.account.open_shared_window", unwritable)
     read(extra={"rate_limit": 50})
     assert options["rate_limit"] == RateLimit(50, 60.0)
     assert "this process counts its own calls alone" in caplog.text
