@@ -10,7 +10,7 @@ import pytest
 from hevo_edge import HevoClient, RateLimit, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.conftest import client_of
-from tests.test_triggering import now, posts, run_as_scheduled, runs
+from tests.triggering.support import now, posts, run_as_scheduled, runs
 
 
 async def test_a_running_job_is_not_waited_for_beyond_it(
@@ -100,7 +100,7 @@ async def test_what_was_posted_is_polled_for_once_more(
 async def test_a_search_cut_short_is_no_proof_that_nothing_was_started(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """A ticket from elsewhere that may have been fired there is not posted after a short look."""
+    """A ticket that another process may have fired is not posted after a search that was cut short."""
     emulator.pipeline(123).plan(appears_after=60, duration=300)
     stored: list[TriggerTicket] = []
 
