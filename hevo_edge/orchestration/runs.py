@@ -221,10 +221,7 @@ class Run:
             hevo: The client.
             job_id: The Job, where another process has started it.
         """
-        job = self._job(hevo, job_id)
-        if self.spec.seconds_left() == 0:
-            return await await_job(job, self.spec)
-        return await poll_once(job, self.spec)
+        return await poll_once(self._job(hevo, job_id), self.spec)
 
     def _job(self, hevo: HevoClient, job_id: str | None) -> Job:
         if job_id is not None:

@@ -131,6 +131,32 @@ async def test_a_late_answer_is_better_than_an_unknown_one(
     assert [job.id] == runs(emulator)
 
 
+async def test_what_waits_for_a_slot_is_answered_in_time_all_the_same(
+    emulator: HevoEmulator,
+) -> None:
+    emulator.pipeline(123).plan(appears_after=0, duration=300)
+    emulator.faults.delay(28, on="sync_now")
+    async with client_of(emulator, rate_limit=RateLimit(3, 60.0)) as hevo:
+        await hevo.get_pipeline(123)  # two slots are left, so the POST waits for the third
+        start = now()
+        with pytest.raises(errors.TriggerOutcomeUnknown):
+            await hevo.pipeline(123).trigger(timeout=62)
+        assert 62 <= now() - start <= 62 + 10
+
+
+async def test_a_slow_hevo_delays_it_by_ten_seconds_at_most(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=500, duration=300)
+    emulator.faults.delay(4, on="sync_now")
+    for endpoint in ("list_jobs", "get_pipeline"):
+        emulator.faults.delay(20, on=endpoint, skip=1, times=None)
+    start = now()
+    with pytest.raises(errors.TriggerError):
+        await hevo.pipeline(123).trigger(timeout=10)
+    assert 10 <= now() - start <= 10 + 10
+
+
 async def test_it_may_be_left_out(emulator: HevoEmulator, hevo: HevoClient) -> None:
     with pytest.raises(errors.ConfigurationError, match="timeout"):
         await hevo.pipeline(123).trigger(timeout=0)
