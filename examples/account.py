@@ -15,13 +15,13 @@ _VARIABLES = ("HEVO_API_KEY", "HEVO_API_SECRET", "HEVO_REGION", "HEVO_BASE_URL")
 
 
 def is_set() -> bool:
-    """Tell whether any of the settings for a real client is there; then all have to be."""
+    """Return whether any setting of a real client is given; then all have to be."""
     return any(os.environ.get(name) for name in _VARIABLES)
 
 
 @asynccontextmanager
 async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
-    """Yield a client of your account, or else of the emulator that was prepared."""
+    """Yield a client of your account if it is set, else one of the emulator."""
     if is_set():
         async with HevoClient.from_env() as hevo:
             print(f"Using Hevo at {hevo.base_url}.")
@@ -45,5 +45,5 @@ async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
 
 
 def poll_interval() -> float:
-    """Return the seconds between looks: Hevo's 15, less on the fast emulator."""
+    """Return the seconds between polls: 15 for Hevo, less for the fast emulator."""
     return 15.0 if is_set() else 1.0

@@ -20,7 +20,7 @@ COUNT = 100
 
 
 async def await_many(hevo: HevoClient, refs: list[str]) -> bool:
-    """Say how each Job ended, as they end; one that fails does not end the others' waits."""
+    """Print each failure as it comes; a Job that fails does not end the waits for the others."""
     succeeded = 0
     print(f"Waiting for {len(refs)} Jobs within the budget of 100 calls a minute:")
     async for result in hevo.as_completed(
@@ -34,8 +34,8 @@ async def await_many(hevo: HevoClient, refs: list[str]) -> bool:
     return succeeded == len(refs)
 
 
-def begin_emulated(emulator: HevoEmulator) -> list[str]:
-    """Begin a Job in each of many emulated Pipelines; one of them will fail."""
+def start_emulated(emulator: HevoEmulator) -> list[str]:
+    """Start a Job in each of many emulated Pipelines; one of them will fail."""
     refs = []
     for number in range(1, COUNT + 1):
         pipeline = emulator.add_pipeline(number)
@@ -49,7 +49,7 @@ def begin_emulated(emulator: HevoEmulator) -> list[str]:
 async def main() -> int:
     emulator = HevoEmulator(speed=account.SPEED)
     async with account.emulated_or_real(emulator) as hevo:
-        refs = sys.argv[1:] if account.is_set() else begin_emulated(emulator)
+        refs = sys.argv[1:] if account.is_set() else start_emulated(emulator)
         everything_went_well = await await_many(hevo, refs)
     if not account.is_set():
         refused = sum(call.status == 429 for call in emulator.requests)

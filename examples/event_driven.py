@@ -3,7 +3,7 @@
     python examples/event_driven.py
 
 The backup is a coroutine of your own. The sync starts only after it has succeeded, so the Pipeline
-never reads a half-written source; and what comes after the sync sees the data in place.
+never reads a half-written source. The reports are built only after the sync, so they see its data.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ async def back_up_database() -> str:
 
 
 async def build_reports() -> None:
-    """Stand in for what needs the synced data, such as a dbt run."""
+    """Stand in for a task that needs the synced data, such as a dbt run."""
     await asyncio.sleep(0.1)
 
 
 async def nightly(hevo: HevoClient, pipeline_id: str) -> None:
     backup = await back_up_database()
     print(f"{backup} is complete; syncing Pipeline {pipeline_id}")
-    # A scheduled run may be under way; its data may be older than the backup, so wait it out.
+    # A scheduled run may have read the source before the backup: wait for its end, then start ours.
     job = await hevo.pipeline(pipeline_id).sync_now(if_running="wait")
     await job.await_completion(poll_interval=account.poll_interval(), timeout=3600)
     assert job.data is not None

@@ -4,11 +4,11 @@
 
 Without credentials it runs against an emulator. With HEVO_API_KEY, HEVO_API_SECRET, HEVO_REGION
 (or HEVO_BASE_URL) and HEVO_PIPELINE_ID it runs on that Pipeline of your account. Mind that
-drop-and-load drops and recreates its Destination tables: on a host that is not this machine it
+drop-and-load drops and recreates its Destination tables. On a host that is not this machine it
 waits ten seconds before that, for Ctrl-C; --sync-only leaves it out.
 
-Exit code: 0 when all went well, 1 when a Job did not succeed, 2 for wrong settings, 3 when Hevo
-could not be asked.
+Exit code: 0 when all Jobs succeeded, 1 when one did not, 2 for wrong settings, 3 for any other
+error, such as a Hevo that cannot be reached.
 """
 
 from __future__ import annotations
@@ -22,22 +22,27 @@ from collections.abc import Awaitable
 import account
 
 from hevo_edge import HevoClient, Job, errors
-from hevo_edge._awaiting.progress import format_duration
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.models import JobData
+
+
+def duration_of(data: JobData) -> str:
+    """Return a Job's duration as text, such as 1m40s."""
+    minutes, seconds = divmod(round(data.duration_seconds or 0), 60)
+    return f"{minutes}m{seconds:02}s"
 
 
 def show(job: Job) -> None:
-    """Print how far a Job is."""
+    """Print the progress of a Job."""
     if job.data is not None and not job.is_terminal:
-        took = format_duration(job.data.duration_seconds or 0)
-        print(
-            f"  ... {job.status} for {took}, {job.data.events_loaded or 0:,} events loaded so far"
-        )
+        duration = duration_of(job.data)
+        loaded = job.data.events_loaded or 0
+        print(f"  ... {job.status} for {duration}, {loaded:,} events loaded so far")
 
 
 async def run(title: str, triggering: Awaitable[Job]) -> bool:
-    """Trigger a run, wait for it, and tell how it ended."""
-    print(f"\n{title}: asking Hevo to start it, and looking for the Job it becomes")
+    """Trigger a run, wait for its Job, and print how it ended."""
+    print(f"\n{title}: asking Hevo to start it, and polling for its Job")
     job = await triggering
     print(f"  started as {job.type} Job {job.id}")
     try:
@@ -50,7 +55,7 @@ async def run(title: str, triggering: Awaitable[Job]) -> bool:
     data = job.data
     assert data is not None
     print(
-        f"  {data.status} after {format_duration(data.duration_seconds or 0)}: "
+        f"  {data.status} after {duration_of(data)}: "
         f"{data.events_loaded or 0:,} events loaded, {data.events_failed or 0:,} failed; "
         f"{data.objects_success or 0} objects done, {data.objects_failed or 0} failed"
     )
@@ -58,7 +63,7 @@ async def run(title: str, triggering: Awaitable[Job]) -> bool:
 
 
 async def warn_of_dropped_tables(hevo: HevoClient, pipeline_id: int) -> None:
-    """Leave ten seconds to think, on a Pipeline that is real."""
+    """Wait ten seconds for Ctrl-C, on a Pipeline that is real."""
     if "://127.0.0.1" in hevo.base_url or "://localhost" in hevo.base_url:
         return
     print(
@@ -75,7 +80,7 @@ async def sync_and_resync(hevo: HevoClient, pipeline_id: str, *, sync_only: bool
     results = [await run("Sync", pipeline.sync_now())]
     if not sync_only:
         await warn_of_dropped_tables(hevo, pipeline.id)
-        # Hevo restarts the Pipeline before the Job shows up, so give that more time.
+        # Hevo restarts the Pipeline before the Job appears, so this needs more time.
         resync = pipeline.resync(drop_and_load=True, discovery_timeout=900)
         results.append(await run("Resync with drop-and-load", resync))
     print(f"\n{sum(results)} of {len(results)} Jobs succeeded.")
@@ -83,10 +88,10 @@ async def sync_and_resync(hevo: HevoClient, pipeline_id: str, *, sync_only: bool
 
 
 def pipeline_to_run() -> str:
-    """Return the Pipeline's id, once the settings of the account are known to be whole."""
+    """Return the Pipeline's id, after a check that the settings of the account are complete."""
     if not account.is_set():
         return "123"
-    HevoClient.from_env()  # says what is missing
+    HevoClient.from_env()  # its error names what is missing
     if not os.environ.get("HEVO_PIPELINE_ID"):
         raise errors.ConfigurationError("set HEVO_PIPELINE_ID to the Pipeline to run")
     return os.environ["HEVO_PIPELINE_ID"]

@@ -17,20 +17,20 @@ import account
 from hevo_edge import HevoClient, JobStatus, Pipeline, errors
 from hevo_edge.emulator import HevoEmulator
 
-OVERLOOKED = {JobStatus.SKIPPED, JobStatus.CANCELLED}
+NO_RUN = {JobStatus.SKIPPED, JobStatus.CANCELLED}
 FAILED = {JobStatus.FAILED, JobStatus.COMPLETED_WITH_FAILURES}
 
 
 async def has_failed(pipeline: Pipeline) -> bool:
-    """Tell whether the Pipeline's last real run failed."""
+    """Return whether the Pipeline's last real run failed."""
     async for job in pipeline.list_jobs(limit=20):
-        if job.status not in OVERLOOKED:
+        if job.status not in NO_RUN:
             return job.status in FAILED
     return False
 
 
 async def recover(pipeline: Pipeline, at_once: asyncio.Semaphore) -> bool:
-    """Sync one Pipeline; a run that has begun by itself will do."""
+    """Sync one Pipeline; if a run has started meanwhile, await that one."""
     async with at_once:
         try:
             job = await pipeline.sync_now(if_running="join")

@@ -1,10 +1,10 @@
-"""Start one run, and one only, although the process dies right after it has asked for it.
+"""Start exactly one run, although the process dies right after its POST.
 
     python examples/survive_a_crash.py
 
 The ticket is stored before anything is sent, and whenever more is known. The first worker kills
-itself when Hevo has accepted the POST, before the Job shows up in the list. The second finds the
-ticket, and returns the Job that the first has started.
+itself when Hevo has accepted the POST, before the Job appears in the list. The second loads the
+ticket, and resumes with the Job that the first has started.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ import account
 
 from hevo_edge import HevoClient, TriggerTicket
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.triggering import TicketState
 
 
 async def sync_once(hevo: HevoClient, pipeline_id: str, path: Path, every: float) -> None:
     def store(ticket: TriggerTicket) -> None:
         if ticket.post is None and ticket.job_id is None:
-            path.unlink(missing_ok=True)  # refused or never sent: nothing to go on from
+            path.unlink(missing_ok=True)  # refused or never sent: nothing to resume
             return
         # Another file first: a crash leaves the old ticket or the new one, never half of one.
         whole = path.with_suffix(".new")
         whole.write_text(ticket.dumps())
         whole.replace(path)
-        if "--crash" in sys.argv and ticket.post and ticket.post.accepted:
+        if "--crash" in sys.argv and ticket.state == TicketState.ACCEPTED:
             os._exit(9)  # no clean-up of any kind
 
     if path.exists():
         ticket = TriggerTicket.loads(path.read_text())
-        print(f"there is a ticket; Hevo has accepted it: {ticket.post and ticket.post.accepted}")
+        print(f"there is a ticket; Hevo has accepted it: {ticket.state == TicketState.ACCEPTED}")
         job = await hevo.fire(ticket, on_ticket=store)
     else:
         print("there is no ticket; triggering")
@@ -46,7 +47,7 @@ async def sync_once(hevo: HevoClient, pipeline_id: str, path: Path, every: float
         await job.await_completion(poll_interval=every, timeout=3600)
     finally:
         if job.is_terminal:
-            path.unlink(missing_ok=True)  # this run is over, however it ended
+            path.unlink(missing_ok=True)  # this run is over, whatever its status
     print(job.status)
 
 

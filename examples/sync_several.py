@@ -1,4 +1,4 @@
-"""Sync several Pipelines at once, and go on when all of them have succeeded.
+"""Sync several Pipelines at once, and continue when all of them have succeeded.
 
     python examples/sync_several.py [ID ...]
 
@@ -17,10 +17,10 @@ from hevo_edge.emulator import HevoEmulator
 
 
 async def sync(hevo: HevoClient, pipeline_id: str) -> bool:
-    """Sync one Pipeline; what goes wrong with it must not make us forget the others."""
+    """Sync one Pipeline; its error must not end the waits for the others."""
     try:
         job = await hevo.pipeline(pipeline_id).sync_now(if_running="join")
-        print(f"  Pipeline {pipeline_id}: Job {job.id} is under way")
+        print(f"  Pipeline {pipeline_id}: Job {job.id} is running")
         await job.await_completion(poll_interval=account.poll_interval(), timeout=3600)
     except errors.HevoError as error:
         print(f"  Pipeline {pipeline_id}: {error}")
@@ -34,9 +34,9 @@ async def sync_all(hevo: HevoClient, pipeline_ids: list[str]) -> bool:
     print(f"Syncing {len(pipeline_ids)} Pipelines at once:")
     results = await asyncio.gather(*(sync(hevo, pipeline_id) for pipeline_id in pipeline_ids))
     if not all(results):
-        print(f"Only {sum(results)} of {len(results)} have succeeded; not going on.")
+        print(f"Only {sum(results)} of {len(results)} have succeeded; the next step is left out.")
         return False
-    print("All have succeeded; going on with what needs them all.")
+    print("All have succeeded; the next step can start.")
     return True
 
 

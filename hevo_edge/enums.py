@@ -132,6 +132,26 @@ FAILED_RESTART_STATUSES: frozenset[str] = frozenset(
 """The statuses of a Pipeline after a resync failed to restart it."""
 
 
+UNRUNNABLE_STATUSES: frozenset[str] = frozenset(
+    {
+        PipelineStatus.DISABLING,
+        PipelineStatus.DISABLED,
+        PipelineStatus.DISABLE_FAILED,
+        PipelineStatus.ENABLE_FAILED,
+        PipelineStatus.INITIALIZE_FAILED,
+        PipelineStatus.RESTART_FAILED,
+        PipelineStatus.DELETING,
+        PipelineStatus.DELETED,
+        PipelineStatus.DELETE_FAILED,
+        PipelineStatus.PAUSED,
+        PipelineStatus.STOPPED,
+        PipelineStatus.FAILED,
+        PipelineStatus.INCOMPLETE,
+    }
+)
+"""The statuses in which certainly no run can start. In any other Hevo decides."""
+
+
 class PipelineAction(OpenEnum):
     """What ``Pipeline.trigger`` starts."""
 

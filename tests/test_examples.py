@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from hevo_edge import HevoClient
+from hevo_edge.emulator import HevoEmulator
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
@@ -26,7 +30,20 @@ SAYS = {
         "99 of 100 Jobs have succeeded",
         "and 0 of them refused",
     ],
+    "from_sync_code.py": ["script: 1,000 events loaded", "thread worker: 1,000 events loaded"],
     "event_driven.py": ["backup-2026-01-01.dump is complete", "COMPLETED: 1,000 events", "done"],
+    "own_orchestrator.py": [
+        "Pipeline 1: resumed Job",
+        "Pipeline 1, attempt 1: success",
+        "Pipeline 2, attempt 1: failed",
+        "Pipeline 2, attempt 2: success",
+        "stopped; its Job was cancelled",
+        "it ended with exit status 143",
+        "Pipeline 1: its runs are COMPLETED\n",
+        "Pipeline 2: its runs are FAILED, COMPLETED\n",
+        "Pipeline 3: its runs are CANCELLED\n",
+        "tickets that are left: []",
+    ],
     "recover_after_downtime.py": [
         "5 of 8 Pipelines failed in their last run",
         "Syncing them, 3 at a time",
@@ -50,6 +67,13 @@ SAYS = {
 
 # What asyncio's debug mode says of a callback on a busy machine, which took less than a second.
 BUSY = re.compile(r"^Executing <.*> took 0\.\d+ seconds\n", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def shared_windows_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("machine")))
 
 
 def run(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -104,3 +128,18 @@ def test_quickstart_says_when_hevo_cannot_be_reached() -> None:
     assert done.returncode == 3
     assert "RequestNotSent" in done.stderr
     assert "very-secret" not in done.stderr + done.stdout
+
+
+async def test_the_orchestrator_tries_again_when_its_post_never_arrived(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the ambiguous POST it searches twice, and only then posts again."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example = importlib.import_module("own_orchestrator")
+    emulator.faults.drop(on="sync_now")
+    assert await example.Orchestrator(hevo, "", tmp_path, every=15.0).run_task("123")
+    assert [call.took_effect for call in emulator.requests.of("sync_now")] == [False, True]
+    assert not list(tmp_path.iterdir())

@@ -10,8 +10,7 @@ import pytest
 
 from hevo_edge import HevoClient, Job, Pipeline, PipelineStatus, api, errors
 from hevo_edge.emulator import HevoEmulator
-
-from .conftest import START, client_of
+from tests.conftest import START, client_of
 
 
 class TestPipeline:

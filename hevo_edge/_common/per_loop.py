@@ -26,7 +26,7 @@ class PerLoop(Generic[T]):
         """Return the running loop's value, made on first use.
 
         Raises:
-            HevoError: when another loop that uses this is running too.
+            HevoError: on first use, when another loop that has a value is running too.
         """
         loop = asyncio.get_running_loop()
         if loop not in self._values:

@@ -89,8 +89,8 @@ class Transport:
             request: What to send.
             priority: Its place in the limiter's queue.
             deadline: Loop time (seconds) after which nothing more is waited for.
-            reply_timeout: Seconds, from its first sending on, in which it must be answered;
-                ``deadline`` then bounds the wait for the call budget only.
+            reply_timeout: Seconds, from its first sending on, in which it must be answered; with a
+                ``deadline``, so many at least.
             before_sending: Called when the slot is taken, right before each attempt; what it
                 raises is passed on, and nothing is sent.
 
@@ -151,7 +151,9 @@ class Transport:
                 call, RequestNotSent("the deadline passed while waiting for the call budget")
             )
         if call.reply_timeout is not None:
-            call.deadline, call.reply_timeout = self._clock.now() + call.reply_timeout, None
+            until = self._clock.now() + call.reply_timeout
+            call.deadline = until if call.deadline is None else max(until, call.deadline)
+            call.reply_timeout = None
         sent = False
         session: aiohttp.ClientSession | None = None
         try:

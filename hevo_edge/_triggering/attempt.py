@@ -280,7 +280,7 @@ class Attempt:
                 Priority.TRIGGER,
                 deadline=self._limit.deadline,
                 # An unknown outcome is worse than a late one.
-                reply_timeout=self._limit.left(at_least=FINAL_POLL_TIMEOUT),
+                reply_timeout=None if self._limit.deadline is None else FINAL_POLL_TIMEOUT,
                 before_sending=before_sending,
             )
         except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:

@@ -185,7 +185,7 @@ class Discovery:
         ticket, post = self._ticket, self._post
         missing = self._missing()
         if post.accepted and self._status is None:
-            soon = self._clock.now() + FINAL_POLL_TIMEOUT
+            soon = min(self._clock.now(), self._latest) + FINAL_POLL_TIMEOUT
             self._status = await self._reader.status_of(ticket.pipeline_id, soon)
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"

@@ -14,7 +14,7 @@ from hevo_edge._jobs.listing import Reading, is_real_run, read_newest, running_j
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._triggering.ticket import TriggerTicket
-from hevo_edge.enums import RESTARTING_STATUSES, PipelineStatus
+from hevo_edge.enums import RESTARTING_STATUSES, UNRUNNABLE_STATUSES
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.models import JobData, Page, PipelineData
 
@@ -24,25 +24,6 @@ READY_POLL_INTERVAL = 5.0
 """Seconds between polls of a Pipeline that is restarting."""
 READY_TIMEOUT = 1800.0
 """Seconds that a Pipeline may be RESTARTING before that is an error; a resync takes long."""
-
-# Hevo decides whether a run can start; only in these states it certainly cannot.
-_CANNOT_RUN: frozenset[str] = frozenset(
-    {
-        PipelineStatus.DISABLING,
-        PipelineStatus.DISABLED,
-        PipelineStatus.DISABLE_FAILED,
-        PipelineStatus.ENABLE_FAILED,
-        PipelineStatus.INITIALIZE_FAILED,
-        PipelineStatus.RESTART_FAILED,
-        PipelineStatus.DELETING,
-        PipelineStatus.DELETED,
-        PipelineStatus.DELETE_FAILED,
-        PipelineStatus.PAUSED,
-        PipelineStatus.STOPPED,
-        PipelineStatus.FAILED,
-        PipelineStatus.INCOMPLETE,
-    }
-)
 
 
 class PipelineRestarting(Exception):
@@ -162,7 +143,7 @@ class PipelineReader:
 
     async def _pipeline(self, pipeline_id: int) -> PipelineData:
         pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
-        if pipeline.status in _CANNOT_RUN:
+        if pipeline.status in UNRUNNABLE_STATUSES:
             raise _not_ready(
                 pipeline,
                 "no run can start before it is enabled and initialized. Enable it "

@@ -64,12 +64,6 @@ class TimeLimit:
         """Say whether the deadline has passed."""
         return self.deadline is not None and self._clock.now() >= self.deadline
 
-    def left(self, *, at_least: float) -> float | None:
-        """Return the seconds that are left, but at least so many; None for no limit."""
-        if self.deadline is None:
-            return None
-        return max(self.deadline - self._clock.now(), at_least)
-
     def check(self) -> None:
         """Raise DeadlinePassed when the deadline has passed."""
         if self.has_passed():

@@ -10,7 +10,7 @@ import pytest
 from hevo_edge import HevoClient, RateLimit, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.conftest import client_of
-from tests.test_triggering import now, posts, run_as_scheduled, runs
+from tests.triggering.support import now, posts, run_as_scheduled, runs
 
 
 async def test_a_running_job_is_not_waited_for_beyond_it(
@@ -100,7 +100,7 @@ async def test_what_was_posted_is_polled_for_once_more(
 async def test_a_search_cut_short_is_no_proof_that_nothing_was_started(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """A ticket from elsewhere that may have been fired there is not posted after a short look."""
+    """A ticket that another process may have fired is not posted after a search that was cut short."""
     emulator.pipeline(123).plan(appears_after=60, duration=300)
     stored: list[TriggerTicket] = []
 
@@ -129,6 +129,32 @@ async def test_a_late_answer_is_better_than_an_unknown_one(
     emulator.faults.delay(4, on="sync_now")
     job = await hevo.pipeline(123).trigger(timeout=2)
     assert [job.id] == runs(emulator)
+
+
+async def test_what_waits_for_a_slot_is_answered_in_time_all_the_same(
+    emulator: HevoEmulator,
+) -> None:
+    emulator.pipeline(123).plan(appears_after=0, duration=300)
+    emulator.faults.delay(28, on="sync_now")
+    async with client_of(emulator, rate_limit=RateLimit(3, 60.0)) as hevo:
+        await hevo.get_pipeline(123)  # two slots are left, so the POST waits for the third
+        start = now()
+        with pytest.raises(errors.TriggerOutcomeUnknown):
+            await hevo.pipeline(123).trigger(timeout=62)
+        assert 62 <= now() - start <= 62 + 10
+
+
+async def test_a_slow_hevo_delays_it_by_ten_seconds_at_most(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=500, duration=300)
+    emulator.faults.delay(4, on="sync_now")
+    for endpoint in ("list_jobs", "get_pipeline"):
+        emulator.faults.delay(20, on=endpoint, skip=1, times=None)
+    start = now()
+    with pytest.raises(errors.TriggerError):
+        await hevo.pipeline(123).trigger(timeout=10)
+    assert 10 <= now() - start <= 10 + 10
 
 
 async def test_it_may_be_left_out(emulator: HevoEmulator, hevo: HevoClient) -> None:

@@ -1,14 +1,20 @@
 """What a type checker sees of the public surface: checked by mypy and pyright, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
+from ssl import SSLContext
+from typing import Protocol
 
-from typing_extensions import assert_type
+from aiohttp import ClientSession
+from typing_extensions import Unpack, assert_type
 
 from hevo_edge import (
     Certainty,
+    Dialect,
     HevoClient,
     IfRunning,
     Job,
@@ -22,7 +28,12 @@ from hevo_edge import (
     errors,
     schedules,
 )
+from hevo_edge.client import ClientKeywords
+from hevo_edge.job import OnUpdate, WaitKeywords
 from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData
+from hevo_edge.pipeline import TriggerKeywords
+from hevo_edge.schedules import PollInterval
+from hevo_edge.triggering import OnTicket
 
 
 async def use(hevo: HevoClient) -> None:
@@ -55,6 +66,9 @@ async def use(hevo: HevoClient) -> None:
     ticket = await pipeline.prepare_trigger()
     assert_type(TriggerTicket.loads(ticket.dumps()), TriggerTicket)
     assert_type(await hevo.fire(ticket), Job)
+    assert_type(await pipeline.prepare_trigger("RESYNC", drop_and_load=True), TriggerTicket)
+    assert_type(await pipeline.resync_objects(["1"], timeout=60, if_running="wait"), Job)
+    assert_type(HevoClient("key", "secret", region="us", max_retries=0), HevoClient)
     store = Path("ticket.json")
     job = await pipeline.trigger(on_ticket=lambda ticket: store.write_text(ticket.dumps()))
     assert_type(job.certainty, Certainty | None)
@@ -62,10 +76,139 @@ async def use(hevo: HevoClient) -> None:
     assert_type(await hevo.reconcile(ticket), Job | None)
 
 
+class Triggers(Protocol):
+    """A trigger with its keywords written out, as an editor shows them."""
+
+    async def __call__(
+        self,
+        *,
+        job_type: JobType | str | None = ...,
+        if_running: IfRunning | str = ...,
+        timeout: float | None = ...,
+        discovery_timeout: float = ...,
+        on_ticket: OnTicket | None = ...,
+    ) -> Job: ...
+
+
+class Resyncs(Triggers, Protocol):
+    async def __call__(
+        self,
+        *,
+        drop_and_load: bool = ...,
+        job_type: JobType | str | None = ...,
+        if_running: IfRunning | str = ...,
+        timeout: float | None = ...,
+        discovery_timeout: float = ...,
+        on_ticket: OnTicket | None = ...,
+    ) -> Job: ...
+
+
+class Awaits(Protocol):
+    """A wait with its keywords written out."""
+
+    async def __call__(
+        self,
+        *,
+        poll_interval: PollInterval = ...,
+        timeout: float | None = ...,
+        accept_completed_with_failures: bool = ...,
+        accept: Iterable[JobStatus | str] = ...,
+        on_timeout: str = ...,
+        cancel_on_interrupt: bool = ...,
+        on_update: OnUpdate | None = ...,
+        progress: bool = ...,
+    ) -> Job: ...
+
+
+class MakesClient(Protocol):
+    """The client with its keywords written out."""
+
+    def __call__(
+        self,
+        api_key: str | None = ...,
+        api_secret: str | None = ...,
+        *,
+        region: str | None = ...,
+        base_url: str | None = ...,
+        rate_limit: RateLimit | None = ...,
+        timeout: float = ...,
+        max_retries: int = ...,
+        headers: Mapping[str, str] | None = ...,
+        proxy: str | None = ...,
+        ssl: SSLContext | bool = ...,
+        session: ClientSession | None = ...,
+        dialect: Dialect | str = ...,
+        insecure: bool = ...,
+    ) -> HevoClient: ...
+
+
+def keywords_are_expanded(pipeline: Pipeline, job: Job) -> None:
+    """What takes ``**options`` can be called as what has the keywords written out."""
+    triggers: Triggers = pipeline.trigger
+    triggers = pipeline.sync_now
+    resyncs: Resyncs = pipeline.trigger
+    resyncs = pipeline.resync
+    awaits: Awaits = job.await_completion
+    awaits = pipeline.await_completion
+    makes: MakesClient = HevoClient
+    del triggers, resyncs, awaits, makes
+
+
+def keywords_are_types(
+    trigger: TriggerKeywords, wait: WaitKeywords, client: ClientKeywords
+) -> None:
+    assert_type(trigger.get("if_running"), IfRunning | str | None)
+    assert_type(trigger.get("timeout"), float | None)
+    assert_type(trigger.get("discovery_timeout"), float | None)
+    assert_type(wait.get("accept"), Iterable[JobStatus | str] | None)
+    assert_type(wait.get("on_update"), OnUpdate | None)
+    assert_type(client.get("rate_limit"), RateLimit | None)
+    assert_type(client.get("timeout"), float | None)
+
+
+async def keywords_are_passed_on(pipeline: Pipeline, options: TriggerKeywords) -> None:
+    """A wrapper takes the keywords and passes them on, without a list of its own."""
+
+    async def sync_and_wait(**wait: Unpack[WaitKeywords]) -> Job:
+        started = await pipeline.sync_now(**options)
+        return await started.await_completion(**wait)
+
+    assert_type(await sync_and_wait(timeout=60.0, poll_interval="auto"), Job)
+    await sync_and_wait(pol_interval=5)  # type: ignore[call-arg]
+
+
 async def mistakes(hevo: HevoClient) -> None:
-    """Each line is an error to a type checker; an unused ignore fails the check."""
-    hevo.job()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    await hevo.await_all([], on_failure="ignore")  # type: ignore[call-overload]  # pyright: ignore
-    await hevo.pipeline(1).await_completion(time_out=5)  # type: ignore[call-arg]  # pyright: ignore
-    await hevo.pipeline(1).trigger(on_ticket="path")  # type: ignore[arg-type]  # pyright: ignore
-    RateLimit("100")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    """Each line is an error to a type checker; an unused ignore is an error as well."""
+    hevo.job()  # type: ignore[call-overload]
+    await hevo.await_all([], on_failure="ignore")  # type: ignore[call-overload]
+    await hevo.pipeline(1).await_completion(time_out=5)  # type: ignore[call-arg]
+    await hevo.pipeline(1).trigger(on_ticket="path")  # type: ignore[arg-type]
+    RateLimit("100")  # type: ignore[arg-type]
+
+
+async def wrong_keywords(hevo: HevoClient, pipeline: Pipeline, job: Job) -> None:
+    """The same, for a keyword that does not exist."""
+    HevoClient("key", "secret", regoin="us")  # type: ignore[call-arg]
+    await pipeline.trigger(if_runing="join")  # type: ignore[call-arg]
+    await pipeline.sync_now(drop_and_load=True)  # type: ignore[call-arg]
+    await pipeline.resync(action="RESYNC")  # type: ignore[call-arg]
+    await pipeline.prepare_trigger(wait=True)  # type: ignore[call-arg]
+    await pipeline.resync_objects(["1"], objects=[])  # type: ignore[call-arg]
+    await job.await_completion(pol_interval=5)  # type: ignore[call-arg]
+    await hevo.await_all([job], deadline=5)  # type: ignore[call-overload]
+    hevo.as_completed([job], deadline=5)  # type: ignore[call-overload]
+
+
+async def wrong_types(hevo: HevoClient, pipeline: Pipeline, job: Job) -> None:
+    """The same, for a value of a wrong type."""
+    HevoClient("key", "secret", region=5)  # type: ignore[arg-type]
+    HevoClient("key", "secret", rate_limit=100)  # type: ignore[arg-type]
+    await pipeline.trigger(if_running=True)  # type: ignore[arg-type]
+    await pipeline.trigger(timeout="60")  # type: ignore[arg-type]
+    await pipeline.trigger(discovery_timeout=None)  # type: ignore[arg-type]
+    await pipeline.resync(drop_and_load="no")  # type: ignore[arg-type]
+    await pipeline.sync_now(job_type=5)  # type: ignore[arg-type]
+    await job.await_completion(accept=5)  # type: ignore[arg-type]
+    await job.await_completion(on_update="print")  # type: ignore[arg-type]
+    await pipeline.await_completion(progress="yes")  # type: ignore[arg-type]
+    await hevo.await_all([job], timeout="60")  # type: ignore[call-overload]

@@ -80,15 +80,15 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the SDK's own pauses: its time is real, the emulator's runs a hundred times faster."""
     soon, pauses = fixed(0.05), geometric(share=0.1, shortest=0.05, longest=0.5)
     monkeypatch.setattr(discovery, "FIRST_POLL", 0.05)
-    monkeypatch.setattr(discovery, "GAPS", pauses)
-    monkeypatch.setattr(discovery, "UNSURE", 0.5)
-    monkeypatch.setattr(discovery, "LISTED", 0.3)
-    monkeypatch.setattr(attempt, "LISTED", 0.3)
-    monkeypatch.setattr(attempt, "PAUSES", pauses)
+    monkeypatch.setattr(discovery, "POLL_GAPS", pauses)
+    monkeypatch.setattr(discovery, "ACCEPT_DOUBTFUL_AFTER", 0.5)
+    monkeypatch.setattr(discovery, "LISTED_WITHIN", 0.3)
+    monkeypatch.setattr(attempt, "LISTED_WITHIN", 0.3)
+    monkeypatch.setattr(attempt, "REPEAT_PAUSES", pauses)
     monkeypatch.setattr(attempt, "MIN_PAUSE", 0.05)
-    monkeypatch.setattr(if_running, "UNTIL_ENDED", soon)
+    monkeypatch.setattr(if_running, "POLL_UNTIL_ENDED", soon)
     monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
-    monkeypatch.setattr(pipeline_reader, "UNTIL_READY", 0.05)
+    monkeypatch.setattr(pipeline_reader, "READY_POLL_INTERVAL", 0.05)
     monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
 
 

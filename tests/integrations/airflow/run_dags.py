@@ -32,7 +32,7 @@ def bag_of_dags() -> Any:
 def main() -> None:
     # The SDK's time is real, and the emulator's runs a hundred times faster.
     soon = geometric(share=0.1, shortest=0.05, longest=0.5)
-    vars(discovery).update(FIRST_POLL=0.05, GAPS=soon, UNSURE=0.5)
+    vars(discovery).update(FIRST_POLL=0.05, POLL_GAPS=soon, ACCEPT_DOUBTFUL_AFTER=0.5)
     for module in (job, options):
         vars(module).update(as_schedule=lambda poll_interval: soon)
     bag = bag_of_dags()

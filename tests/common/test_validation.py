@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge import HevoClient, errors
+from hevo_edge import HevoClient, api, errors
 from hevo_edge._common import validation
 
 HEVO = HevoClient("key", "secret", region="us")
@@ -147,3 +147,16 @@ async def test_options_of_lists_and_groups() -> None:
         await HEVO.await_all("1:x")
     with pytest.raises(errors.ConfigurationError, match="poll_interval"):
         await HEVO.await_all([], poll_interval=0)
+
+
+@pytest.mark.parametrize("wrong", [0, "0", True, "12a", None])
+async def test_every_way_to_a_pipeline_checks_its_id(wrong: Any) -> None:
+    match = "pipeline_id must be a positive integer"
+    with pytest.raises(errors.ConfigurationError, match=match):
+        await HEVO.get_pipeline(wrong)
+    with pytest.raises(errors.ConfigurationError, match=match):
+        HEVO.job(wrong, "x")
+    with pytest.raises(errors.ConfigurationError, match=match):
+        api.get_pipeline(wrong)
+    with pytest.raises(errors.ConfigurationError, match=match):
+        api.get_job(wrong, "x")

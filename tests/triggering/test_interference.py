@@ -12,9 +12,8 @@ from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.service import Answer, Call, Service
-
-from .conftest import START, client_of
-from .test_triggering import now, posts, run_as_scheduled, runs
+from tests.conftest import START, client_of
+from tests.triggering.support import now, posts, run_as_scheduled, runs
 
 # -- resyncs: Hevo does not refuse them, but cancels what runs ---------------------------------------
 
@@ -42,7 +41,7 @@ async def test_a_resync_does_not_cancel_a_job_of_an_unknown_status(
 
 
 @pytest.mark.parametrize("noticed", ["when read", "when posted"])
-async def test_somebody_elses_resync_is_neither_cancelled_nor_taken_for_ours(
+async def test_another_resync_is_neither_cancelled_nor_taken_for_ours(
     emulator: HevoEmulator, hevo: HevoClient, noticed: str
 ) -> None:
     pipeline = emulator.add_pipeline(1, restart_duration=100, duration=7200, appears_after=15)
@@ -76,7 +75,7 @@ async def test_a_job_that_our_resync_has_cancelled_is_not_taken_for_ours(
     assert [job.status for job in emulator.pipeline(123).jobs[1:]] == ["CANCELLED", "IN_PROGRESS"]
 
 
-async def test_a_restart_that_outlasts_the_patience_is_never_started_twice(
+async def test_a_restart_that_outlasts_the_search_is_never_started_twice(
     emulator: HevoEmulator,
 ) -> None:
     emulator.pipeline(123).restart_duration = 2400
@@ -123,7 +122,7 @@ async def test_a_resync_by_hand_is_never_certain_to_be_our_sync() -> None:
             assert job.certainty is Certainty.LIKELY
 
 
-# -- what runs, as Hevo says -------------------------------------------------------------------------
+# -- Jobs that Hevo shows late, or wrongly ------------------------------------------------------------
 
 
 async def test_waiting_for_a_job_that_has_ended_in_an_unknown_status_ends(
@@ -144,14 +143,14 @@ async def test_waiting_for_a_job_that_has_ended_in_an_unknown_status_ends(
     assert [job.id] == runs(emulator)
 
 
-async def test_a_pipeline_that_says_now_this_and_now_that_is_asked_in_peace(
+async def test_a_pipeline_whose_status_flaps_is_polled_at_intervals(
     emulator: HevoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn, shown = itertools.count(), Service.get_pipeline
+    calls_so_far, shown = itertools.count(), Service.get_pipeline
 
     def flapping(service: Service, call: Call) -> Answer:
         answer = shown(service, call)
-        restarting = next(turn) % 2 == 0 and answer.body is not None
+        restarting = next(calls_so_far) % 2 == 0 and answer.body is not None
         return Answer(body={**answer.body, "status": "RESTARTING"}) if restarting else answer
 
     monkeypatch.setattr(Service, "get_pipeline", flapping)
@@ -172,10 +171,10 @@ async def test_a_list_that_cannot_be_read_shows_no_job(emulator: HevoEmulator) -
             await hevo.pipeline(123).trigger()
 
 
-async def test_what_shows_up_at_the_last_moment_is_the_earlier_posts(
+async def test_a_job_that_appears_right_before_the_post_is_the_earlier_posts(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """Between the last look for it and the reading that comes before the next POST."""
+    """Between the last poll for it and the reading that comes before the next POST."""
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=20)
     late: list[str] = []
 
@@ -224,7 +223,7 @@ async def test_a_ticket_is_as_it_was_after_a_refusal(
 # -- several tickets, several clients ----------------------------------------------------------------
 
 
-async def test_a_trigger_that_waits_is_not_forgotten(
+async def test_the_record_of_a_trigger_that_waits_is_not_dropped(
     emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
@@ -281,7 +280,7 @@ async def test_a_job_that_was_found_is_a_handle_even_if_it_cannot_be_read(
                     await again(ticket)
 
 
-async def test_a_look_that_fails_right_before_the_post_is_no_word_that_nothing_was_started(
+async def test_a_poll_that_fails_right_before_the_post_is_no_proof_that_nothing_was_started(
     emulator: HevoEmulator,
 ) -> None:
     emulator.pipeline(123).plan(appears_after=100, duration=500)
@@ -299,10 +298,10 @@ async def test_a_look_that_fails_right_before_the_post_is_no_word_that_nothing_w
     assert posts(emulator) == 1
 
 
-async def test_nobody_waits_for_an_answer_that_is_known(
+async def test_reconcile_does_not_wait_for_the_lock_when_the_answer_is_known(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    """A resync has the Pipeline's turn for as long as it restarts."""
+    """A resync holds the Pipeline's lock for as long as it restarts."""
     ticket = await hevo.pipeline(123).prepare_trigger()
     emulator.pipeline(123).restart_duration = 900
     resyncing = asyncio.create_task(hevo.pipeline(123).resync())

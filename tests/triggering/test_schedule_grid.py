@@ -1,4 +1,4 @@
-"""When the schedule may start a run, as past rows tell."""
+"""When the schedule may start a run, judged by past rows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def scheduled(minutes: int | None, *created: float) -> ScheduleGrid:
 
 
 def test_a_pipeline_on_demand_has_no_scheduled_runs() -> None:
-    table = ScheduleGrid.of(ScheduleData.model_validate({"sync_type": "ON_DEMAND"}), rows(1, 2))
-    assert not table.may_start(0, 10**10)
+    grid = ScheduleGrid.of(ScheduleData.model_validate({"sync_type": "ON_DEMAND"}), rows(1, 2))
+    assert not grid.may_start(0, 10**10)
 
 
 @pytest.mark.parametrize(
-    "table",
+    "grid",
     [
         ScheduleGrid(),
         ScheduleGrid.of(None, rows(100, 400)),
@@ -40,8 +40,8 @@ def test_a_pipeline_on_demand_has_no_scheduled_runs() -> None:
         scheduled(5, 100, 250),
     ],
 )
-def test_what_is_not_known_may_be_any_time(table: ScheduleGrid) -> None:
-    assert table.may_start(1_000_000, 1_000_000)
+def test_what_is_not_known_may_be_any_time(grid: ScheduleGrid) -> None:
+    assert grid.may_start(1_000_000, 1_000_000)
 
 
 def test_rows_without_a_time_are_no_help() -> None:
@@ -51,17 +51,17 @@ def test_rows_without_a_time_are_no_help() -> None:
 
 
 def test_the_grid_goes_on() -> None:
-    table = scheduled(5, 900, 600, 300)
-    assert table.may_start(1200, 1200)
-    assert table.may_start(1200 + SCHEDULE_SLACK, 1201 + SCHEDULE_SLACK)
-    assert table.may_start(1190 - SCHEDULE_SLACK, 1200 - SCHEDULE_SLACK)
-    assert not table.may_start(1201 + SCHEDULE_SLACK, 1400)
-    assert table.may_start(1201 + SCHEDULE_SLACK, 1500)
+    grid = scheduled(5, 900, 600, 300)
+    assert grid.may_start(1200, 1200)
+    assert grid.may_start(1200 + SCHEDULE_SLACK, 1201 + SCHEDULE_SLACK)
+    assert grid.may_start(1190 - SCHEDULE_SLACK, 1200 - SCHEDULE_SLACK)
+    assert not grid.may_start(1201 + SCHEDULE_SLACK, 1400)
+    assert grid.may_start(1201 + SCHEDULE_SLACK, 1500)
     # A run by hand, off the grid, may have been a scheduled one too.
     assert scheduled(5, 900, 700, 600, 300).may_start(1300, 1300)
 
 
-def test_the_grid_is_seen_across_the_turn_of_an_interval() -> None:
+def test_the_grid_is_found_across_the_bound_of_an_interval() -> None:
     assert not scheduled(5, 599, 301).may_start(400, 500)
     assert scheduled(5, 599, 301).may_start(899, 899)
 
@@ -71,8 +71,8 @@ def test_only_the_newest_rows_are_kept() -> None:
 
 
 def test_it_is_plain_json() -> None:
-    table = scheduled(5, 900, 600)
-    assert ScheduleGrid.model_validate_json(table.model_dump_json()) == table
+    grid = scheduled(5, 900, 600)
+    assert ScheduleGrid.model_validate_json(grid.model_dump_json()) == grid
 
 
 @given(
@@ -89,6 +89,6 @@ def test_no_scheduled_start_goes_unforeseen(
 ) -> None:
     every = minutes * 60
     seen = [phase + every * n for n in range(rows_seen)]
-    table = scheduled(minutes, *reversed(seen))
+    grid = scheduled(minutes, *reversed(seen))
     start = seen[-1] + every * ahead + jitter * 0.999
-    assert table.may_start(start - span, start + span)
+    assert grid.may_start(start - span, start + span)

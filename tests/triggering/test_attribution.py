@@ -45,7 +45,7 @@ def job(
 
 
 @pytest.mark.parametrize(
-    ("post", "table", "row", "fit", "certainty"),
+    ("post", "grid", "row", "match", "certainty"),
     [
         # Created while the POST was on its way; the Date header is up to a second early.
         (ACCEPTED, ON_DEMAND, job(after=0), Match.ON_TIME, Certainty.CERTAIN),
@@ -76,18 +76,18 @@ def job(
     ],
 )
 def test_a_sync(
-    post: Post, table: ScheduleGrid, row: JobData, fit: Match | None, certainty: Certainty | None
+    post: Post, grid: ScheduleGrid, row: JobData, match: Match | None, certainty: Certainty | None
 ) -> None:
-    mine = ticket(schedule_grid=table)
-    assert match_of(mine, post, row) is fit
+    mine = ticket(schedule_grid=grid)
+    assert match_of(mine, post, row) is match
     found = select(mine, post, [row], skip_doubtful=False)
     assert (None if found is None else found.certainty) is certainty
     patient = select(mine, post, [row], skip_doubtful=True)
-    assert (patient is None) is (fit in {None, Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
+    assert (patient is None) is (match in {None, Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
 
 
 @pytest.mark.parametrize(
-    ("post", "table", "row", "fit", "certainty"),
+    ("post", "grid", "row", "match", "certainty"),
     [
         # No schedule starts a resync, and Hevo takes its time before it starts ours.
         (ACCEPTED, ScheduleGrid(), job(after=600, job_type="RESYNC"), 0, "certain"),
@@ -106,21 +106,21 @@ def test_a_sync(
     ],
 )
 def test_a_resync(
-    post: Post, table: ScheduleGrid, row: JobData, fit: int | None, certainty: str | None
+    post: Post, grid: ScheduleGrid, row: JobData, match: int | None, certainty: str | None
 ) -> None:
-    mine = ticket(action=PipelineAction.RESYNC, schedule_grid=table)
-    assert match_of(mine, post, row) == fit
+    mine = ticket(action=PipelineAction.RESYNC, schedule_grid=grid)
+    assert match_of(mine, post, row) == match
     found = select(mine, post, [row], skip_doubtful=False)
     assert (None if found is None else found.certainty) == certainty
 
 
 @pytest.mark.parametrize("post", [ACCEPTED, UNCLEAR, IN_FLIGHT])
-def test_a_job_that_began_long_after_the_post_of_a_sync_is_of_somebody_else(post: Post) -> None:
+def test_a_job_that_began_long_after_the_post_of_a_sync_is_no_match(post: Post) -> None:
     assert match_of(ticket(), post, job(after=MAX_START_DELAY - 1), long_ago=True) is Match.SINCE
     assert match_of(ticket(), post, job(after=MAX_START_DELAY + 40), long_ago=True) is None
 
 
-def test_clocks_at_hevo_may_differ_by_any_time_for_who_has_just_posted() -> None:
+def test_clocks_at_hevo_may_differ_by_any_time_right_after_a_post() -> None:
     assert match_of(ticket(), ACCEPTED, job(after=MAX_START_DELAY * 9)) is Match.SINCE
 
 
@@ -166,7 +166,7 @@ def test_of_several_the_best_then_the_oldest() -> None:
     found = select(ticket(), ACCEPTED, [on_time, later], skip_doubtful=True)
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
-    # By a clock that is ahead, the one before would be ours, and this one somebody else's.
+    # By a clock that is ahead, the one before would be ours, and this one not.
     found = select(ticket(), ACCEPTED, [before, on_time, later], skip_doubtful=True)
     assert found is not None
     assert (found.job_id, found.certainty) == ("2", Certainty.LIKELY)
@@ -191,14 +191,14 @@ def test_a_type_that_cannot_come_of_it_is_left() -> None:
 
 
 class Hevo:
-    """A Pipeline that runs one Job at a time, in which everything happens at drawn moments."""
+    """A Pipeline that runs one Job at a time, in which everything happens at random times."""
 
     def __init__(self, seed: int) -> None:
         chance = random.Random(seed)
         self.every = chance.choice([None, 300.0, 300.0, 900.0])
         tick = SENT + chance.uniform(-8, 40)
         self.elapsed = chance.choice([0.0, 0.1, 2.0, 20.0])
-        # The true moment of the POST's leaving; the Date header was cut to the second.
+        # The true time at which the POST left; the Date header was cut to the second.
         leaving = SENT + chance.random()
         arrival = leaving + chance.uniform(0, self.elapsed)
         starts = [] if self.every is None else [(tick + n * self.every, False) for n in (-1, 0, 1)]
@@ -213,9 +213,7 @@ class Hevo:
             if ours:
                 self.accepted, self.mine = True, str(number)
         past = tuple(round((tick - n * (self.every or 1)) * 1000) for n in range(2, 9))
-        self.table = (
-            ON_DEMAND if self.every is None else ScheduleGrid(every=self.every, starts=past)
-        )
+        self.grid = ON_DEMAND if self.every is None else ScheduleGrid(every=self.every, starts=past)
 
     def list_at(self, moment: float) -> list[JobData]:
         return [
@@ -226,17 +224,17 @@ class Hevo:
 
 
 def test_what_is_called_certain_is_ours() -> None:
-    """Whatever is listed at the moments of the looks, a Job that is called certain is ours."""
+    """Whatever is listed when it is polled, a Job that is called certain is ours."""
     certain = 0
     for seed in range(8000):
         hevo = Hevo(seed)
         if not hevo.accepted:
             continue
-        chance = random.Random(f"looks {seed}")
-        for look in sorted(chance.uniform(0, 60) for _ in range(8)):
-            news = hevo.list_at(SENT + hevo.elapsed + look)
-            mine = ticket(schedule_grid=hevo.table)
-            found = select(mine, Post(elapsed=hevo.elapsed), news, skip_doubtful=look < 30)
+        chance = random.Random(f"polls {seed}")
+        for poll in sorted(chance.uniform(0, 60) for _ in range(8)):
+            listed = hevo.list_at(SENT + hevo.elapsed + poll)
+            mine = ticket(schedule_grid=hevo.grid)
+            found = select(mine, Post(elapsed=hevo.elapsed), listed, skip_doubtful=poll < 30)
             if found is not None and found.certainty is Certainty.CERTAIN:
                 certain += 1
                 assert found.job_id == hevo.mine, seed

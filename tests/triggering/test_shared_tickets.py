@@ -1,4 +1,4 @@
-"""Tickets that several hands hold: tasks, clients, processes, older and newer copies."""
+"""Tickets that several tasks, clients or processes use, in older and newer copies."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge._triggering.ticket import IN_FLIGHT
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.triggering import TicketState
+from tests.conftest import START, client_of
+from tests.triggering.support import posts, run_as_scheduled, runs
 
-from .conftest import START, client_of
-from .test_triggering import posts, run_as_scheduled, runs
 
-
-async def under_way_and_accepted(emulator: HevoEmulator) -> tuple[TriggerTicket, TriggerTicket]:
-    """Return both copies that a process has stored which died when Hevo had accepted."""
-    told: list[TriggerTicket] = []
+async def in_flight_and_accepted(emulator: HevoEmulator) -> tuple[TriggerTicket, TriggerTicket]:
+    """Return both copies that a process stored before it died, right after Hevo had accepted."""
+    stored: list[TriggerTicket] = []
 
     def store(ticket: TriggerTicket) -> None:
-        told.append(TriggerTicket.loads(ticket.dumps()))
-        if len(told) == 2:
+        stored.append(TriggerTicket.loads(ticket.dumps()))
+        if len(stored) == 2:
             raise KeyError("died")
 
     async with client_of(emulator) as first:
         with pytest.raises(KeyError):
             await first.pipeline(123).trigger(on_ticket=store, discovery_timeout=60)
-    return told[0], told[1]
+    return stored[0], stored[1]
 
 
-@pytest.mark.parametrize("met_before", ["in vain", "for a moment", "never"])
+@pytest.mark.parametrize("used_before", ["for a whole search", "for 3 s", "never"])
 async def test_the_copy_that_knows_of_the_acceptance_wins(
-    emulator: HevoEmulator, hevo: HevoClient, met_before: str
+    emulator: HevoEmulator, hevo: HevoClient, used_before: str
 ) -> None:
     emulator.pipeline(123).plan(duration=1, appears_after=400)
-    under_way, accepted = await under_way_and_accepted(emulator)
-    if met_before == "in vain":
-        assert await hevo.reconcile(under_way) is None
-    elif met_before == "for a moment":
+    in_flight, accepted = await in_flight_and_accepted(emulator)
+    if used_before == "for a whole search":
+        assert await hevo.reconcile(in_flight) is None
+    elif used_before == "for 3 s":
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(hevo.fire(under_way), 3)
+            await asyncio.wait_for(hevo.fire(in_flight), 3)
     for attempt in (hevo.reconcile, hevo.fire):
         with pytest.raises(errors.JobNotFoundAfterTrigger):
             await attempt(accepted)
@@ -72,7 +71,7 @@ async def test_the_stored_ticket_outlives_a_refusal_that_is_evidence(
     assert [job.id] == runs(emulator)
 
 
-async def test_one_task_does_not_undo_what_another_has_learnt(
+async def test_one_task_does_not_undo_what_another_has_recorded(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     """One waits out a restart; meanwhile the other fires the same ticket, and is accepted."""
@@ -119,42 +118,44 @@ async def test_a_400_because_of_the_earlier_posts_own_restart_is_evidence(
     assert [call.status for call in emulator.requests.of("resync_pipeline")] == [None, 400]
 
 
-async def test_who_stores_is_told_whoever_else_fires(
+async def test_on_ticket_is_called_when_another_task_fires_too(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger()
     await asyncio.sleep(16)
-    told: list[TriggerTicket] = []
+    stored: list[TriggerTicket] = []
     first, second = await asyncio.gather(
-        hevo.fire(ticket, on_ticket=told.append), hevo.fire(ticket)
+        hevo.fire(ticket, on_ticket=stored.append), hevo.fire(ticket)
     )
     assert first == second
-    assert [known.post is not None for known in told] == [True, True, True]
-    assert told[-1].job_id == first.id
+    assert [known.post is not None for known in stored] == [True, True, True]
+    assert stored[-1].job_id == first.id
     # It was prepared more than 15 s before, so it was read again.
     assert len(emulator.requests.of("get_pipeline")) == 2
 
 
-async def test_nobody_is_told_after_the_end(emulator: HevoEmulator, hevo: HevoClient) -> None:
+async def test_on_ticket_is_not_called_after_the_end(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
     emulator.pipeline(123).plan(duration=2, appears_after=60)
     emulator.faults.drop(on="sync_now", effect="after")
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
-    told: list[TriggerTicket] = []
+    stored: list[TriggerTicket] = []
     with pytest.raises(errors.TriggerOutcomeUnknown):
-        await hevo.fire(ticket, on_ticket=told.append)
-    so_far = len(told)
+        await hevo.fire(ticket, on_ticket=stored.append)
+    so_far = len(stored)
     await asyncio.sleep(40)
     assert await hevo.reconcile(ticket) is not None
-    assert len(told) == so_far
+    assert len(stored) == so_far
 
 
-async def test_a_join_is_remembered_and_told(emulator: HevoEmulator, hevo: HevoClient) -> None:
+async def test_a_join_is_recorded_and_stored(emulator: HevoEmulator, hevo: HevoClient) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(if_running="join")
     running = run_as_scheduled(emulator, duration=100)
-    told: list[TriggerTicket] = []
-    job = await hevo.fire(ticket, on_ticket=told.append)
+    stored: list[TriggerTicket] = []
+    job = await hevo.fire(ticket, on_ticket=stored.append)
     assert (job.id, job.certainty) == (running, Certainty.JOINED)
-    assert (told[-1].job_id, told[-1].certainty) == (running, Certainty.JOINED)
+    assert (stored[-1].job_id, stored[-1].certainty) == (running, Certainty.JOINED)
     await asyncio.sleep(120)
     calls = posts(emulator)
     again = await hevo.fire(ticket)
@@ -207,16 +208,40 @@ async def test_a_gateway_that_is_behind_makes_no_stranger_certain(behind: int) -
             assert job.id != stranger.job_id or job.certainty is not Certainty.CERTAIN
 
 
-async def test_a_run_that_began_hours_after_a_lost_post_is_of_somebody_else(
+async def test_a_run_that_began_hours_after_a_lost_post_is_not_its_own(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
     yesterday = IN_FLIGHT.model_copy(update={"sent_at": time.time() - 86_400})
-    kept = ticket.model_copy(update={"post": yesterday, "state": TicketState.SENDING}).dumps()
+    text = ticket.model_copy(update={"post": yesterday, "state": TicketState.SENDING}).dumps()
     await asyncio.sleep(6 * 3600)
     stranger = emulator.pipeline(123).start_job(now=emulator.now)
     await asyncio.sleep(300)
     async with client_of(emulator) as other:
-        job = await other.fire(TriggerTicket.loads(kept))
+        job = await other.fire(TriggerTicket.loads(text))
     assert job.id != stranger.job_id
     assert [call.took_effect for call in emulator.requests.of("sync_now")] == [True]
+
+
+@pytest.mark.parametrize("copy", [0, 1, 2])
+@pytest.mark.parametrize("phase", ["reading", "posting"])
+async def test_a_newer_copy_does_not_disturb_a_task_that_fires_the_ticket(
+    emulator: HevoEmulator, hevo: HevoClient, phase: str, copy: int
+) -> None:
+    """One task fires an old copy; another passes what a second client has stored since."""
+    emulator.pipeline(123).plan(duration=0, appears_after=0)
+    ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
+    stored: list[TriggerTicket] = []
+    async with client_of(emulator) as other:
+        await other.fire(ticket, on_ticket=stored.append)
+    if phase == "reading":
+        await asyncio.sleep(20)  # too old to be fired without reading
+        emulator.faults.delay(2, on="list_jobs")
+    else:
+        emulator.faults.delay(2, on="sync_now")
+    one = asyncio.create_task(hevo.fire(ticket))
+    await asyncio.sleep(1)
+    two = asyncio.create_task(hevo.reconcile(stored[copy]))
+    first, second = await asyncio.gather(one, two)
+    assert first == second
+    assert first.id in runs(emulator)
