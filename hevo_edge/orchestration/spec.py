@@ -13,7 +13,7 @@ from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, W
 from hevo_edge.schedules import PollInterval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run of a Pipeline, as a task asks for it; checked when it is made.
 

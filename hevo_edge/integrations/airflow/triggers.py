@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timezone
 from typing import Any
 
@@ -116,7 +116,7 @@ class HevoTrigger(BaseTrigger):
             async with connections.CLIENTS.lease(
                 self.connection_id, connections.read_async, patience=patience
             ) as hevo:
-                outcome = await self.outcome(hevo)
+                outcome = await self._waiting(hevo)
         except (AirflowException, HevoError) as error:
             # What is wrong with the connection: the task says it better than a traceback.
             outcome = failure(error, self.pipeline_id)
@@ -152,19 +152,23 @@ class HevoTrigger(BaseTrigger):
     async def outcome(self, hevo: HevoClient) -> Outcome:
         """Wait with a client, and return how that ended."""
         try:
-            if self.job_id is None:
-                return await await_pipeline(
-                    hevo,
-                    self._spec(),
-                    job_type=self.job_type,
-                    ended_since=_timestamp(self.ended_since),
-                    started_since=_timestamp(self.started_since),
-                )
-            job = hevo.pipeline(self.pipeline_id).job(self.job_id)
-            job.certainty = None if self.certainty is None else Certainty(self.certainty)
-            return await await_job(job, self._spec())
+            return await self._waiting(hevo)
         except ConfigurationError as error:
             return failure(error, self.pipeline_id)
+
+    # No coroutine function: a triggerer has a thousand waits, and each frame of each adds up.
+    def _waiting(self, hevo: HevoClient) -> Coroutine[Any, Any, Outcome]:
+        if self.job_id is None:
+            return await_pipeline(
+                hevo,
+                self._spec(),
+                job_type=self.job_type,
+                ended_since=_timestamp(self.ended_since),
+                started_since=_timestamp(self.started_since),
+            )
+        job = hevo.pipeline(self.pipeline_id).job(self.job_id)
+        job.certainty = None if self.certainty is None else Certainty(self.certainty)
+        return await_job(job, self._spec())
 
     def _spec(self) -> RunSpec:
         accept = TERMINAL_STATUSES if self.accept_any_end else frozenset[str]()

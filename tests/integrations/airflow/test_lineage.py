@@ -73,18 +73,6 @@ def test_the_calls_are_few_whatever_the_number_of_objects(
     assert emu.requests.of("get_object") == []
 
 
-def test_another_connector_and_a_missing_namespace_are_no_obstacle(
-    emu: HevoEmulator, ti: FakeTaskInstance
-) -> None:
-    describe(emu, source={"source_type": "SALESFORCE"}, destination=None)
-    rows = [{"id": "1", "object_name": "a", "source_namespace": {"k0": "Account"}}, {"id": "2"}]
-    emu.faults.body({"data": rows, "has_more": False}, on="list_objects")
-    found = lineage_of(ti)
-    assert names(found.inputs) == [("hevo://salesforce", "Account")]
-    assert names(found.outputs) == [("hevo://unknown", "Account")]
-    assert found.run_facets == {}
-
-
 def test_what_the_emulator_says_is_understood(emu: HevoEmulator, ti: FakeTaskInstance) -> None:
     found = lineage_of(ti)
     assert len(found.inputs) == len(found.outputs) == 3

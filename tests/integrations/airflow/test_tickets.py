@@ -101,16 +101,6 @@ def test_cut_off_right_after_the_post_goes_on_with_its_run(emu: HevoEmulator, co
     assert starts(emu) == 1
 
 
-def test_cut_off_after_a_post_whose_reply_was_lost_goes_on_with_its_run(
-    emu: HevoEmulator, context: Any
-) -> None:
-    emu.faults.drop(on="sync_now", effect="after")
-    try_that_is_cut_off(context, saves=2)
-    assert starts(emu) == 1
-    deferral_of(operator(), context)
-    assert starts(emu) == 1
-
-
 def test_cut_off_after_the_job_was_found_goes_on_with_it(emu: HevoEmulator, context: Any) -> None:
     try_that_is_cut_off(context, saves=3)
     job_id = last_job(emu).job_id
@@ -185,15 +175,6 @@ def test_a_task_that_was_changed_starts_a_run_of_its_own(emu: HevoEmulator, cont
     assert [call.pipeline_id for call in emu.requests.of("sync_now")] == [7, 123]
 
 
-def test_a_sync_that_became_a_resync_starts_a_run_of_its_own(
-    emu: HevoEmulator, context: Any
-) -> None:
-    deferral_of(operator(), context)
-    end_last_job(emu)
-    operator(action="RESYNC", wait_for_completion=False).execute(context)
-    assert len(emu.requests.of("resync_pipeline")) == 1
-
-
 def test_a_run_that_ended_badly_before_the_tasks_eyes_is_forgotten(
     emu: HevoEmulator, context: Any
 ) -> None:
@@ -244,23 +225,6 @@ def test_a_cleared_task_goes_on_with_a_job_that_still_runs(emu: HevoEmulator, co
     assert isinstance(again.trigger, HevoTrigger)
     assert again.trigger.job_id == last_job(emu).job_id
     assert starts(emu) == 1
-
-
-def test_a_job_that_is_not_there_any_more_is_started_anew(emu: HevoEmulator, context: Any) -> None:
-    deferral_of(operator(), context)
-    emu.pipeline(123).jobs.remove(last_job(emu))
-    deferral_of(operator(), context)
-    assert starts(emu) == 2
-
-
-def test_a_run_that_was_accepted_and_never_listed_is_started_anew(
-    emu: HevoEmulator, context: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    try_that_is_cut_off(context, saves=2)
-    emu.pipeline(123).jobs.remove(last_job(emu))
-    search_briefly(context)
-    deferral_of(operator(), context)
-    assert starts(emu) == 2
 
 
 def test_a_ticket_of_another_account_is_of_no_use(

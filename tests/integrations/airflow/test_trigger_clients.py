@@ -13,7 +13,7 @@ from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import HevoTrigger, connections
-from hevo_edge.orchestration import Outcome, clients
+from hevo_edge.orchestration import clients
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
 from tests.integrations.airflow.support import first_event, last_job, start_by_schedule
 
@@ -22,13 +22,13 @@ from tests.integrations.airflow.support import first_event, last_job, start_by_s
 def used(monkeypatch: pytest.MonkeyPatch) -> dict[HevoClient, None]:
     """The clients with which triggers wait, in the order of their first use."""
     used: dict[HevoClient, None] = {}
-    real = HevoTrigger.outcome
+    real = HevoTrigger._waiting
 
-    async def outcome(self: HevoTrigger, hevo: HevoClient) -> Outcome:
+    def waiting(self: HevoTrigger, hevo: HevoClient) -> Any:
         used[hevo] = None
-        return await real(self, hevo)
+        return real(self, hevo)
 
-    monkeypatch.setattr(HevoTrigger, "outcome", outcome)
+    monkeypatch.setattr(HevoTrigger, "_waiting", waiting)
     return used
 
 
