@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import IfRunning, Job, JobStatus
+from hevo_edge import IfRunning, Job, JobStatus, PipelineAction
 from hevo_edge.errors import JobCancelled
 from hevo_edge.integrations.airflow import compat, connections, links, parameters
 from hevo_edge.integrations.airflow.events import event_of, outcome_of
@@ -24,13 +24,28 @@ from hevo_edge.orchestration import (
     validation,
 )
 
-if TYPE_CHECKING:
-    from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
-
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
 _KILL_TIMEOUT = 4.0
 """Seconds that a kill may take: Airflow's supervisor kills for good after five."""
+
+
+class Operator(Protocol):
+    """What a try needs of its operator, rendered; see ``HevoPipelineOperator``."""
+
+    pipeline_id: Any
+    connection_id: str
+    action: PipelineAction
+    job_type: str | None
+    drop_and_load: bool
+    if_running: IfRunning
+    discovery_timeout: float
+    poll_interval: float | parameters.Auto
+    accept_completed_with_failures: bool
+    on_timeout: str
+    cancel_on_kill: str
+    deferrable: bool
+    durable: bool
 
 
 class Task:
@@ -44,7 +59,7 @@ class Task:
         AirflowFailException: when a template rendered to nonsense.
     """
 
-    def __init__(self, operator: HevoPipelineOperator, context: Any) -> None:
+    def __init__(self, operator: Operator, context: Any) -> None:
         self.operator = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
