@@ -254,11 +254,7 @@ class Run:
             raise HevoError(f"Hevo did not answer within {within:g} s") from None
 
     async def _cancel(self, hevo: HevoClient, within: float) -> bool:
-        job = self.job
-        if job is None and self._ticket is not None and self._ticket.post is not None:
-            # It may be listed by now.
-            update = {"discovery_timeout": within / 2}
-            job = await hevo.reconcile(self._ticket.model_copy(update=update))
+        job = self.job or await self._search(hevo, within / 2)
         if job is None:
             log.warning("no Job of this task is listed yet; if one was started, it is left running")
             return False
@@ -269,6 +265,15 @@ class Run:
         log.info("Hevo was asked to cancel Job %s", job.ref)
         self._forget()
         return True
+
+    async def _search(self, hevo: HevoClient, seconds: float) -> Job | None:
+        if self._ticket is None or self._ticket.post is None:
+            return None
+        try:
+            update = {"discovery_timeout": seconds}
+            return await hevo.reconcile(self._ticket.model_copy(update=update))
+        except JobNotFoundAfterTrigger:
+            return None
 
     def finish(self, outcome: Outcome) -> None:
         """Keep the ticket for the next attempt, or forget it when the Job is over."""

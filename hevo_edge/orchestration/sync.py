@@ -17,7 +17,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
     Like ``asyncio.run``, in the caller's context; but where an event loop runs in this thread
     already (a notebook, an async framework that called synchronous code), the coroutine runs in a
-    thread of its own, and that loop waits. Ctrl-C cancels the coroutine either way.
+    thread of its own, and that loop waits. What a signal handler raises meanwhile, such as the
+    KeyboardInterrupt of Ctrl-C, cancels the coroutine.
 
     Args:
         coroutine: Must make and close its own ``HevoClient``: a client in use in another running
@@ -55,20 +56,23 @@ class _ThreadRun(Generic[T]):
         self._cancel: Callable[[], object] | None = None
         self._results: list[T] = []
         self._errors: list[BaseException] = []
+        self._is_over = threading.Event()
 
     def result(self) -> T:
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(self._work,))
         thread.start()
         try:
-            thread.join()
+            self._is_over.wait()  # a join() that is interrupted takes the thread for dead
         except BaseException:
             # Ctrl-C: nobody waits for the result any more.
             if (cancel := self._cancel) is not None:
                 with suppress(RuntimeError):  # the loop has just been closed
                     cancel()
-            thread.join()
+            self._is_over.wait()
             raise
+        finally:
+            thread.join()
         if self._errors:
             raise self._errors[0]
         return self._results[0]
@@ -78,6 +82,8 @@ class _ThreadRun(Generic[T]):
             self._results.append(asyncio.run(self._cancellable()))
         except BaseException as error:  # noqa: BLE001 -- raised in the caller's thread
             self._errors.append(error)
+        finally:
+            self._is_over.set()
 
     async def _cancellable(self) -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()

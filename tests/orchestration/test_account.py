@@ -248,11 +248,10 @@ def test_the_callers_rate_limit_wins(options: dict[str, Any]) -> None:
 def test_where_calls_cannot_be_shared_a_process_counts_its_own(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def unwritable(limit: RateLimit, account: str) -> None:
-        if limit.shared:
-            raise ConfigurationError("the folder of the shared window cannot be written")
+    def unwritable(rate_limit: RateLimit, scope: str) -> None:
+        raise ConfigurationError("the folder of the shared window cannot be written")
 
-    monkeypatch.setattr("hevo_edge.orchestration.account.open_shared_window", unwritable)
+    monkeypatch.setattr(account, "open_shared_window", unwritable)
     read(extra={"rate_limit": 50})
     assert options["rate_limit"] == RateLimit(50, 60.0)
     assert "this process counts its own calls alone" in caplog.text

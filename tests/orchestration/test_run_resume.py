@@ -1,0 +1,283 @@
+"""Run.start with the ticket of an earlier attempt: resume its run, or start a new one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from hevo_edge import HevoClient
+from hevo_edge.emulator import HevoEmulator
+from tests.conftest import client_of
+from tests.orchestration.support import (
+    CutOff,
+    DictStore,
+    attempt,
+    end_last_job,
+    job_of,
+    outcome_of,
+    posts,
+)
+
+
+@pytest.fixture(autouse=True)
+def jobs_run_until_they_are_ended(emulator: HevoEmulator) -> None:
+    emulator.pipeline(123).duration = None
+
+
+async def started(emulator: HevoEmulator, store: DictStore, **spec: Any) -> str:
+    """Start a run in a process that is gone by now. Returns its Job's id."""
+    async with client_of(emulator) as hevo:
+        return job_of(await attempt(store, **spec).start(hevo)).id
+
+
+async def cut_off(emulator: HevoEmulator, store: DictStore, saves: int) -> None:
+    """Start a run, and let the process die when the ticket has been stored so often."""
+    store.dies_after = saves
+    with pytest.raises(CutOff):
+        await started(emulator, store)
+
+
+# -- cut off between the POST and the end ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("saves", "sent"),
+    [pytest.param(1, 0, id="before the POST"), (2, 1), (3, 1)],
+)
+async def test_an_attempt_that_is_cut_off_leads_to_one_run(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, saves: int, sent: int
+) -> None:
+    await cut_off(emulator, store, saves)
+    assert posts(emulator) == sent
+    another = attempt(store)
+    job = job_of(await another.start(hevo))
+    assert job.id == emulator.pipeline(123).jobs[-1].job_id
+    assert posts(emulator) == 1
+    # Where the POST had not left, nobody knew: its Job was searched for first.
+    assert another.is_resumed
+
+
+async def test_a_crash_between_the_post_and_the_save_of_its_answer_leads_to_one_run(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    real, texts = store.save, 0
+
+    def save(text: str) -> None:
+        nonlocal texts
+        texts += 1
+        if texts == 2:
+            raise CutOff
+        real(text)
+
+    store.save = save  # type: ignore[method-assign]
+    with pytest.raises(CutOff):
+        await started(emulator, store)
+    assert posts(emulator) == 1
+    assert store.stored is not None
+    assert store.stored.ticket.state == "sending"
+    job = job_of(await attempt(store).start(hevo))
+    assert job.id == emulator.pipeline(123).jobs[-1].job_id
+    assert posts(emulator) == 1
+
+
+async def test_a_reply_that_was_lost_leads_to_one_run(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.faults.drop(on="sync_now", effect="after")
+    await cut_off(emulator, store, saves=2)
+    job_of(await attempt(store).start(hevo))
+    assert posts(emulator) == 1
+
+
+async def test_an_attempt_that_was_refused_has_sent_nothing_to_resume(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.faults.status(400, {"message": "no"}, on="sync_now")
+    assert outcome_of(await attempt(store).start(hevo)).kind == "error"
+    another = attempt(store)
+    job_of(await another.start(hevo))
+    assert not another.is_resumed
+    assert posts(emulator) == 1
+
+
+# -- the earlier run has ended --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "accept", "runs"),
+    [
+        ("COMPLETED", [], 1),
+        ("FAILED", [], 2),
+        ("CANCELLED", [], 2),
+        ("COMPLETED_WITH_FAILURES", [], 2),
+        ("COMPLETED_WITH_FAILURES", ["COMPLETED_WITH_FAILURES"], 1),
+    ],
+)
+async def test_a_retry_takes_a_run_that_ended_well_and_repeats_another(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    store: DictStore,
+    status: str,
+    accept: list[str],
+    runs: int,
+) -> None:
+    first = await started(emulator, store, generation=0)
+    end_last_job(emulator, status)
+    another = attempt(store, generation=0, accept=accept)
+    job = job_of(await another.start(hevo))
+    assert (job.id == first) is (runs == 1)
+    assert another.is_resumed is (runs == 1)
+    assert posts(emulator) == runs
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "runs"), [(0, 0, 1), (0, 1, 2), ("a", "b", 2), (None, 1, 1), (0, None, 1)]
+)
+async def test_another_generation_repeats_a_run_that_ended_well(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, before: Any, after: Any, runs: int
+) -> None:
+    await started(emulator, store, generation=before)
+    end_last_job(emulator)
+    job_of(await attempt(store, generation=after).start(hevo))
+    assert posts(emulator) == runs
+
+
+async def test_another_generation_resumes_a_run_that_goes_on(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    first = await started(emulator, store, generation=0)
+    another = attempt(store, generation=1)
+    assert job_of(await another.start(hevo)).id == first
+    assert another.is_resumed
+    assert posts(emulator) == 1
+
+
+async def test_a_run_that_is_being_cancelled_is_outwaited_and_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    first = await started(emulator, store)
+    job = emulator.pipeline(123).jobs[-1]
+    emulator.pipeline(123).cancel(job, emulator.now)
+    assert job_of(await attempt(store).start(hevo)).id != first
+    assert job.status == "CANCELLED"
+    assert posts(emulator) == 2
+
+
+async def test_a_run_that_is_cancelled_for_ever_is_outwaited_until_the_deadline(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).cancel_duration = 1e6
+    first = await started(emulator, store)
+    emulator.pipeline(123).cancel(emulator.pipeline(123).jobs[-1], emulator.now)
+    began = hevo._core.clock.now()
+    outcome = outcome_of(await attempt(store, deadline=time.time() + 60).start(hevo))
+    assert (outcome.kind, outcome.error) == ("timeout", "TriggerTimeout")
+    assert first in outcome.message
+    assert 55 < hevo._core.clock.now() - began < 65
+    assert store.stored is not None
+    assert posts(emulator) == 1
+
+
+# -- what is stored does not serve ----------------------------------------------------------------
+
+
+async def test_a_run_of_which_nothing_is_there_is_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await started(emulator, store)
+    emulator.pipeline(123).jobs.pop()
+    another = attempt(store)
+    job_of(await another.start(hevo))
+    assert not another.is_resumed
+    assert posts(emulator) == 2
+    assert "the run of an earlier attempt is not there" in caplog.text
+
+
+async def test_a_run_that_was_accepted_and_never_listed_is_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    await cut_off(emulator, store, saves=2)
+    emulator.pipeline(123).jobs.pop()
+    job_of(await attempt(store).start(hevo))
+    assert posts(emulator) == 2
+
+
+async def test_a_ticket_of_another_account_is_left_alone(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await started(emulator, store, account="one")
+    blocked = outcome_of(await attempt(store, account="another").start(hevo))
+    assert (blocked.kind, blocked.job_id) == ("blocked", first)
+    assert "ran in another account" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"pipeline_id": 7},
+        {"action": "RESYNC"},
+        {"job_type": "HISTORICAL"},
+    ],
+)
+async def test_the_ticket_of_another_request_is_left_alone(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    store: DictStore,
+    changed: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    emulator.add_pipeline(7, duration=None)
+    first = await started(emulator, store)
+    end_last_job(emulator)
+    another = attempt(store, **changed, discovery_timeout=60.0)
+    await another.start(hevo)
+    assert posts(emulator) == 2
+    assert another.job is None or another.job.id != first
+    assert "the task was changed since its last attempt" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"if_running": "wait"}, {"discovery_timeout": 60}, {"poll_interval": 5}, {"accept": "FAILED"}],
+)
+async def test_a_request_that_differs_in_how_it_waits_is_the_same(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, changed: Any
+) -> None:
+    first = await started(emulator, store)
+    assert job_of(await attempt(store, **changed).start(hevo)).id == first
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", '{"ticket": {"version": 99}}', "null"])
+async def test_what_cannot_be_read_is_no_obstacle(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, text: str
+) -> None:
+    store.save(text)
+    another = attempt(store)
+    job_of(await another.start(hevo))
+    assert not another.is_resumed
+    assert posts(emulator) == 1
+
+
+async def test_trouble_while_resuming_keeps_the_ticket(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    first = await started(emulator, store)
+    fault = emulator.faults.status(500, {"message": "no"}, times=None)
+    assert outcome_of(await attempt(store).start(hevo)).error == "ServerError"
+    emulator.faults.rules.remove(fault)
+    assert job_of(await attempt(store).start(hevo)).id == first
+    assert posts(emulator) == 1
+
+
+async def test_one_attempt_may_be_started_again_once_its_run_is_over(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    one = attempt(store)
+    first = job_of(await one.start(hevo))
+    end_last_job(emulator, "CANCELLED")
+    second = job_of(await one.start(hevo))
+    assert second.id != first.id
+    assert one.job is second
+    assert posts(emulator) == 2
