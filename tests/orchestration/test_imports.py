@@ -42,7 +42,7 @@ def test_every_public_name_is_there() -> None:
         assert getattr(orchestration, name) is not None
         assert name in {*dir(orchestration), "lazy_names"}
     with pytest.raises(AttributeError, match="no attribute 'Pool'"):
-        _ = orchestration.Pool  # type: ignore[attr-defined]
+        _ = orchestration.Pool
 
 
 def test_adapters_import_public_names_and_orchestration_only() -> None:

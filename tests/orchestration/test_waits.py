@@ -140,6 +140,6 @@ async def test_a_pipeline_that_is_not_there_is_a_final_error(hevo: HevoClient) -
 
 
 async def test_both_moments_are_a_final_error(hevo: HevoClient) -> None:
-    both = {"ended_since": at(START), "started_since": at(START)}
-    outcome = await await_pipeline(hevo, RunSpec(123), **both)
+    moment = at(START)
+    outcome = await await_pipeline(hevo, RunSpec(123), ended_since=moment, started_since=moment)
     assert (outcome.error, outcome.is_final) == ("ConfigurationError", True)
