@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hevo_edge.integrations.airflow import connections
+from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.orchestration import Account, Lineage, read_lineage, run
-
-if TYPE_CHECKING:
-    from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
 
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
 
-def on_complete(operator: HevoPipelineOperator, task_instance: Any) -> Any:
+def on_complete(operator: parameters.RunParameters, task_instance: Any) -> Any:
     """Return the operator's OpenLineage facets; empty ones when Hevo cannot be asked."""
     # OpenLineage is another extra, and whoever has it not does not call this.
     from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -24,9 +24,6 @@ from hevo_edge.orchestration import (
     validation,
 )
 
-if TYPE_CHECKING:
-    from hevo_edge.integrations.airflow.operators import HevoPipelineOperator
-
 log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
 
 _KILL_TIMEOUT = 4.0
@@ -44,7 +41,7 @@ class Task:
         AirflowFailException: when a template rendered to nonsense.
     """
 
-    def __init__(self, operator: HevoPipelineOperator, context: Any) -> None:
+    def __init__(self, operator: parameters.RunParameters, context: Any) -> None:
         self.operator = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
