@@ -65,6 +65,7 @@ class HevoClient(AsyncContext):
     """
 
     base_url: str = ""
+    """The base URL of Hevo, without a trailing slash."""
 
     @with_options(ClientKeywords, CLIENT_DEFAULTS)
     def __init__(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
-    from hevo_edge.orchestration.lineage import Lineage, lineage_of, read_lineage
+    from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
     from hevo_edge.orchestration.runs import Run, TicketStore
     from hevo_edge.orchestration.spec import RunSpec
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "ClientPool",
+    "Dataset",
     "Lineage",
     "Outcome",
     "Run",
@@ -57,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Account": "account",
         "ClientPool": "clients",
+        "Dataset": "lineage",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",

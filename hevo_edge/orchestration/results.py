@@ -19,6 +19,12 @@ from hevo_edge.errors import (
 )
 from hevo_edge.job import Job
 
+__all__ = [
+    "Outcome",
+    "RunFailed",
+    "failure",
+]
+
 Kind = Literal["success", "failed", "timeout", "error", "blocked"]
 
 _FINAL = (ConfigurationError, AuthenticationError, PermissionDenied, NotFound)

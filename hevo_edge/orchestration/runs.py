@@ -26,6 +26,11 @@ from hevo_edge.orchestration.spec import RunSpec
 from hevo_edge.orchestration.waits import await_job, may_cancel, poll_once
 from hevo_edge.triggering import TicketState, TriggerTicket
 
+__all__ = [
+    "Run",
+    "TicketStore",
+]
+
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
 _LEAST = 0.001

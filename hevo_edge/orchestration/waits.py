@@ -11,6 +11,12 @@ from hevo_edge.job import Job
 from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
 from hevo_edge.orchestration.spec import RunSpec
 
+__all__ = [
+    "await_job",
+    "await_pipeline",
+    "may_cancel",
+]
+
 _OWN = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
 
 

@@ -48,9 +48,9 @@ def public(symbols: list[dict[str, Any]], members: Members) -> set[str]:
         name = symbol["name"]
         if not symbol["isExported"] or name.startswith(_APART):
             continue
-        places.add(_place(name, members))
-        value = _value(name)
-        for base in inspect.getmro(value) if inspect.isclass(value) else ():
+        value, place = _value(name), _place(name, members)
+        places.add(place)
+        for base in inspect.getmro(value) if place and inspect.isclass(value) else ():
             of_base = members.get(f"{base.__module__}.{base.__qualname__}", set())
             places |= {_place(f"{name}.{member}", members) for member in of_base}
     return places - {""}
