@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING
 from hevo_edge._common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
@@ -53,6 +56,8 @@ __all__ = [
     "validation",
 ]
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -120,7 +120,7 @@ class RunFailed(HevoError):
 
     def __init__(self, message: str, *, outcome: Outcome) -> None:
         super().__init__(message)
-        self.outcome = replace(outcome, exception=None)
+        self.outcome: Outcome = replace(outcome, exception=None)
 
 
 def succeeded(job: Job) -> Outcome:

@@ -57,8 +57,8 @@ def search_briefly(context: Any) -> None:
 
 def cut_off_after_saves(monkeypatch: pytest.MonkeyPatch, context: Any, saves: int) -> None:
     """Let the worker die right after it has stored its ticket for the nth time."""
-    kind = type(stores.store_of(context, durable=True))
-    real: Any = kind.save
+    kind: Any = type(stores.store_of(context, durable=True))
+    real = kind.save
     count = 0
 
     def save(self: Any, text: str) -> None:
