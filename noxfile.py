@@ -216,8 +216,11 @@ def campaign(session: nox.Session) -> None:
     session.run("python", "-m", "tests.campaign", *session.posargs)
 
 
+NEWEST = ["lint", "types", "tests", "airflow-2", "airflow-3", "docs"]
+
+
 @nox.session
-@nox.parametrize("check", ["lint", "types", "tests", "airflow-2", "airflow-3", "docs"])
+@nox.parametrize("check", NEWEST, ids=NEWEST)
 def newest(session: nox.Session, check: str) -> None:
     """A check without the lock, on the newest of everything: what the next lock will bring."""
     if check.startswith("airflow"):

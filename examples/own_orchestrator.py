@@ -89,7 +89,6 @@ class Orchestrator:
                 return True
             if outcome.kind == "timeout" or outcome.is_final:
                 return False
-            await self._search_again(outcome, store)
             await asyncio.sleep(self._every)
         return False
 
@@ -107,22 +106,6 @@ class Orchestrator:
             raise
         attempt.finish(outcome)
         return outcome
-
-    async def _search_again(self, outcome: Outcome, store: FileStore) -> None:
-        """Delete the ticket of a POST that never arrived, so that the next attempt posts.
-
-        With the ticket, the next attempt would only search. When the search finds a Job, the ticket
-        stays, and the next attempt resumes that Job.
-        """
-        error = outcome.exception
-        if isinstance(error, errors.TriggerOutcomeUnknown):
-            try:
-                found = await self._hevo.reconcile(error.ticket)
-            except errors.HevoError as unknown:
-                print(f"  not known yet: {unknown}")
-                return
-            if found is None:
-                store.delete()
 
     async def _cancel(self, attempt: Run) -> None:
         """Cancel the Job in Hevo, unless it may be somebody else's."""

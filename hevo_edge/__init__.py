@@ -19,6 +19,9 @@ from hevo_edge._common.lazy import lazy_names
 from hevo_edge._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from hevo_edge import errors, schedules
     from hevo_edge._http.ratelimit import Priority, RateLimit
     from hevo_edge.client import HevoClient
@@ -56,6 +59,8 @@ __all__ = [
     "schedules",
 ]
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -30,6 +30,37 @@ from hevo_edge.models import (
     reader,
 )
 
+__all__ = [
+    "PAGE_LIMIT",
+    "Request",
+    "cancel_job",
+    "create_destination",
+    "create_pipeline",
+    "delete_destination",
+    "delete_pipeline",
+    "disable_pipeline",
+    "enable_pipeline",
+    "get_destination",
+    "get_job",
+    "get_object",
+    "get_pipeline",
+    "list_destination_connectors",
+    "list_destinations",
+    "list_job_objects",
+    "list_jobs",
+    "list_objects",
+    "list_pipelines",
+    "list_source_connectors",
+    "refresh_schema",
+    "resync_objects",
+    "resync_pipeline",
+    "sync_now",
+    "update_destination",
+    "update_objects",
+    "update_pipeline",
+    "update_sources",
+]
+
 T = TypeVar("T")
 Json = Mapping[str, Any]
 

@@ -65,6 +65,7 @@ class HevoClient(AsyncContext):
     """
 
     base_url: str = ""
+    """The base URL of Hevo, without a trailing slash."""
 
     @with_options(ClientKeywords, CLIENT_DEFAULTS)
     def __init__(
@@ -237,17 +238,22 @@ class HevoClient(AsyncContext):
         found = await self._core.triggers.fire(self._ticket(ticket), deadline, on_ticket)
         return Job._found(self._core, ticket.pipeline_id, found)
 
-    async def reconcile(self, ticket: TriggerTicket) -> Job | None:
+    async def reconcile(self, ticket: TriggerTicket, *, timeout: float | None = None) -> Job | None:
         """Search only: return the Job that a ticket started, or None when it started none.
 
         Polls for as long as the ticket's ``discovery_timeout`` (seconds) before it returns None;
         then the ticket may be fired again.
 
+        Args:
+            ticket: From ``prepare_trigger``, an error, or the store.
+            timeout: Seconds for all of it at most; a search that it cuts short returns no None.
+
         Raises:
-            TriggerOutcomeUnknown: when the Jobs could not be listed.
+            TriggerOutcomeUnknown: when the Jobs could not be listed, or not for long enough.
             JobNotFoundAfterTrigger: when Hevo accepted the POST, and no Job is listed yet.
         """
-        found = await self._core.triggers.reconcile(self._ticket(ticket))
+        deadline = self._core.deadline(validation.optional_seconds(timeout, "timeout"))
+        found = await self._core.triggers.reconcile(self._ticket(ticket), deadline)
         return None if found is None else Job._found(self._core, ticket.pipeline_id, found)
 
     # -- the wire ---------------------------------------------------------------------------------

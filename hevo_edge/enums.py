@@ -14,6 +14,28 @@ from __future__ import annotations
 from enum import Enum
 from typing import TypeVar
 
+__all__ = [
+    "FAILED_RESTART_STATUSES",
+    "PUT_ASIDE_STATUSES",
+    "RESTARTING_STATUSES",
+    "RESYNC_TYPES",
+    "RUNNING_STATUSES",
+    "TERMINAL_STATUSES",
+    "UNRUNNABLE_STATUSES",
+    "Certainty",
+    "Dialect",
+    "IfRunning",
+    "JobStatus",
+    "JobType",
+    "PipelineAction",
+    "PipelineStatus",
+    "ResyncMode",
+    "SyncType",
+    "can_come_of",
+    "is_terminal",
+    "same_job_type",
+]
+
 
 class OpenEnum(str, Enum):
     """A string enum that prints as its value, on every supported Python."""

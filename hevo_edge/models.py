@@ -33,6 +33,21 @@ from hevo_edge.enums import (
     is_terminal,
 )
 
+__all__ = [
+    "ConnectorData",
+    "DestinationData",
+    "JobData",
+    "JobObjectData",
+    "NamespaceData",
+    "ObjectData",
+    "Page",
+    "PipelineData",
+    "ScheduleData",
+    "SourceData",
+    "Timestamped",
+    "WireModel",
+]
+
 
 def _epoch_ms(value: Any) -> Any:
     """Read the ISO timestamps of an interim generation of the API as milliseconds."""

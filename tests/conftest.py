@@ -31,13 +31,24 @@ REFUSALS: list[tuple[int, type[errors.ApiError]]] = [
 """The statuses that no request survives, and the errors that they become."""
 
 
+class RepeatableLoop(VirtualTimeLoop):
+    """Virtual time from the same moment on everywhere: a float rounds as its size has it.
+
+    Else it begins at the machine's uptime, and a bound is met on one day and missed on the next.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = 1000.0
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test in virtual time, unless it is marked ``real_time``."""
     if item.get_closest_marker("real_time"):
         return {"real": asyncio.SelectorEventLoop}
-    return {"virtual": VirtualTimeLoop}
+    return {"virtual": RepeatableLoop}
 
 
 def pytest_collection_finish() -> None:

@@ -136,7 +136,7 @@ async def test_the_orchestrator_tries_again_when_its_post_never_arrived(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After the ambiguous POST it searches twice, and only then posts again."""
+    """The next attempt searches once more, and only then posts again."""
     monkeypatch.syspath_prepend(EXAMPLES)
     example = importlib.import_module("own_orchestrator")
     emulator.faults.drop(on="sync_now")

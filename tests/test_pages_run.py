@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -103,31 +102,29 @@ def test_the_signal_handler_cancels_the_job(emulator: HevoEmulator) -> None:
     assert len(emulator.requests.of("cancel_job")) == 1
 
 
-async def test_a_ticket_of_which_nothing_came_is_deleted() -> None:
-    names: dict[str, Any] = {}
-    exec(compile(block("allow_new_run"), "orchestration.md", "exec"), names)
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_an_attempt_after_an_ambiguous_post(effect: str) -> None:
+    """What the page on orchestrators says of retries after ``"error"``."""
     async with HevoEmulator() as emulator:
-        emulator.add_pipeline(123)
-        emulator.faults.drop(on="sync_now")
+        emulator.add_pipeline(123, appears_after=200 if effect == "after" else 5, duration=600)
+        emulator.faults.drop(on="sync_now", effect=effect)
         store = Texts()
         async with client(emulator) as hevo:
             outcome = await Run(RunSpec(123), store, account="").start(hevo)
             assert isinstance(outcome, Outcome)
             assert outcome.error == "TriggerOutcomeUnknown"
-            assert store.load() is not None
-            # With the ticket, an attempt searches and never posts.
-            again = await Run(RunSpec(123), store, account="").start(hevo)
+            hurried = RunSpec(123, deadline=time.time() + 5)
+            again = await Run(hurried, store, account="").start(hevo)
             assert isinstance(again, Outcome)
             assert len(emulator.requests.of("sync_now")) == 1
-            await names["allow_new_run"](hevo, again, store)
-            assert store.load() is None
             assert isinstance(await Run(RunSpec(123), store, account="").start(hevo), Job)
-        assert [call.took_effect for call in emulator.requests.of("sync_now")] == [False, True]
+        effects = [call.took_effect for call in emulator.requests.of("sync_now")]
+        assert effects == ([True] if effect == "after" else [False, True])
 
 
 def test_no_block_is_forgotten() -> None:
     """But for those that need Django or Celery, which are not installed for the tests."""
-    known = [*PRINTS, "run_in_thread", "allow_new_run", "BaseCommand", "Celery("]
+    known = [*PRINTS, "run_in_thread", "BaseCommand", "Celery("]
     for each in SYNC + ORCHESTRATION:
         assert any(words in each for words in known), each
 

@@ -75,21 +75,22 @@ class Triggers:
         """
         return await self._fire(self.registry.lookup(ticket), deadline, on_ticket, given=ticket)
 
-    async def reconcile(self, ticket: TriggerTicket) -> Found | None:
+    async def reconcile(self, ticket: TriggerTicket, deadline: float | None = None) -> Found | None:
         """Search only: return the Job of a ticket, or None when it has none.
 
         Polls for as long as the ticket's ``discovery_timeout``: a Job is listed late, and another
         process may have crashed right after its POST.
 
         Raises:
-            TriggerOutcomeUnknown: when the list could not be read to the end of that time.
+            TriggerOutcomeUnknown: when the list could not be read to the end of that time, or the
+                deadline came before.
             JobNotFoundAfterTrigger: when Hevo accepted the POST, and no Job is listed yet.
         """
         record = self.registry.lookup(ticket)
         may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
         if not (may_have_job or record.is_behind(ticket)):
             return None
-        return await Attempt(self._parts, record, given=ticket).search_only()
+        return await Attempt(self._parts, record, deadline, given=ticket).search_only()
 
     async def _fire(
         self,

@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING
 from hevo_edge._common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
-    from hevo_edge.orchestration.lineage import Lineage, lineage_of, read_lineage
+    from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
     from hevo_edge.orchestration.runs import Run, TicketStore
     from hevo_edge.orchestration.spec import RunSpec
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "ClientPool",
+    "Dataset",
     "Lineage",
     "Outcome",
     "Run",
@@ -52,11 +56,14 @@ __all__ = [
     "validation",
 ]
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Account": "account",
         "ClientPool": "clients",
+        "Dataset": "lineage",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",

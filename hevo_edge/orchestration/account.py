@@ -17,6 +17,10 @@ from hevo_edge._http.shared_window import open_shared_window
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
 
+__all__ = [
+    "Account",
+]
+
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
 _SCHEMES = frozenset({"http", "https"})

@@ -16,6 +16,10 @@ from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.orchestration.account import Account
 
+__all__ = [
+    "ClientPool",
+]
+
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
 MAX_AGE = 30.0

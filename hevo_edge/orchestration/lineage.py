@@ -10,6 +10,13 @@ from hevo_edge.client import HevoClient
 from hevo_edge.errors import HevoError
 from hevo_edge.models import NamespaceData, ObjectData, PipelineData
 
+__all__ = [
+    "Dataset",
+    "Lineage",
+    "lineage_of",
+    "read_lineage",
+]
+
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
 MAX_OBJECTS = 300

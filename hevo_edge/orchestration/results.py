@@ -19,6 +19,12 @@ from hevo_edge.errors import (
 )
 from hevo_edge.job import Job
 
+__all__ = [
+    "Outcome",
+    "RunFailed",
+    "failure",
+]
+
 Kind = Literal["success", "failed", "timeout", "error", "blocked"]
 
 _FINAL = (ConfigurationError, AuthenticationError, PermissionDenied, NotFound)
@@ -114,7 +120,7 @@ class RunFailed(HevoError):
 
     def __init__(self, message: str, *, outcome: Outcome) -> None:
         super().__init__(message)
-        self.outcome = replace(outcome, exception=None)
+        self.outcome: Outcome = replace(outcome, exception=None)
 
 
 def succeeded(job: Job) -> Outcome:

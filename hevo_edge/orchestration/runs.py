@@ -24,7 +24,12 @@ from hevo_edge.job import Job
 from hevo_edge.orchestration.results import Outcome, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
 from hevo_edge.orchestration.waits import await_job, may_cancel, poll_once
-from hevo_edge.triggering import TriggerTicket
+from hevo_edge.triggering import TicketState, TriggerTicket
+
+__all__ = [
+    "Run",
+    "TicketStore",
+]
 
 log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
 
@@ -150,9 +155,12 @@ class Run:
             return None
         self._ticket = stored.ticket
         try:
+            await self._prove_nothing_came(hevo, stored.ticket)
             job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
             await self._settle(job)
         except (NotFound, JobNotFoundAfterTrigger) as error:
+            if self._time_limit() == _LEAST:
+                raise  # a search that the deadline cut short proves nothing
             log.warning(
                 "the run of an earlier attempt is not there, so a new one starts: %s", error
             )
@@ -171,6 +179,17 @@ class Run:
             return None
         log.info("Job %s of an earlier attempt has ended %s: taking it", job.id, job.status)
         return job
+
+    async def _prove_nothing_came(self, hevo: HevoClient, ticket: TriggerTicket) -> None:
+        """Search for the Job of an ambiguous POST; a ticket that has none may be fired again.
+
+        Raises:
+            TriggerOutcomeUnknown: when the deadline cut the search short.
+        """
+        if ticket.state is not TicketState.AMBIGUOUS:
+            return
+        if await hevo.reconcile(ticket, timeout=self._time_limit()) is None:
+            log.info("no run came of the POST of an earlier attempt, so it is sent again")
 
     async def _settle(self, job: Job) -> None:
         """Read the Job, and wait for its end if it is being cancelled.

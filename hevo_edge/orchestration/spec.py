@@ -12,6 +12,10 @@ from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 from hevo_edge.schedules import PollInterval
 
+__all__ = [
+    "RunSpec",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:

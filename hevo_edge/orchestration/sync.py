@@ -9,6 +9,11 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+__all__ = [
+    "run",
+    "run_in_thread",
+]
+
 T = TypeVar("T")
 
 

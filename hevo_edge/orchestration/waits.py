@@ -14,6 +14,12 @@ from hevo_edge.options import WaitOptions
 from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
 from hevo_edge.orchestration.spec import RunSpec
 
+__all__ = [
+    "await_job",
+    "await_pipeline",
+    "may_cancel",
+]
+
 _OWN = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
 
 

@@ -65,7 +65,7 @@ async def test_a_deadline_in_an_outage_keeps_to_time_and_says_why(
     start = now()
     with pytest.raises(errors.JobTimeout, match="still unseen"):
         await job.await_completion(timeout=40)
-    assert now() - start < 40 + 6
+    assert now() - start < 40 + 6 + 0.1
 
     emulator.faults.clear()
     emulator.faults.status(500, on="get_job", times=None)
@@ -115,7 +115,7 @@ async def test_cancelling_at_the_deadline_is_bounded(
     start = now()
     with pytest.raises(errors.JobTimeout, match="Cancelling it failed: .*timed out"):
         await job.await_completion(timeout=60, on_timeout="cancel")
-    assert now() - start <= 60 + 18
+    assert now() - start <= 60 + 18 + 0.1
 
 
 async def test_a_deadline_before_the_first_poll_of_a_job_just_read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -281,3 +282,61 @@ async def test_one_attempt_may_be_started_again_once_its_run_is_over(
     assert second.id != first.id
     assert one.job is second
     assert posts(emulator) == 2
+
+
+# -- a POST whose fate was never known ------------------------------------------------------------
+
+
+async def test_a_lost_post_that_started_nothing_is_sent_again(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.faults.drop(on="sync_now", effect="before")
+    first = outcome_of(await attempt(store).start(hevo))
+    assert first.error == "TriggerOutcomeUnknown"
+    assert posts(emulator) == 0
+    async with client_of(emulator) as another:
+        job = job_of(await attempt(store).start(another))
+    assert posts(emulator) == 1
+    assert job.id == emulator.pipeline(123).jobs[-1].job_id
+
+
+async def test_a_lost_post_that_started_a_run_is_not_sent_again(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).plan(appears_after=200, duration=None)
+    emulator.faults.drop(on="sync_now", effect="after")
+    first = outcome_of(await attempt(store).start(hevo))
+    assert first.error == "TriggerOutcomeUnknown"
+    async with client_of(emulator) as another:
+        job = job_of(await attempt(store).start(another))
+    assert posts(emulator) == 1
+    assert job.id == emulator.pipeline(123).jobs[-1].job_id
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_a_search_that_the_deadline_cuts_short_starts_nothing(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, effect: str
+) -> None:
+    emulator.faults.drop(on="sync_now", effect=effect)
+    emulator.pipeline(123).plan(appears_after=400, duration=None)
+    outcome_of(await attempt(store).start(hevo))
+    before, kept = len(emulator.requests.of("sync_now")), store.stored
+    hurried = attempt(store, deadline=time.time() + 20)
+    assert outcome_of(await hurried.start(hevo)).error == "TriggerOutcomeUnknown"
+    assert len(emulator.requests.of("sync_now")) == before
+    assert store.stored == kept
+
+
+async def test_an_accepted_run_is_not_given_up_at_the_deadline(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).plan(appears_after=400, duration=None)
+    await cut_off(emulator, store, 2)
+    hurried = attempt(store, deadline=time.time() - 5)
+    assert outcome_of(await hurried.start(hevo)).error == "JobNotFoundAfterTrigger"
+    assert store.stored is not None
+    assert posts(emulator) == 1
+    await asyncio.sleep(400)
+    job = job_of(await attempt(store).start(hevo))
+    assert job.id == emulator.pipeline(123).jobs[-1].job_id
+    assert posts(emulator) == 1

@@ -123,7 +123,7 @@ async def test_a_job_that_never_appears_ends_the_search_on_time(
     start = now()
     with pytest.raises(errors.JobNotFoundAfterTrigger, match="Do not trigger again blindly"):
         await hevo.pipeline(123).trigger(discovery_timeout=60)
-    assert now() - start <= 66
+    assert now() - start <= 66 + 0.1
 
 
 async def test_a_job_that_began_just_before_is_not_taken_for_ours(

@@ -46,14 +46,21 @@ def public(symbols: list[dict[str, Any]], members: Members) -> set[str]:
     places = set()
     for symbol in symbols:
         name = symbol["name"]
-        if not symbol["isExported"] or name.startswith(_APART):
+        if not symbol["isExported"] or name.startswith(_APART) or not _is_given(name):
             continue
-        places.add(_place(name, members))
-        value = _value(name)
-        for base in inspect.getmro(value) if inspect.isclass(value) else ():
+        value, place = _value(name), _place(name, members)
+        places.add(place)
+        for base in inspect.getmro(value) if place and inspect.isclass(value) else ():
             of_base = members.get(f"{base.__module__}.{base.__qualname__}", set())
             places |= {_place(f"{name}.{member}", members) for member in of_base}
     return places - {""}
+
+
+def _is_given(name: str) -> bool:
+    """Say whether the module of a name gives it, or the class that it belongs to."""
+    owner, _, last = name.rpartition(".")
+    of = _value(owner)
+    return _is_given(owner) if inspect.isclass(of) else last in getattr(of, "__all__", {last})
 
 
 def _place(name: str, members: Members) -> str:

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 from hevo_edge.orchestration import lazy_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from hevo_edge.integrations.airflow.hooks import HevoHook
     from hevo_edge.integrations.airflow.links import HevoPipelineLink
     from hevo_edge.integrations.airflow.operators import HevoOperator, HevoPipelineOperator
@@ -31,6 +34,8 @@ __all__ = [
     "HevoTrigger",
 ]
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

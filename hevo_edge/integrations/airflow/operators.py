@@ -247,7 +247,7 @@ class HevoPipelineOperator(BaseOperator):
         """Return the Pipeline's objects as OpenLineage datasets, within a few calls."""
         from hevo_edge.integrations.airflow import lineage  # noqa: PLC0415
 
-        return lineage.on_complete(self.connection_id, self.pipeline_id, task_instance)
+        return lineage.on_complete(self, task_instance)
 
 
 HevoOperator = HevoPipelineOperator

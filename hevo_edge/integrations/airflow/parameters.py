@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -35,6 +35,24 @@ _DEFAULT_TYPES = {
     (PipelineAction.RESYNC, False): JobType.RESYNC,
     (PipelineAction.RESYNC, True): JobType.RESYNC_WITH_DROP_AND_LOAD,
 }
+
+
+class RunParameters(Protocol):
+    """The rendered parameters of an operator that one try of its task needs."""
+
+    pipeline_id: Any
+    connection_id: str
+    action: PipelineAction
+    job_type: str | None
+    drop_and_load: bool
+    if_running: IfRunning
+    discovery_timeout: float
+    poll_interval: float | Auto
+    deferrable: bool
+    accept_completed_with_failures: bool
+    on_timeout: str
+    cancel_on_kill: str
+    durable: bool
 
 
 @contextmanager

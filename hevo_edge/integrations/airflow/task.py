@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import IfRunning, Job, JobStatus, PipelineAction
+from hevo_edge import IfRunning, Job, JobStatus
 from hevo_edge.errors import JobCancelled
 from hevo_edge.integrations.airflow import compat, connections, links, parameters
 from hevo_edge.integrations.airflow.events import event_of, outcome_of
@@ -30,24 +30,6 @@ _KILL_TIMEOUT = 4.0
 """Seconds that a kill may take: Airflow's supervisor kills for good after five."""
 
 
-class Operator(Protocol):
-    """What a try needs of its operator, rendered; see ``HevoPipelineOperator``."""
-
-    pipeline_id: Any
-    connection_id: str
-    action: PipelineAction
-    job_type: str | None
-    drop_and_load: bool
-    if_running: IfRunning
-    discovery_timeout: float
-    poll_interval: float | parameters.Auto
-    accept_completed_with_failures: bool
-    on_timeout: str
-    cancel_on_kill: str
-    deferrable: bool
-    durable: bool
-
-
 class Task:
     """One try of a task.
 
@@ -59,7 +41,7 @@ class Task:
         AirflowFailException: when a template rendered to nonsense.
     """
 
-    def __init__(self, operator: Operator, context: Any) -> None:
+    def __init__(self, operator: parameters.RunParameters, context: Any) -> None:
         self.operator = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
