@@ -9,7 +9,7 @@ Nothing of Airflow's database is needed. Each figure has its goal, and its basel
   same base, the least that an adapter pays whose operator loads its client. Fresh interpreters in
   turn, medians, without the start of the interpreter;
 * memory: what a deferred wait takes beyond a trigger of as many fields and its task, which only
-  waits for an event; at most 4 KiB. Read when each Job has been looked at, with all that is made
+  waits for an event; at most 4 KiB. Read when each Job has been polled, with all that is made
   only once made before. By tracemalloc, and by the process's resident set, which counts what the
   allocator does not give back as well. A process of its own for each, in turn, medians;
 * blocks: how late a task that sleeps for 5 ms wakes up, at worst, while a thousand waits start,
@@ -21,7 +21,7 @@ Nothing of Airflow's database is needed. Each figure has its goal, and its basel
   in the same way.
 
 The waits are those of an operator with a time-out, one for each of as many Pipelines, run as a
-triggerer runs them, by a connection without a rate limit: so looks are as dense as they can be.
+triggerer runs them, by a connection without a rate limit: so polls are as dense as they can be.
 The emulator answers, in a process of its own.
 """
 
@@ -74,7 +74,7 @@ Make = Callable[[int, str], "BaseTrigger"]
 
 
 def serve(waits: int) -> None:
-    """Run Pipelines with endless Jobs. Answers lines: ``looks`` with their number, ``end``."""
+    """Run Pipelines with endless Jobs. Answers lines: ``polls`` with their number, ``end``."""
     with HevoEmulator(rate_limit=None) as emulator:
         pipelines = [emulator.add_pipeline(1 + i, history=1) for i in range(waits)]
         past = [pipeline.jobs[0].job_id for pipeline in pipelines]
@@ -204,21 +204,21 @@ class Scene:
         self.triggerer = Triggerer()
         self.gate = asyncio.Event()
         self.make = hevo_trigger if self.is_hevo else bare_triggers(self.gate)
-        self._looks = 0
+        self._polls = 0
 
     async def warm_up(self) -> None:
         self.gate.set()
         await self.triggerer.start(self.make, self.emulator.past[:WARM])
         await self.triggerer.end()
         self.gate.clear()
-        self._looks = await self._tell("looks")
+        self._polls = await self._tell("polls")
 
     async def start(self) -> None:
-        """Start all waits; returns when each Job has been looked at."""
+        """Start all waits; returns when each Job has been polled."""
         jobs = self.emulator.jobs
         await self.triggerer.start(self.make, jobs)
-        looked = self._looks + len(jobs) if self.is_hevo else 0
-        while await self._tell("looks") < looked:  # noqa: ASYNC110 -- the emulator only answers
+        polled = self._polls + len(jobs) if self.is_hevo else 0
+        while await self._tell("polls") < polled:  # noqa: ASYNC110 -- the emulator only answers
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.2)
         assert not self.triggerer.events, self.triggerer.events[0]
