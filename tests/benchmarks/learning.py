@@ -5,12 +5,12 @@ Run it: python -m tests.benchmarks.learning [--histories 200] [--first 0] [--onl
 
 Each scenario says how the next Job's duration is distributed, and how the history before it came
 about. Histories are drawn (fixed seeds); for each, the expected number of calls and the expected
-delay from the Job's end to the look that notices it follow exactly from the distribution, and both
+delay from the Job's end to the poll that notices it follow exactly from the distribution, and both
 are averaged. Then, AT EQUAL CALLS:
 
 * ratio: our delay, over that of the fixed interval that makes as many calls; below 1 is a gain;
 * to best: our delay, over that of the best schedule there is for that very distribution (known
-  exactly, no guard rails), found by dynamic programming on a grid, with the price of a look tuned.
+  exactly, no guard rails), found by dynamic programming on a grid, with the price of a poll tuned.
 
 The constants of the schedule were chosen with other histories (from number 500 000 on) than those
 that it is judged by.
@@ -180,7 +180,7 @@ def scenarios() -> Iterator[Scenario]:
 
 
 def expected(gap: Callable[[float], float], truth: Durations) -> tuple[float, float]:
-    """Return expected calls and delay: a look is made, and its gap waited for, if the Job still runs."""
+    """Return expected calls and delay: a poll is made, and its gap waited for, if the Job still runs."""
     age = calls = noticed = 0.0
     alive = truth.alive(0)
     while age < truth.end and alive > NEGLIGIBLE:
@@ -209,9 +209,9 @@ def fixed_delay(calls: float, truth: Durations) -> float:
 
 
 class Optimum:
-    """The best schedule for a distribution: looks on a grid, by dynamic programming.
+    """The best schedule for a distribution: polls on a grid, by dynamic programming.
 
-    With price p of a look and F the distribution, the cost-to-go from a look at t_i is
+    With price p of a poll and F the distribution, the cost-to-go from a poll at t_i is
     V_i = p (1 - F_i) + min over j > i of [V_j + integral from t_i to t_j of (t_j - t) dF]. For given
     j that is a line in F_i, so the minimum is read off the lower hull of lines, in linear time.
     """
@@ -221,8 +221,8 @@ class Optimum:
         self.times = [truth.end * (k / cells) ** 1.5 for k in range(cells + 1)]
         self.ended = [1 - truth.alive(t) for t in self.times]
 
-    def looks(self, price: float) -> list[int]:
-        """Return the grid points of the best looks at this price."""
+    def polls(self, price: float) -> list[int]:
+        """Return the grid points of the best polls this price."""
         times, ended = self.times, self.ended
         last = len(times) - 1
         # noticing at t_j costs t_j (F_j - F_i); the ends themselves cost the same whatever is done
@@ -251,9 +251,9 @@ class Optimum:
             found.append(i)
         return found
 
-    def score(self, looks: list[int]) -> tuple[float, float]:
+    def score(self, polls: list[int]) -> tuple[float, float]:
         calls = noticed = 0.0
-        for i, j in zip([0, *looks], looks, strict=False):
+        for i, j in zip([0, *polls], polls, strict=False):
             calls += 1 - self.ended[i]
             noticed += (self.times[j] - self.times[i]) * (1 - self.ended[i])
         return calls, noticed - self.truth.mean
@@ -263,7 +263,7 @@ class Optimum:
         low, high = math.log(1e-4), math.log(1e6)
         for _ in range(26):
             middle = (low + high) / 2
-            made, delay = self.score(self.looks(math.exp(middle)))
+            made, delay = self.score(self.polls(math.exp(middle)))
             low, high = (middle, high) if made > calls else (low, middle)
             if abs(made - calls) < 0.002 * calls:
                 break
@@ -344,7 +344,7 @@ def show_costs() -> None:
 
 
 def placement_rows(schedule: learned.Learned, truth: Durations) -> list[plots.Row]:
-    """Return looks a minute and endings a minute, by age."""
+    """Return polls a minute and endings a minute, by age."""
     step = 10.0
     return [
         {
@@ -388,9 +388,9 @@ def draw(directory: Path, histories: int) -> None:
         x="age (s)",
         lines=["learned", "fixed 15 s"],
         shaded=["endings"],
-        y_label="looks a minute",
+        y_label="polls a minute",
         shaded_label="endings, % of jobs a minute",
-        title="Where the looks go: log-normal jobs, median 600 s, sigma 0.3",
+        title="Where the polls go: log-normal jobs, median 600 s, sigma 0.3",
     )
     plots.draw(
         sigma_rows(histories),

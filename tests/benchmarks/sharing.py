@@ -1,16 +1,16 @@
-"""Whom to look at next when more looks are due than the budget has: three orders compared.
+"""What to poll next when more polls are due than the budget has: three orders compared.
 
 Run it: python -m tests.benchmarks.sharing [--seconds 6000]
 
 A simulation, without sockets: Jobs of known log-normal distributions, each followed by its like when
-its end was seen, and 90 looks a minute, so that most of the time more looks are due than can be made.
+its end was seen, and 90 polls a minute, so that most of the time more polls are due than can be made.
 The schedule of each is what ``schedules.from_history`` would make of its true distribution.
 
-* in line: first come, first served, by when a look became due;
+* in line: first come, first served, by when a poll became due;
 * turns: ``hevo_edge._awaiting.queues.FairQueue``, the best of sixteen by worth, every fourth by the line;
 * greedy: always the one worth most of all that are due, which nobody can afford for ten thousand.
 
-Printed are mean and longest delays from a Job's end to the look that sees it, by kind of Job.
+Printed are mean and longest delays from a Job's end to the poll that sees it, by kind of Job.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from hevo_edge._awaiting.queues import DueQueue, FairQueue
 from hevo_edge.schedules import Learned
 
-LOOKS_PER_SECOND = 1.5
+POLLS_PER_SECOND = 1.5
 WARM_UP = 0.2
 
 
 @dataclass(eq=False)
 class Watch:
-    """A Job that runs, and who is to look at it."""
+    """A Job that runs, and when it is polled."""
 
     schedule: Learned
     began: float
@@ -72,8 +72,8 @@ def simulate(
 
     for kind in kinds:
         begin(kind, 0.0, chance.random() * 0.8 * kind.typical)
-    for step in range(int(seconds * LOOKS_PER_SECOND)):
-        now = step / LOOKS_PER_SECOND
+    for step in range(int(seconds * POLLS_PER_SECOND)):
+        now = step / POLLS_PER_SECOND
         for watch in agenda.pop_due(now):
             due[watch] = None
             turns.add(watch)
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6000.0)
     options = parser.parse_args()
     for load, kinds in LOADS.items():
-        print(f"{load} (log-normal, sigma 0.3), {60 * LOOKS_PER_SECOND:.0f} looks a minute")
+        print(f"{load} (log-normal, sigma 0.3), {60 * POLLS_PER_SECOND:.0f} polls a minute")
         for order, choose in ORDERS.items():
             delays = simulate(kinds, choose, options.seconds, 1)
             everything = [delay for found in delays.values() for delay in found]

@@ -8,8 +8,8 @@ waits for all of them by ``as_completed``. Every figure is counted or in virtual
 last column is this machine's.
 
 * delay: from the moment a Job ended (the emulator knows) to the moment ``as_completed`` yielded it;
-* bound: N/(2R), the mean delay of a round robin over N Jobs at R = 90 looks in 60.1 s, what the
-  default RateLimit leaves for looks. Where the budget would allow more than the interval asks for,
+* bound: N/(2R), the mean delay of a round robin over N Jobs at R = 90 polls in 60.1 s, what the
+  default RateLimit leaves for polls. Where the budget would allow more than the interval asks for,
   half the interval. It takes all N to run on all the while, so it is loose: as Jobs end, the rounds
   become shorter;
 * even: what an ideal round robin at that R, with the same interval, gives for these very Jobs. This
@@ -53,7 +53,7 @@ from hevo_edge.errors import ConfigurationError, HevoError
 from tests.benchmarks import plots
 
 INTERVAL = 15.0
-LOOKS_PER_SECOND = 90 / 60.1
+POLLS_PER_SECOND = 90 / 60.1
 MEDIAN = 600.0
 HISTORY = 30
 PLAIN_GOAL, AUTO_GOAL = 1.1, 1.0
@@ -111,7 +111,7 @@ class Setting:
 
     @property
     def bound(self) -> float:
-        return max(self.jobs / (2 * LOOKS_PER_SECOND), INTERVAL / 2)
+        return max(self.jobs / (2 * POLLS_PER_SECOND), INTERVAL / 2)
 
 
 @dataclass
@@ -215,14 +215,14 @@ def _count(emulator: HevoEmulator, outcome: Outcome) -> None:
 
 
 def even_round_robin(setting: Setting) -> list[float]:
-    """Return the delays of an ideal round robin at R looks a second, by simulation."""
+    """Return the delays of an ideal round robin at R polls a second, by simulation."""
     ends = [job.duration - job.age for job in setting.draw()]
     queue = [(0.0, at) for at in range(len(ends))]
     free, delays = 0.0, []
     while queue:
         due, at = heapq.heappop(queue)
         now = max(free, due)
-        free = now + 1 / LOOKS_PER_SECOND
+        free = now + 1 / POLLS_PER_SECOND
         if ends[at] <= now:
             delays.append(now - ends[at])
         else:

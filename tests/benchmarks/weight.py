@@ -1,22 +1,22 @@
-"""What ten thousand waits weigh: memory a wait, CPU a look, registering and cancelling them all.
+"""What ten thousand waits weigh: memory a wait, CPU a poll, registering and cancelling them all.
 
-Run it: python -m tests.benchmarks.weight [--waits 10000] [--rounds 9] [--looks 2000]
+Run it: python -m tests.benchmarks.weight [--waits 10000] [--rounds 9] [--polls 2000]
 
 Real sockets and real time, against a server in a process of its own on loopback. Only the client's
 process is weighed. Each figure has its goal:
 
 * memory a waiting Job, by tracemalloc: what there is more when all are waited for and each has been
-  looked at once than before its handle was made. So it holds the handle, the wait, and the last
+  polled once than before its handle was made. So it holds the handle, the wait, and the last
   snapshot; at most 4 KiB by ``await_all``. Beside it the same by a task of ``await_completion()`` a
   Job; what a bare task with a future of its own takes of that is said apart. The peak is that of
-  the moment in which all are looked at for the first time. What is left is read after all waits
+  the moment in which all are polled for the first time. What is left is read after all waits
   were cancelled and the handles dropped;
-* CPU a look: process time for a look of ``await_all`` at a few hundred Jobs with next to no pause
+* CPU a poll: process time for a poll of ``await_all`` at a few hundred Jobs with next to no pause
   in between, beside a bare aiohttp session's GET and ``json.loads`` with as many requests in
-  flight as the looks had connections. Interleaved rounds, medians, at most 1.5. Every look finds a
+  flight as the polls had connections. Interleaved rounds, medians, at most 1.5. Every poll finds a
   change, which is the dearer kind;
 * registering: from the call until the event loop's queue of ready callbacks is empty again, so that
-  it would sleep. The handles bring snapshots that are recent enough, so no look is due: asserted.
+  it would sleep. The handles bring snapshots that are recent enough, so no poll is due: asserted.
   Below 1 s by ``await_all``;
 * cancelling: from the ``cancel()`` until the same moment; no task and no timer of hevo_edge left.
 """
@@ -45,7 +45,7 @@ from tests.benchmarks.client_overhead import JOB
 LONG = 3600.0
 SHORT = 0.001
 AT_A_TIME = 300
-"""Jobs that are looked at continuously."""
+"""Jobs that are polled all the time."""
 HUGE = RateLimit(10**6, 60.0)
 MEMORY_GOAL = 4096
 CPU_GOAL = 1.5
@@ -59,20 +59,20 @@ Start = Callable[[HevoClient, list[Job]], list["asyncio.Task[Any]"]]
 
 def serve() -> None:
     """Answer every GET of a Job with that Job, a bit further on each time; prints the port."""
-    looks, connections, status = 0, set[int](), "IN_PROGRESS"
+    polls, connections, status = 0, set[int](), "IN_PROGRESS"
 
     async def job(request: web.Request) -> web.Response:
-        nonlocal looks
-        looks += 1
+        nonlocal polls
+        polls += 1
         connections.add(id(request.transport))
         shown = {**JOB, "job_id": request.match_info["job_id"], "status": status}
-        shown.update(events_ingested=looks, updated_ts=1704067260000 + looks)
+        shown.update(events_ingested=polls, updated_ts=1704067260000 + polls)
         return web.json_response(shown)
 
     async def control(request: web.Request) -> web.Response:
         nonlocal status
         status = request.query.get("status", status)
-        seen = {"looks": looks, "connections": len(connections)}
+        seen = {"polls": polls, "connections": len(connections)}
         connections.clear()
         return web.json_response(seen)
 
@@ -236,24 +236,24 @@ async def warm_up(hevo: HevoClient) -> None:
     await asyncio.sleep(0.1)  # for the last connections to go back into the pool
 
 
-async def cpu_of_looks(base_url: str, limit: RateLimit | None, looks: int) -> tuple[float, int]:
-    """Return the CPU seconds of a look, and how many connections looks had."""
+async def cpu_of_polls(base_url: str, limit: RateLimit | None, polls: int) -> tuple[float, int]:
+    """Return the CPU seconds of a poll, and how many connections polls had."""
     async with talking(base_url, limit) as (hevo, control):
         task = asyncio.ensure_future(hevo.await_all(handles(hevo, AT_A_TIME), poll_interval=SHORT))
         await asyncio.sleep(0.5)
-        cpu, first = time.process_time(), (await control())["looks"]
+        cpu, first = time.process_time(), (await control())["polls"]
         seen = 0
-        while seen < looks:
+        while seen < polls:
             await asyncio.sleep(0.2)
             stand = await control()
-            seen = stand["looks"] - first
+            seen = stand["polls"] - first
         cpu = time.process_time() - cpu
         await control("COMPLETED")
         await task
         return cpu / seen, stand["connections"]
 
 
-async def cpu_of_bare(base_url: str, in_flight: int, looks: int) -> float:
+async def cpu_of_bare(base_url: str, in_flight: int, polls: int) -> float:
     """Return the CPU seconds of a bare GET and json.loads."""
     url = f"{base_url}/api/v1/pipelines/1/jobs/{JOB['job_id']}"
 
@@ -267,7 +267,7 @@ async def cpu_of_bare(base_url: str, in_flight: int, looks: int) -> float:
 
     async with aiohttp.ClientSession() as session:
         await all_workers(5)
-        cpu, each = time.process_time(), max(1, looks // in_flight)
+        cpu, each = time.process_time(), max(1, polls // in_flight)
         await all_workers(each)
         return (time.process_time() - cpu) / (each * in_flight)
 
@@ -279,7 +279,7 @@ async def registering(
     async with talking(base_url) as (hevo, control):
         jobs = handles(hevo, waits)
         await asyncio.gather(*(job.refresh() for job in jobs))
-        looks = (await control())["looks"]
+        polls = (await control())["polls"]
         await idle()
         gc.collect()
         tasks_before, timers_before = len(asyncio.all_tasks()), timers()
@@ -287,7 +287,7 @@ async def registering(
         tasks = start(hevo, jobs)
         await idle()
         registered = time.perf_counter() - began
-        assert (await control())["looks"] == looks, "a look was taken, which none was meant to be"
+        assert (await control())["polls"] == polls, "a poll was taken, which none was meant to be"
         assert not any(task.done() for task in tasks)
         began = time.perf_counter()
         await end(tasks)
@@ -314,17 +314,17 @@ def report_memory(base_url: str, waits: int) -> None:
         say(f"memory a wait, {name}", f"{waiting:.0f} B", goal, met)
         if start is by_tasks:
             say("  without a bare task's own", f"{waiting - bare:.0f} B")
-        say("  peak while all are looked at; left when all is over", f"{peak:.0f} B; {left:.0f} B")
+        say("  peak while all are polled; left when all is over", f"{peak:.0f} B; {left:.0f} B")
 
 
-def report_cpu(base_url: str, rounds: int, looks: int) -> None:
+def report_cpu(base_url: str, rounds: int, polls: int) -> None:
     limits: dict[str, RateLimit | None] = {"no limit": None, "a huge limit": HUGE}
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in limits}
     in_flight = 0
     for _ in range(rounds):
         for name, limit in limits.items():
-            mine, in_flight = asyncio.run(cpu_of_looks(base_url, limit, looks))
-            bare = asyncio.run(cpu_of_bare(base_url, in_flight, looks))
+            mine, in_flight = asyncio.run(cpu_of_polls(base_url, limit, polls))
+            bare = asyncio.run(cpu_of_bare(base_url, in_flight, polls))
             pairs[name].append((mine, bare))
     bare = statistics.median(bare for side in pairs.values() for _, bare in side)
     say(f"CPU of a bare GET, {in_flight} in flight", f"{bare * 1e6:.0f} us")
@@ -333,7 +333,7 @@ def report_cpu(base_url: str, rounds: int, looks: int) -> None:
         ratio = statistics.median(mine / bare for mine, bare in side)
         goal, met = (f"<= {CPU_GOAL}", ratio <= CPU_GOAL) if limits[name] is None else ("-", None)
         say(
-            f"CPU a look of await_all, {name}", f"{mine * 1e6:.0f} us, ratio {ratio:.2f}", goal, met
+            f"CPU a poll of await_all, {name}", f"{mine * 1e6:.0f} us, ratio {ratio:.2f}", goal, met
         )
 
 
@@ -353,7 +353,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--waits", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--looks", type=int, default=2000)
+    parser.add_argument("--polls", type=int, default=2000)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -361,7 +361,7 @@ def main() -> None:
         return
     print(f"{'what':<58} {'figure':>28}  {'goal':>9}  met")
     with server() as base_url:
-        report_cpu(base_url, options.rounds, options.looks)
+        report_cpu(base_url, options.rounds, options.polls)
         report_registering(base_url, options.waits)
         report_memory(base_url, options.waits)
 

@@ -184,7 +184,7 @@ def test_a_job_that_ends_just_before_the_deadline_is_success(
 ) -> None:
     deferred = deferral_of(operator(poll_interval=3600, timeout=1), context)
     job_id = end_last_job(emu)
-    # The last look comes at the deadline, long before the next one by the interval.
+    # The final poll comes at the deadline, long before the next one by the interval.
     assert resume(operator(), context, deferred, event_of(deferred.trigger)) == job_id
 
 

@@ -34,11 +34,11 @@ def took_effect(emulator: HevoEmulator, pipeline_id: int, *endpoints: str) -> li
     return [call for call in calls(emulator, pipeline_id, *endpoints) if call.took_effect]
 
 
-def await_look(airflow: Api, emulator: HevoEmulator, pipeline_id: int) -> None:
-    """Wait for a look that begins after this moment."""
+def await_poll(airflow: Api, emulator: HevoEmulator, pipeline_id: int) -> None:
+    """Wait for a poll that begins after this moment."""
     now = emulator.now
     airflow.stack.until(
-        f"a look at Pipeline {pipeline_id}",
+        f"a poll of Pipeline {pipeline_id}",
         lambda: [c for c in calls(emulator, pipeline_id, "get_job", "list_jobs") if c.at > now],
     )
 
@@ -111,7 +111,7 @@ def test_deferred_task_marked_by_a_user(
 ) -> None:
     run = runs["kills"]
     run.until("marked", "deferred")
-    await_look(airflow, emulator, pipelines.MARKED)
+    await_poll(airflow, emulator, pipelines.MARKED)
     run.mark_failed("marked")
     airflow.stack.until(
         "the Job is cancelled", lambda: took_effect(emulator, pipelines.MARKED, "cancel_job")
@@ -125,11 +125,11 @@ def test_deferred_task_cleared_by_a_user(
 ) -> None:
     run = runs["kills"]
     run.until("cleared", "deferred")
-    await_look(airflow, emulator, pipelines.CLEARED)
+    await_poll(airflow, emulator, pipelines.CLEARED)
     run.clear("cleared")
     airflow.stack.until("a second try", lambda: run.task("cleared")["try_number"] == 2)
     run.until("cleared", "deferred")
-    await_look(airflow, emulator, pipelines.CLEARED)
+    await_poll(airflow, emulator, pipelines.CLEARED)
     job = end(emulator, pipelines.CLEARED)
     run.until("cleared", "success")
     assert run.xcom("cleared") == job.job_id
@@ -164,14 +164,14 @@ def deaths(airflow: Api, runs: dict[str, Run], emulator: HevoEmulator, held: Hev
     def kill(task_id: str) -> None:
         os.kill(run.until(task_id, "running")["pid"], signal.SIGKILL)
 
-    def looks_for_its_job() -> bool:
+    def searches_for_its_job() -> bool:
         posted = took_effect(emulator, pipelines.AFTER_POST, "sync_now")
         looks = calls(emulator, pipelines.AFTER_POST, "list_jobs")
         return bool(posted) and looks[-1].at > posted[0].at
 
     airflow.stack.until("the POST", lambda: took_effect(held, pipelines.IN_POST, "sync_now"))
     kill("in_post")
-    airflow.stack.until("the run is looked for", looks_for_its_job)
+    airflow.stack.until("the run is searched for", searches_for_its_job)
     kill("after_post")
     return run
 
@@ -206,7 +206,7 @@ def test_triggerer_that_goes_away(
 ) -> None:
     pipeline_id = getattr(pipelines, task_id.upper())
     outages.until(task_id, "deferred")
-    await_look(airflow, emulator, pipeline_id)
+    await_poll(airflow, emulator, pipeline_id)
     assert airflow.stack.end("triggerer", how) == (how == signal.SIGTERM)
     looks = len(calls(emulator, pipeline_id, "get_job", "list_jobs"))
     job = end(emulator, pipeline_id)
