@@ -52,9 +52,7 @@ REPEAT_PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
 """The pauses before a trigger that was refused for an unlisted Job is sent again."""
 MAX_READ_AGE = 15.0
 """Seconds for which a prepared sync is fired without reading again. A Job that starts meanwhile
-does no harm: Hevo refuses the POST, or the Job is older than it. Before a resync the Jobs are
-always read again: Hevo does not refuse it, and it cancels the running Job.
-"""
+does no harm: Hevo refuses, or the Job is older. A resync is not refused, so it always reads."""
 MIN_PAUSE = 1.0
 """Seconds, at least, before a POST that got 429 waits for the call budget again."""
 _BAD_REQUEST = 400
@@ -153,13 +151,14 @@ class Attempt:
     async def search_only(self) -> Found | None:
         """Return the Job of a ticket that may have been posted; None when there is none."""
         async with self._limit.locked(self._lock):
-            self._record.update(self._given)
+            record = self._record
+            record.update(self._given)
+            if record.is_unposted and record.earlier is None:
+                return None  # its POST was refused while this waited for the lock
             found = await self._search()
             if found is None:
-                self._record.mark_unposted()
+                record.mark_unposted()
             return found
-
-    # -- one round: read, post, find --------------------------------------------------------------
 
     async def _round(self) -> Found:
         """Read, post and search, while no other attempt triggers the Pipeline."""
@@ -200,7 +199,9 @@ class Attempt:
         """Return the Job of a posted ticket; its snapshot, when it was found before."""
         record, ticket = self._record, self._record.ticket
         if ticket.job_id is not None:
-            data = await self._parts.reader.job(ticket.pipeline_id, ticket.job_id)
+            data = await self._parts.reader.job(
+                ticket.pipeline_id, ticket.job_id, self._limit.final_deadline()
+            )
             return Found(ticket.job_id, ticket.certainty or Certainty.POSSIBLE, data)
         found = await self._discovery(ticket, ticket.post or UNKNOWN).find()
         self._parts.registry.set_owner(ticket, found)
@@ -226,8 +227,6 @@ class Attempt:
             belongs_to_another=self._parts.registry.belongs_to_another,
             deadline=self._limit.deadline,
         )
-
-    # -- the POST ---------------------------------------------------------------------------------
 
     async def _post(self) -> None:
         """Send the POST once, and record its outcome.
@@ -315,7 +314,8 @@ class Attempt:
             return None
         elif not await self._was_restarting(obstacle):
             raise obstacle
-        self._record.reopen()
+        async with self._limit.locked(self._lock):
+            self._record.reopen()
         return None
 
     async def _wait_for_restart(self) -> None:
@@ -366,13 +366,18 @@ class Attempt:
             long_ago = was_sent_long_ago(post, self._parts.clock)
             found = select(earlier, post, [running], skip_doubtful=False, long_ago=long_ago)
             if found is not None:
-                return await record.mark_found(found)
+                return await self._mark_found(found)
         applying = self._parts.policy.apply_if_running(record.ticket, running, obstacle.refusal)
         joined = await self._limit.bounded(f"waiting for Job {running.job_id} to end", applying)
         record.read_at = None  # the Jobs were read before that one started
         if joined is None:
             return None
-        return await record.mark_found(Found(joined.job_id, Certainty.JOINED, joined))
+        return await self._mark_found(Found(joined.job_id, Certainty.JOINED, joined))
+
+    async def _mark_found(self, found: Found) -> Found | None:
+        """Record a running Job, unless another task has posted the ticket meanwhile."""
+        async with self._limit.locked(self._lock):
+            return await self._record.mark_found(found) if self._record.is_unposted else None
 
     async def _wait_until_listed(self, refusal: JobInProgress) -> Found | None:
         """Wait a while for a running Job that the list does not show yet.

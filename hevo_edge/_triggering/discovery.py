@@ -164,7 +164,8 @@ class Discovery:
         """
         now = self._clock.now()
         status = await self._reader.status_of(
-            self._ticket.pipeline_id, max(now, self._deadline) + FINAL_POLL_TIMEOUT
+            self._ticket.pipeline_id,
+            min(max(now, self._deadline), self._latest) + FINAL_POLL_TIMEOUT,
         )
         if status in RESTARTING_STATUSES:
             longest = self._started + READY_TIMEOUT + self._ticket.discovery_timeout

@@ -124,10 +124,14 @@ class PipelineReader:
             return None
         return running_job(reading.jobs)
 
-    async def job(self, pipeline_id: int, job_id: str) -> JobData | None:
+    async def job(
+        self, pipeline_id: int, job_id: str, deadline: float | None = None
+    ) -> JobData | None:
         """Return a Job's snapshot; None when a transient error prevents that."""
         try:
-            return await self._transport.send(api.get_job(pipeline_id, job_id), Priority.DISCOVERY)
+            return await self._transport.send(
+                api.get_job(pipeline_id, job_id), Priority.DISCOVERY, deadline=deadline
+            )
         except TRANSIENT_ERRORS as error:
             log.warning("could not read Job %s of Pipeline %s: %s", job_id, pipeline_id, error)
             return None

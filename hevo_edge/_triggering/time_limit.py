@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
+from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, locked, within
 from hevo_edge._triggering.registry import TicketRecord
@@ -63,6 +64,12 @@ class TimeLimit:
     def has_passed(self) -> bool:
         """Say whether the deadline has passed."""
         return self.deadline is not None and self._clock.now() >= self.deadline
+
+    def final_deadline(self) -> float | None:
+        """Return the loop time (seconds) until which a last reading may take; None for no limit."""
+        if self.deadline is None:
+            return None
+        return max(self.deadline, self._clock.now()) + FINAL_POLL_TIMEOUT
 
     def check(self) -> None:
         """Raise DeadlinePassed when the deadline has passed."""

@@ -18,6 +18,7 @@ from hevo_edge.errors import (
     JobInProgress,
     JobNotFoundAfterTrigger,
     NotFound,
+    TriggerOutcomeUnknown,
     TriggerTimeout,
 )
 from hevo_edge.job import Job
@@ -154,12 +155,14 @@ class Run:
         if stored is None:
             return None
         self._ticket = stored.ticket
+        limit, now = self._time_limit(), asyncio.get_running_loop().time
+        deadline = None if limit is None else now() + limit
         try:
             await self._prove_nothing_came(hevo, stored.ticket)
             job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
             await self._settle(job)
         except (NotFound, JobNotFoundAfterTrigger) as error:
-            if self._time_limit() == _LEAST:
+            if self._time_limit() == _LEAST or (deadline is not None and now() >= deadline):
                 raise  # a search that the deadline cut short proves nothing
             log.warning(
                 "the run of an earlier attempt is not there, so a new one starts: %s", error
@@ -171,6 +174,7 @@ class Run:
             return job
         if self._is_of_another_generation(stored):
             log.info("Job %s of an earlier generation is over: a new run starts", job.id)
+            self._forget()
             return None
         try:
             await job.await_completion(accept=self.spec.accept)
@@ -289,9 +293,8 @@ class Run:
         if self._ticket is None or self._ticket.post is None:
             return None
         try:
-            update = {"discovery_timeout": seconds}
-            return await hevo.reconcile(self._ticket.model_copy(update=update))
-        except JobNotFoundAfterTrigger:
+            return await hevo.reconcile(self._ticket, timeout=seconds)
+        except (JobNotFoundAfterTrigger, TriggerOutcomeUnknown):
             return None
 
     def finish(self, outcome: Outcome) -> None:

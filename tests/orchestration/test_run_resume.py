@@ -340,3 +340,21 @@ async def test_an_accepted_run_is_not_given_up_at_the_deadline(
     job = job_of(await attempt(store).start(hevo))
     assert job.id == emulator.pipeline(123).jobs[-1].job_id
     assert posts(emulator) == 1
+
+
+async def test_the_short_search_of_a_cancel_is_no_proof(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).plan(duration=8, appears_after=12)
+    emulator.faults.drop(on="sync_now", effect="after")
+    first = attempt(store)
+    start = asyncio.create_task(first.start(hevo))
+    await asyncio.sleep(1)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    async with client_of(emulator) as other:
+        assert not await first.cancel(other, within=6)
+        await asyncio.sleep(5.5)
+        await attempt(store).start(other)
+    assert posts(emulator) == 1
