@@ -162,7 +162,7 @@ class Run:
             job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
             await self._settle(job)
         except (NotFound, JobNotFoundAfterTrigger) as error:
-            if self._time_limit() == _LEAST or (deadline is not None and now() >= deadline):
+            if deadline is not None and now() >= deadline:
                 raise  # a search that the deadline cut short proves nothing
             log.warning(
                 "the run of an earlier attempt is not there, so a new one starts: %s", error

@@ -358,3 +358,17 @@ async def test_the_short_search_of_a_cancel_is_no_proof(
         await asyncio.sleep(5.5)
         await attempt(store).start(other)
     assert posts(emulator) == 1
+
+
+async def test_a_new_generation_whose_start_fails_does_not_get_the_old_job(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).plan(duration=5, appears_after=8)
+    old = await attempt(store, 1).start(hevo)
+    await asyncio.sleep(60)
+    async with client_of(emulator) as other:
+        emulator.faults.status(503, on="get_pipeline", times=4)
+        outcome_of(await attempt(store, 2).start(other))
+        job = job_of(await attempt(store, 2).start(other))
+    assert job.id != job_of(old).id
+    assert posts(emulator) == 2

@@ -203,3 +203,31 @@ async def test_a_retry_after_beyond_the_time_is_raised_at_once(
         await hevo.pipeline(123).trigger(timeout=50)
     assert now() - start < 1
     assert caught.value.retry_after == 100
+
+
+# -- nothing is late by more than ten seconds -----------------------------------------------------
+
+
+async def test_a_ticket_whose_job_is_known_keeps_to_it(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    stored: list[TriggerTicket] = []
+    await hevo.pipeline(123).trigger(on_ticket=stored.append)
+    emulator.faults.delay(29, on="get_job", times=None)
+    start = now()
+    await hevo.fire(stored[-1], timeout=5)
+    assert now() - start <= 5 + 10
+
+
+async def test_a_resync_keeps_to_it(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).plan(appears_after=400)
+    start = now()
+    task = asyncio.create_task(hevo.pipeline(123).trigger("RESYNC", timeout=5))
+    for endpoint in ("get_pipeline", "resync_pipeline"):
+        emulator.faults.delay(4.9, on=endpoint)
+    await asyncio.sleep(4.95)
+    emulator.faults.delay(4, on="list_jobs", times=None)
+    emulator.faults.delay(60, on="get_pipeline", times=None)
+    with pytest.raises(errors.HevoError):
+        await task
+    assert now() - start <= 5 + 10.5

@@ -8,7 +8,7 @@ import pytest
 
 from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
-from tests.triggering.support import posts, run_as_scheduled
+from tests.triggering.support import posts, run_as_scheduled, runs
 
 
 @pytest.mark.parametrize("timeout", [None, 100])
@@ -43,3 +43,16 @@ async def test_a_restart_does_not_reopen_a_ticket_that_another_task_posts(
     assert not any(isinstance(result, AssertionError) for result in results)
     assert sum(bool(call.took_effect) for call in emulator.requests.of("sync_now")) <= 1
     assert posts(emulator) >= 1
+
+
+async def test_a_reconcile_beside_a_refused_post_takes_no_strangers_job(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger(if_running="wait")
+    run_as_scheduled(emulator, duration=120)
+    emulator.faults.delay(3, on="sync_now")
+    one = asyncio.create_task(hevo.fire(ticket))
+    await asyncio.sleep(1)
+    job, found = await asyncio.gather(one, hevo.reconcile(ticket))
+    assert found is None
+    assert [job.id] == runs(emulator)
