@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hevo_edge._common.pagination import Fetch, next_cursor
 from hevo_edge.enums import PUT_ASIDE_STATUSES, RUNNING_STATUSES, same_job_type
@@ -14,14 +15,23 @@ from hevo_edge.models import JobData
 
 
 def runs_newest_first(jobs: list[JobData]) -> bool:
-    """Say whether the list runs newest first, judged by its rows; True if they do not show it."""
+    """Say whether the list runs newest first, judged by its rows; True if they do not show it.
+
+    Judged by the majority of neighbours: one row may have the time of a clock that is wrong.
+    """
     stamps = [job.created_ts for job in jobs if job.created_ts is not None]
-    return len(stamps) < 2 or stamps[0] >= stamps[-1]  # noqa: PLR2004
+    rising = sum(above < below for above, below in pairwise(stamps))
+    falling = sum(above > below for above, below in pairwise(stamps))
+    return rising <= falling
 
 
 def newest_first(jobs: list[JobData]) -> list[JobData]:
     """Sort by creation; if a row has no time, keep the server's order."""
-    ordered = jobs if runs_newest_first(jobs) else jobs[::-1]
+    return by_creation(jobs if runs_newest_first(jobs) else jobs[::-1])
+
+
+def by_creation(ordered: list[JobData]) -> list[JobData]:
+    """Sort rows that come newest first by their creation; if one has no time, keep their order."""
     if any(job.created_ts is None for job in ordered):
         return ordered
     return sorted(ordered, key=lambda job: job.created_ts or 0, reverse=True)
@@ -45,13 +55,22 @@ async def jobs_newest_first(fetch: Fetch[JobData]) -> AsyncIterator[JobData]:
 
 @dataclass(frozen=True)
 class Reading:
-    """The newest rows of a jobs list, newest first.
+    """The newest rows of a jobs list.
 
-    ``tail`` is the cursor of the last page of a list that runs oldest first: new rows appear there.
+    Attributes:
+        rows: The rows in the list's own order, turned so that the newest come first.
+        is_whole: Whether these are all rows of the list.
+        tail: The cursor of the last page of a list that runs oldest first: new rows appear there.
     """
 
-    jobs: list[JobData]
+    rows: list[JobData]
+    is_whole: bool = False
     tail: str | None = None
+
+    @property
+    def jobs(self) -> list[JobData]:
+        """The rows by their creation, newest first."""
+        return by_creation(self.rows)
 
 
 async def read_newest(
@@ -70,10 +89,11 @@ async def read_newest(
         unsorted.extend(page.data)
         following = next_cursor(page, cursor)
         if following is None:
-            oldest_first = tail is not None or not runs_newest_first(unsorted)
-            return Reading(newest_first(unsorted), cursor if oldest_first else None)
+            if tail is not None or not runs_newest_first(unsorted):
+                return Reading(unsorted[::-1], is_whole=tail is None, tail=cursor)
+            return Reading(unsorted, is_whole=True)
         if tail is None and runs_newest_first(unsorted) and any(map(is_enough, page.data)):
-            return Reading(newest_first(unsorted))
+            return Reading(unsorted)
         cursor = following
 
 

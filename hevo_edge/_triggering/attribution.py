@@ -50,8 +50,9 @@ class Match(IntEnum):
     BY_SCHEDULE = 3
     """It was created when the schedule may have started it."""
     OLD = 4
-    """Hevo accepted the POST, and the Job was not in the list before; but by its own clock it is
-    older than the POST, and it has ended.
+    """It was not in the list before; but by its own clock it is older than the POST by more than
+    clocks should differ, and it has ended or Hevo may not have accepted the POST. No clock proves
+    that it is not the Job: they may be an hour apart.
     """
 
 
@@ -98,10 +99,10 @@ def select(
 def match_of(
     ticket: TriggerTicket, post: Post, job: JobData, *, long_ago: bool = False
 ) -> Match | None:
-    """Return how well a new Job matches; None when it is too old, or too new.
+    """Return how well a new Job matches; None when it is too new.
 
     A Job can be too new only when the POST was sent long ago: right after a POST its Job appears,
-    whatever the clocks at Hevo say.
+    whatever the clocks at Hevo say. That is no proof either, see ``Discovery.find_or_none``.
     """
     span = _span(ticket, post)
     if job.created_ts is None or span is None:
@@ -114,10 +115,10 @@ def match_of(
     # whatever its clock says. A resync is accepted while a Job runs.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Match.SINCE
-    too_old = created < sent - CLOCK_SLACK
-    too_new = long_ago and not ticket.restarts and created > answered + MAX_START_DELAY
-    if too_old or too_new:
-        return Match.OLD if too_old and post.accepted else None
+    if created < sent - CLOCK_SLACK:
+        return Match.OLD
+    if long_ago and not ticket.restarts and created > answered + MAX_START_DELAY:
+        return None
     by_hand = _is_resync(ticket, job)
     if post.accepted and not before and (by_hand or created <= answered):
         return Match.ON_TIME
@@ -139,7 +140,8 @@ def _is_rival(
     if _is_resync(ticket, best) != _is_resync(ticket, job) or span is None:
         return False
     soon = job.created_ts is not None and job.created_ts / 1000 <= span[1] + CLOCK_SLACK
-    return match is Match.BEFORE or (soon and match in {Match.SINCE, Match.BY_SCHEDULE})
+    early = match in {Match.BEFORE, Match.OLD}
+    return early or (soon and match in {Match.SINCE, Match.BY_SCHEDULE})
 
 
 def _span(ticket: TriggerTicket, post: Post) -> tuple[float, float] | None:

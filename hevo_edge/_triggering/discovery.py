@@ -35,6 +35,9 @@ ACCEPT_DOUBTFUL_AFTER = 30.0
 """Seconds after which a Job is accepted that somebody else may have started."""
 LISTED_WITHIN = 20.0
 """Seconds within which the Job that a restart starts is listed; 5 to 15 in Hevo's docs."""
+MAX_NAMED = 3
+"""How many other new Jobs an error names."""
+_AGAIN = "HevoClient.reconcile(error.ticket) searches again"
 
 
 class Discovery:
@@ -70,6 +73,7 @@ class Discovery:
         self._long_ago = was_sent_long_ago(post, clock)
         self._other_jobs: dict[str, JobData] = {}
         self._status: str | None = None
+        self._is_status_unread = False
         self._restart_failed = False
         self._skip_doubtful_until = self._started + ACCEPT_DOUBTFUL_AFTER
 
@@ -90,13 +94,12 @@ class Discovery:
         """Return the Job that the POST started; None when no Job appears.
 
         Raises:
-            TriggerOutcomeUnknown: when the Jobs cannot be listed, the Pipeline is still restarting
-                after half an hour, or the caller's time-out cut the search short.
+            TriggerOutcomeUnknown: when that is not proved: the Jobs cannot be listed, the Pipeline
+                is still restarting after half an hour or cannot be read, the caller's time-out cut
+                the search short, or there is a new Job whose times do not fit.
         """
         found = await self._search()
-        # Only a complete search proves that the POST started nothing.
-        is_cut_short = self._deadline == self._latest
-        if found is None and (is_cut_short or self._status in RESTARTING_STATUSES):
+        if found is None and not self._proves_nothing_started():
             raise await self.not_found_error()
         return found
 
@@ -109,6 +112,14 @@ class Discovery:
         return await self._poll(final=True)
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _proves_nothing_started(self) -> bool:
+        """Say whether a search that found nothing was complete, and left no Job unexplained."""
+        is_cut_short = self._deadline == self._latest
+        may_restart = self._is_status_unread or self._status in RESTARTING_STATUSES
+        # No server's time makes a no of an unknown: clocks may differ by any time.
+        is_unexplained = any(map(self._ticket.matches, self._other_jobs.values()))
+        return not (is_cut_short or may_restart or is_unexplained)
 
     async def _search(self) -> Found | None:
         """Poll until the Job appears; None when it has not by the end of the discovery time."""
@@ -136,7 +147,7 @@ class Discovery:
         ticket = self._ticket
         pages = self._reader.pages(ticket.pipeline_id, self._deadline + FINAL_POLL_TIMEOUT)
         try:
-            new_jobs = await ticket.watermark.new_jobs(pages)
+            new_jobs = await ticket.watermark.new_jobs(pages, thorough=final)
         except HevoError as error:
             if final or not isinstance(error, TRANSIENT_ERRORS):
                 raise self._unlistable_error(error) from error
@@ -176,6 +187,7 @@ class Discovery:
         elif status in FAILED_RESTART_STATUSES and not self._restart_failed:
             self._restart_failed = True
             self._deadline = min(self._deadline, now + LISTED_WITHIN)
+        self._is_status_unread = status is None
         self._status = status or self._status
         return final
 
@@ -190,15 +202,14 @@ class Discovery:
             self._status = await self._reader.status_of(ticket.pipeline_id, soon)
         if self._status is not None:
             missing += f" (the Pipeline is {self._status})"
-        again = "HevoClient.reconcile(error.ticket) searches again"
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
         if not post.accepted:
             return TriggerOutcomeUnknown(
                 f"{what} may or may not have reached Hevo ({post.ambiguity}), and {missing}. "
-                f"{again}; when it returns None, none has come of it",
+                f"{self._advice()}",
                 ticket=ticket,
             )
-        advice = f"Do not trigger again blindly: {again}"
+        advice = f"Do not trigger again blindly: {_AGAIN}"
         if self._status in FAILED_RESTART_STATUSES:
             advice = (
                 "Its restart failed. Enable the Pipeline later (Pipeline.enable) and trigger "
@@ -214,23 +225,34 @@ class Discovery:
         waited = self._clock.now() - self._started
         wanted = "new" if ticket.job_type is None else f"new {ticket.job_type}"
         missing = f"no {wanted} Job showed up within {waited:.0f} s"
-        for job in self._other_jobs.values():
+        others = list(self._other_jobs.values())
+        for job in others[:MAX_NAMED]:
             missing += f"; but {job.type} Job {job.job_id} did"
             if not ticket.matches(job):
                 missing += ": leave job_type out to take any"
             else:
                 missing += (
-                    ", created earlier than the trigger by Hevo's clock; if the clocks differ "
-                    f'it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
+                    ", created at another time than the trigger by Hevo's clock; if the clocks "
+                    f'differ it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
                 )
+        if len(others) > MAX_NAMED:
+            missing += f"; and {len(others) - MAX_NAMED} more did"
         return missing
+
+    def _advice(self) -> str:
+        """Advise how to go on when it is not known whether Hevo accepted the POST."""
+        if any(map(self._ticket.matches, self._other_jobs.values())):
+            return (
+                "It is left to you whether that Job is yours: await it; or, if it is not, trigger "
+                "again, which makes a new ticket"
+            )
+        return f"{_AGAIN}; when it returns None, none has come of it"
 
     def _unlistable_error(self, error: HevoError) -> TriggerOutcomeUnknown:
         ticket = self._ticket
         return TriggerOutcomeUnknown(
             f"{ticket.action} of Pipeline {ticket.pipeline_id} was, or may have been, sent, but "
-            f"the Jobs could not be listed: {error}. HevoClient.reconcile(error.ticket) searches "
-            "again",
+            f"the Jobs could not be listed: {error}. {_AGAIN}",
             ticket=ticket,
         )
 

@@ -66,7 +66,10 @@ def job(
         (UNCLEAR, ON_DEMAND, job(after=-3), Match.BEFORE, Certainty.POSSIBLE),
         (UNCLEAR, EVERY_FIVE_MINUTES, job(after=-3), Match.BEFORE, Certainty.POSSIBLE),
         (UNCLEAR, ScheduleGrid(), job(after=-3), Match.BY_SCHEDULE, Certainty.POSSIBLE),
-        (UNCLEAR, ON_DEMAND, job(after=-6), None, None),
+        # A clock may be wrong by any time.
+        (UNCLEAR, ON_DEMAND, job(after=-6), Match.OLD, Certainty.POSSIBLE),
+        (UNCLEAR, ON_DEMAND, job(after=-3600), Match.OLD, Certainty.POSSIBLE),
+        (UNCLEAR, ON_DEMAND, job(after=3600), Match.SINCE, Certainty.POSSIBLE),
         # Hevo may not have accepted.
         (UNCLEAR, ON_DEMAND, job(), Match.SINCE, Certainty.POSSIBLE),
         (UNCLEAR, EVERY_FIVE_MINUTES, job(after=210), Match.BY_SCHEDULE, Certainty.POSSIBLE),
@@ -76,14 +79,15 @@ def job(
     ],
 )
 def test_a_sync(
-    post: Post, grid: ScheduleGrid, row: JobData, match: Match | None, certainty: Certainty | None
+    post: Post, grid: ScheduleGrid, row: JobData, match: Match, certainty: Certainty
 ) -> None:
     mine = ticket(schedule_grid=grid)
     assert match_of(mine, post, row) is match
     found = select(mine, post, [row], skip_doubtful=False)
-    assert (None if found is None else found.certainty) is certainty
+    assert found is not None
+    assert found.certainty is certainty
     patient = select(mine, post, [row], skip_doubtful=True)
-    assert (patient is None) is (match in {None, Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
+    assert (patient is None) is (match in {Match.BEFORE, Match.BY_SCHEDULE, Match.OLD})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_a_sync(
         # It is accepted while Jobs run, so one that runs may be older.
         (ACCEPTED, ON_DEMAND, job(after=-3, job_type="HISTORICAL"), 2, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=-6, job_type="RESYNC"), 4, "possible"),
-        (UNCLEAR, ON_DEMAND, job(after=-6, job_type="RESYNC"), None, None),
+        (UNCLEAR, ON_DEMAND, job(after=-6, job_type="RESYNC"), 4, "possible"),
         (ACCEPTED, ON_DEMAND, job(after=2), 1, None),  # no type of a resync
         # What is cancelled may be the Job that the resync has cancelled.
         (ACCEPTED, ON_DEMAND, job(job_type="RESYNC", status="CANCELLED"), 2, "possible"),
@@ -144,7 +148,11 @@ def test_the_answers_own_clock_is_more_precise() -> None:
         ticket(), post, [job("1", 5, status="FAILED"), job("2", 20.1)], skip_doubtful=True
     )
     assert found is not None
-    assert (found.job_id, found.certainty) == ("2", Certainty.CERTAIN)
+    # Should the clocks be 15 s apart, the other one is ours.
+    assert (found.job_id, found.certainty) == ("2", Certainty.LIKELY)
+    found = select(ticket(), post, [job("2", 20.1)], skip_doubtful=True)
+    assert found is not None
+    assert found.certainty is Certainty.CERTAIN
 
 
 def test_some_objects_are_resynced_like_a_sync() -> None:
@@ -215,11 +223,11 @@ class Hevo:
         past = tuple(round((tick - n * (self.every or 1)) * 1000) for n in range(2, 9))
         self.grid = ON_DEMAND if self.every is None else ScheduleGrid(every=self.every, starts=past)
 
-    def list_at(self, moment: float) -> list[JobData]:
+    def new_at(self, moment: float) -> list[JobData]:
         return [
             row
             for visible, row in sorted(self.rows, key=lambda r: r[1].created_ts or 0)
-            if visible <= moment
+            if SENT < visible <= moment
         ]
 
 
@@ -232,9 +240,9 @@ def test_what_is_called_certain_is_ours() -> None:
             continue
         chance = random.Random(f"polls {seed}")
         for poll in sorted(chance.uniform(0, 60) for _ in range(8)):
-            listed = hevo.list_at(SENT + hevo.elapsed + poll)
+            new_jobs = hevo.new_at(SENT + hevo.elapsed + poll)
             mine = ticket(schedule_grid=hevo.grid)
-            found = select(mine, Post(elapsed=hevo.elapsed), listed, skip_doubtful=poll < 30)
+            found = select(mine, Post(elapsed=hevo.elapsed), new_jobs, skip_doubtful=poll < 30)
             if found is not None and found.certainty is Certainty.CERTAIN:
                 certain += 1
                 assert found.job_id == hevo.mine, seed

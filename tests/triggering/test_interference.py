@@ -248,7 +248,7 @@ async def test_two_tickets_of_a_client_get_a_job_each(
     assert [job.id for job in jobs] == runs(emulator)
 
 
-async def test_a_job_older_than_the_ticket_is_not_its_own(emulator: HevoEmulator) -> None:
+async def test_a_job_older_than_the_ticket_is_only_possible(emulator: HevoEmulator) -> None:
     """It began 12 s before and was not listed yet; another process fires what was never fired."""
     emulator.pipeline(123).plan(appears_after=20, duration=600)
     emulator.pipeline(123).start_job(now=emulator.now)
@@ -256,8 +256,9 @@ async def test_a_job_older_than_the_ticket_is_not_its_own(emulator: HevoEmulator
     async with client_of(emulator) as first:
         ticket = await first.pipeline(123).prepare_trigger(discovery_timeout=60)
     async with client_of(emulator) as second:
-        with pytest.raises(errors.JobInProgress):
-            await second.fire(TriggerTicket.loads(ticket.dumps()))
+        job = await second.fire(TriggerTicket.loads(ticket.dumps()))
+    # It is older by Hevo's clock, which proves nothing.
+    assert job.certainty is Certainty.POSSIBLE
     assert posts(emulator) == 0
 
 

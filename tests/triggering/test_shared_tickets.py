@@ -208,7 +208,7 @@ async def test_a_gateway_that_is_behind_makes_no_stranger_certain(behind: int) -
             assert job.id != stranger.job_id or job.certainty is not Certainty.CERTAIN
 
 
-async def test_a_run_that_began_hours_after_a_lost_post_is_not_its_own(
+async def test_a_run_that_began_hours_after_a_lost_post_is_left_to_the_caller(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     ticket = await hevo.pipeline(123).prepare_trigger(discovery_timeout=30)
@@ -218,9 +218,12 @@ async def test_a_run_that_began_hours_after_a_lost_post_is_not_its_own(
     stranger = emulator.pipeline(123).start_job(now=emulator.now)
     await asyncio.sleep(300)
     async with client_of(emulator) as other:
-        job = await other.fire(TriggerTicket.loads(text))
-    assert job.id != stranger.job_id
-    assert [call.took_effect for call in emulator.requests.of("sync_now")] == [True]
+        for again in (other.fire, other.reconcile):
+            with pytest.raises(errors.TriggerOutcomeUnknown, match="left to you") as caught:
+                await again(TriggerTicket.loads(text))
+            assert f"123:{stranger.job_id}" in str(caught.value)
+    # By its clock it is not ours, but a clock is no proof.
+    assert posts(emulator) == 0
 
 
 @pytest.mark.parametrize("copy", [0, 1, 2])
