@@ -14,6 +14,10 @@ class DeadlinePassed(Exception):
     """A deadline passed first; what it bounded was cancelled."""
 
 
+class Overtaken(Exception):
+    """Something else happened first, after which the lock is not wanted any more."""
+
+
 async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine returns, if it ends before a loop time (seconds).
 
@@ -43,22 +47,32 @@ async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def locked(lock: asyncio.Lock, deadline: float | None) -> AsyncGenerator[None, None]:
+async def locked(
+    lock: asyncio.Lock, deadline: float | None, *, unless: asyncio.Future[Any] | None = None
+) -> AsyncGenerator[None, None]:
     """Hold a lock, if it can be acquired before a loop time (seconds).
+
+    Args:
+        lock: The lock.
+        deadline: The loop time; None for no limit.
+        unless: Stop waiting for the lock when this future is done.
 
     Raises:
         DeadlinePassed: when the deadline passed first.
+        Overtaken: when ``unless`` was done first.
     """
-    if deadline is None:
+    if deadline is None and unless is None:
         async with lock:
             yield
         return
     loop = asyncio.get_running_loop()
     acquiring = loop.create_task(lock.acquire())
+    first: set[asyncio.Future[Any]] = {acquiring} if unless is None else {acquiring, unless}
+    left = None if deadline is None else max(0.0, deadline - loop.time())
     try:
-        await asyncio.wait({acquiring}, timeout=max(0.0, deadline - loop.time()))
+        await asyncio.wait(first, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if not acquiring.done():
-            raise DeadlinePassed
+            raise DeadlinePassed if unless is None or not unless.done() else Overtaken
         acquiring.result()  # raises when the loop's shutdown has cancelled it
         yield
     finally:

@@ -22,13 +22,13 @@ from hevo_edge.errors import (
     UnexpectedResponse,
 )
 from hevo_edge.models import JobData
-from hevo_edge.schedules import Fixed, fixed
+from hevo_edge.schedules import Geometric, geometric
 
 log: logging.Logger = logging.getLogger("hevo_edge.job")
 
 CANCEL_TIMEOUT = 10.0
 """Seconds that an interrupted wait gives the remote cancel."""
-UNTIL_CANCELLED: Fixed = fixed(3.0)
+UNTIL_CANCELLED: Geometric = geometric(share=0.1, shortest=3.0, longest=30.0)
 """How often to poll a Job that is being cancelled."""
 _DEFINITE = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
 """Refusals that say nothing was cancelled."""

@@ -7,23 +7,22 @@ transitions that guarantee this.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hevo_edge import api
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
-from hevo_edge._common.timeouts import DeadlinePassed
+from hevo_edge._common.timeouts import DeadlinePassed, Overtaken
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._triggering.attribution import Found, select
 from hevo_edge._triggering.discovery import LISTED_WITHIN, Discovery, was_sent_long_ago
 from hevo_edge._triggering.if_running import IfRunningPolicy
+from hevo_edge._triggering.pipeline_lock import lock_of
 from hevo_edge._triggering.pipeline_reader import (
     JobRunning,
     PipelineReader,
@@ -57,10 +56,6 @@ MIN_PAUSE = 1.0
 """Seconds, at least, before a POST that got 429 waits for the call budget again."""
 _BAD_REQUEST = 400
 
-_locks: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Lock]
-] = WeakKeyDictionary()
-
 
 @dataclass(frozen=True)
 class TriggerParts:
@@ -86,14 +81,6 @@ class TriggerParts:
     scope: str
     registry: TicketRegistry = field(default_factory=TicketRegistry)
 
-    def lock(self, pipeline_id: int) -> asyncio.Lock:
-        """Return the Pipeline's lock, one for all clients of this event loop.
-
-        It lives as long as somebody holds a reference to it.
-        """
-        of_loop = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        return of_loop.setdefault((self.scope, pipeline_id), asyncio.Lock())
-
 
 class Attempt:
     """One call of ``trigger``, ``prepare``, ``fire`` or ``reconcile``.
@@ -118,7 +105,7 @@ class Attempt:
         self._record = record
         self._given = given or record.ticket
         self._limit = TimeLimit(parts.clock, record, deadline)
-        self._lock = parts.lock(record.ticket.pipeline_id)
+        self._lock = lock_of(parts.scope, record.ticket.pipeline_id)
         self._unlisted_since: float | None = None
         self._limited_since: float | None = None
 
@@ -131,6 +118,10 @@ class Attempt:
                 return await self._round()
             except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
                 obstacle = error
+            except Overtaken:
+                if not self._record.is_unposted:
+                    continue  # it is the run of this ticket, fired by another task
+                raise self._parts.policy.in_progress(self._record.ticket, None) from None
             found = await self._clear_obstacle(obstacle)
             if found is not None:
                 return found
@@ -161,9 +152,15 @@ class Attempt:
             return found
 
     async def _round(self) -> Found:
-        """Read, post and search, while no other attempt triggers the Pipeline."""
+        """Read, post and search, while no other attempt triggers the Pipeline.
+
+        Raises:
+            Overtaken: when ``if_running`` is "fail", and another attempt has started a run.
+        """
         record = self._record
-        async with self._limit.locked(self._lock):
+        may_post = record.is_unposted and not record.earlier and not record.is_behind(self._given)
+        fails = may_post and record.ticket.if_running is IfRunning.FAIL
+        async with self._limit.locked(self._lock, unless_run_started=fails):
             record.update(self._given)
             if record.state is TicketState.FOREIGN:
                 found = await self._search()
@@ -263,6 +260,8 @@ class Attempt:
             raise
         else:
             elapsed = clock.now() - (left_at or clock.now())
+            if post.accepted:
+                self._lock.mark_run_started()
             await record.mark_settled(post.model_copy(update={"elapsed": elapsed, "sent_at": wall}))
             return
         await self._raise_running(refusal)

@@ -115,10 +115,9 @@ def match_of(
     # whatever its clock says. A resync is accepted while a Job runs.
     if before and post.accepted and not ticket.restarts and not job.is_terminal:
         return Match.SINCE
-    if created < sent - CLOCK_SLACK:
-        return Match.OLD
-    if long_ago and not ticket.restarts and created > answered + MAX_START_DELAY:
-        return None
+    too_new = long_ago and not ticket.restarts and created > answered + MAX_START_DELAY
+    if too_new or created < sent - CLOCK_SLACK:
+        return None if too_new else Match.OLD
     by_hand = _is_resync(ticket, job)
     if post.accepted and not before and (by_hand or created <= answered):
         return Match.ON_TIME

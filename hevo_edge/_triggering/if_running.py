@@ -9,6 +9,7 @@ from typing import Any
 from hevo_edge._awaiting.snapshots import until_ended
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.clock import Clock
+from hevo_edge._common.timeouts import DeadlinePassed, within
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED, cancel_job
 from hevo_edge._triggering.ticket import TriggerTicket
@@ -21,6 +22,8 @@ log: logging.Logger = logging.getLogger("hevo_edge.triggering")
 
 POLL_UNTIL_ENDED = fixed(15.0)
 """How often to poll a running Job until it ends."""
+CANCELLED_WITHIN = 1800.0
+"""Seconds that a Job may take to end after it was cancelled; a sync cannot start before that."""
 
 
 class IfRunningPolicy:
@@ -52,7 +55,8 @@ class IfRunningPolicy:
 
         Raises:
             JobInProgress: when ``if_running`` is "fail", or is "join" and the Job does not match
-                the request; caused by Hevo's ``refusal``, if there was one.
+                the request, or is "replace" and the Job does not end within half an hour of its
+                cancel; caused by Hevo's ``refusal``, if there was one.
         """
         if request.if_running is IfRunning.FAIL:
             raise self.in_progress(request, running, refusal=refusal) from refusal
@@ -70,7 +74,12 @@ class IfRunningPolicy:
         if request.if_running is IfRunning.REPLACE:
             log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
             await cancel_job(self._transport, key)
-            await until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
+            ending = until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
+            try:
+                await within(self._clock.now() + CANCELLED_WITHIN, ending)
+            except DeadlinePassed:
+                why = f"was cancelled {CANCELLED_WITHIN / 60:.0f} minutes ago, and has not ended"
+                raise self.in_progress(request, running, why, refusal=refusal) from None
         else:
             log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
             await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)

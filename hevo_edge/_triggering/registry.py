@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from hevo_edge._jobs.watermark import Watermark
@@ -31,14 +33,15 @@ class TicketRecord:
 
     Attributes:
         ticket: The ticket with what was read last; from its POST on, what was read before that.
-        on_ticket: The callback that stores it when more is known of it.
+        on_ticket: The callbacks that store it when more is known of it, one of each task that
+            fires it.
         read_at: When the Jobs were read, in loop time (seconds); None when they must be read again.
         earlier: The ticket of an earlier POST, after a complete search found nothing of it: a Job
             that appears late may still come of that POST.
     """
 
     ticket: TriggerTicket
-    on_ticket: OnTicket | None = None
+    on_ticket: list[OnTicket] = field(default_factory=list)
     read_at: float | None = None
     earlier: TriggerTicket | None = None
 
@@ -117,7 +120,6 @@ class TicketRecord:
             schedule_grid=ScheduleGrid(),
         )
         await self.store()
-        self.on_ticket = None
         return found
 
     def mark_unposted(self) -> None:
@@ -169,11 +171,23 @@ class TicketRecord:
             self.mark_loaded(ticket)
 
     async def store(self) -> None:
-        """Pass the ticket to ``on_ticket``."""
-        if self.on_ticket is not None:
-            stored = self.on_ticket(self.ticket)
+        """Pass the ticket to every ``on_ticket``."""
+        for on_ticket in tuple(self.on_ticket):
+            stored = on_ticket(self.ticket)
             if inspect.isawaitable(stored):
                 await stored
+
+    @contextmanager
+    def stored_by(self, on_ticket: OnTicket | None) -> Iterator[None]:
+        """Pass the ticket to this callback, too, for as long as the context lasts."""
+        if on_ticket is None:
+            yield
+            return
+        self.on_ticket.append(on_ticket)
+        try:
+            yield
+        finally:
+            self.on_ticket.remove(on_ticket)
 
     def _restore(self, ticket: TriggerTicket) -> None:
         """Go back to a ticket from before the POST."""

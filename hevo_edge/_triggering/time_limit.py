@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
-from hevo_edge._common.timeouts import DeadlinePassed, locked, within
+from hevo_edge._common.timeouts import DeadlinePassed, within
+from hevo_edge._triggering.pipeline_lock import PipelineLock
 from hevo_edge._triggering.registry import TicketRecord
 from hevo_edge.errors import HevoError, TriggerOutcomeUnknown, TriggerTimeout
 
@@ -52,11 +52,15 @@ class TimeLimit:
         await self.bounded(doing, self._clock.sleep(seconds))
 
     @asynccontextmanager
-    async def locked(self, lock: asyncio.Lock) -> AsyncGenerator[None, None]:
-        """Hold a Pipeline's lock; raises as ``bounded``."""
+    async def locked(
+        self, lock: PipelineLock, *, unless_run_started: bool = False
+    ) -> AsyncGenerator[None, None]:
+        """Hold a Pipeline's lock; raises as ``bounded``, and as ``PipelineLock.held``."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(locked(lock, self.deadline))
+                await stack.enter_async_context(
+                    lock.held(self.deadline, unless_run_started=unless_run_started)
+                )
             except DeadlinePassed:
                 raise self.error("waiting for another trigger of it") from None
             yield

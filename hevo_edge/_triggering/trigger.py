@@ -55,12 +55,8 @@ class Triggers:
         Raises: as ``trigger``; nothing is started.
         """
         record = self.registry.register(request)
-        record.on_ticket = on_ticket
-        attempt = Attempt(self._parts, record, deadline)
-        try:
-            await attempt.until_read()
-        finally:
-            record.on_ticket = None
+        with record.stored_by(on_ticket):
+            await Attempt(self._parts, record, deadline).until_read()
         return record.ticket
 
     async def fire(
@@ -100,11 +96,5 @@ class Triggers:
         *,
         given: TriggerTicket | None = None,
     ) -> Found:
-        if on_ticket is not None:
-            record.on_ticket = on_ticket
-        try:
+        with record.stored_by(on_ticket):
             return await Attempt(self._parts, record, deadline, given=given).until_found()
-        finally:
-            # Another task that fires the same ticket may have a callback of its own.
-            if record.on_ticket is on_ticket:
-                record.on_ticket = None

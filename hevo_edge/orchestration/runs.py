@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
+from hevo_edge._triggering.attribution import MAX_START_DELAY
 from hevo_edge.client import HevoClient
 from hevo_edge.enums import IfRunning, JobStatus
 from hevo_edge.errors import (
@@ -161,9 +163,10 @@ class Run:
             await self._prove_nothing_came(hevo, stored.ticket)
             job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
             await self._settle(job)
-        except (NotFound, JobNotFoundAfterTrigger) as error:
-            if deadline is not None and now() >= deadline:
-                raise  # a search that the deadline cut short proves nothing
+        except (NotFound, JobNotFoundAfterTrigger, TriggerOutcomeUnknown) as error:
+            is_cut_short = deadline is not None and now() >= deadline
+            if is_cut_short or not self._may_give_up(stored, error):
+                raise
             log.warning(
                 "the run of an earlier attempt is not there, so a new one starts: %s", error
             )
@@ -341,6 +344,18 @@ class Run:
             log.warning("the task was changed since its last attempt, so a new run starts")
             return None
         return stored
+
+    def _may_give_up(self, stored: StoredTicket, error: HevoError) -> bool:
+        """Say whether a run that cannot be found is given up for a new one.
+
+        Within a generation only one that certainly began, so long ago that it would be listed: what
+        is not listed yet may be listed later, and what may have been sent may have arrived.
+        """
+        post = stored.ticket.post
+        if post is None or self._is_of_another_generation(stored):
+            return True
+        is_of_now = post.sent_at is None or time.time() - post.sent_at < MAX_START_DELAY
+        return not (is_of_now or isinstance(error, TriggerOutcomeUnknown))
 
     def _is_of_another_generation(self, stored: StoredTicket) -> bool:
         known = stored.generation is not None and self._generation is not None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hevo_edge import HevoClient
+from hevo_edge._triggering.attribution import MAX_START_DELAY
 from hevo_edge.emulator import HevoEmulator
 from tests.conftest import client_of
 from tests.orchestration.support import (
@@ -184,25 +185,48 @@ async def test_a_run_that_is_cancelled_for_ever_is_outwaited_until_the_deadline(
 # -- what is stored does not serve ----------------------------------------------------------------
 
 
-async def test_a_run_of_which_nothing_is_there_is_repeated(
-    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("saves", "error"), [(2, "JobNotFoundAfterTrigger"), (3, "NotFound")], ids=["accepted", "found"]
+)
+async def test_a_run_that_is_not_there_is_kept_while_it_may_appear(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, saves: int, error: str
 ) -> None:
-    await started(emulator, store)
+    await cut_off(emulator, store, saves=saves)
+    unlisted = emulator.pipeline(123).jobs.pop()
+    kept = store.stored
+    assert outcome_of(await attempt(store).start(hevo)).error == error
+    assert (posts(emulator), store.stored) == (1, kept)
+    emulator.pipeline(123).jobs.append(unlisted)
+    job = job_of(await attempt(store).start(hevo))
+    assert (posts(emulator), job.id) == (1, unlisted.job_id)
+
+
+@pytest.mark.parametrize("saves", [2, 3], ids=["accepted", "found"])
+@pytest.mark.parametrize("why", ["it began long ago", "a new run is asked for"])
+async def test_a_run_that_will_not_appear_is_repeated(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    store: DictStore,
+    caplog: pytest.LogCaptureFixture,
+    saves: int,
+    why: str,
+) -> None:
+    generation = None if why == "it began long ago" else 0
+    store.dies_after = saves
+    with pytest.raises(CutOff):
+        await attempt(store, generation=generation).start(hevo)
     emulator.pipeline(123).jobs.pop()
-    another = attempt(store)
+    if why == "it began long ago":
+        post = store.stored.ticket.post if store.stored else None
+        assert post is not None
+        assert post.sent_at is not None
+        earlier = post.sent_at - MAX_START_DELAY - 1
+        store.save((store.load() or "").replace(str(post.sent_at), str(earlier)))
+    another = attempt(store, generation=None if generation is None else 1)
     job_of(await another.start(hevo))
     assert not another.is_resumed
     assert posts(emulator) == 2
     assert "the run of an earlier attempt is not there" in caplog.text
-
-
-async def test_a_run_that_was_accepted_and_never_listed_is_repeated(
-    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
-) -> None:
-    await cut_off(emulator, store, saves=2)
-    emulator.pipeline(123).jobs.pop()
-    job_of(await attempt(store).start(hevo))
-    assert posts(emulator) == 2
 
 
 async def test_a_ticket_of_another_account_is_left_alone(

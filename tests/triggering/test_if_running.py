@@ -58,6 +58,23 @@ async def test_replace_cancels_and_starts_anew(emulator: HevoEmulator, hevo: Hev
     ]
 
 
+async def test_replace_gives_up_on_a_job_that_hangs_in_cancelling(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running = run_as_scheduled(emulator, duration=None, extra={"status": "CANCELLING"})
+    start = now()
+    with pytest.raises(errors.JobInProgress, match="cancelled 30 minutes ago") as caught:
+        await hevo.pipeline(123).trigger(if_running="replace")
+    assert caught.value.job is not None
+    assert caught.value.job.id == running
+    assert now() - start == pytest.approx(1800, abs=5)
+    assert posts(emulator) == 0
+    # Rarer and rarer polls, not one every few seconds.
+    assert len(emulator.requests.of("get_job", "list_jobs")) < 150
+    with pytest.raises(errors.TriggerTimeout, match=f"waiting for Job {running}"):
+        await hevo.pipeline(123).trigger(if_running="replace", timeout=60)
+
+
 async def test_replace_copes_with_a_job_that_ends_by_itself(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

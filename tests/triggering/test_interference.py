@@ -241,7 +241,8 @@ async def test_the_record_of_a_trigger_that_waits_is_not_dropped(
 async def test_two_tickets_of_a_client_get_a_job_each(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    tickets = [await hevo.pipeline(123).prepare_trigger() for _ in range(2)]
+    pipeline = hevo.pipeline(123)
+    tickets = [await pipeline.prepare_trigger(if_running="wait") for _ in range(2)]
     emulator.pipeline(123).plan(appears_after=0, duration=0)
     emulator.pipeline(123).plan(appears_after=40, duration=0)
     jobs = await asyncio.gather(*(hevo.fire(ticket) for ticket in tickets))

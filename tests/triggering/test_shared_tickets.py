@@ -134,6 +134,20 @@ async def test_on_ticket_is_called_when_another_task_fires_too(
     assert len(emulator.requests.of("get_pipeline")) == 2
 
 
+async def test_each_task_that_fires_a_ticket_has_its_own_callback_to_the_end(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    ticket = await hevo.pipeline(123).prepare_trigger()
+    one: list[TriggerTicket] = []
+    two: list[TriggerTicket] = []
+    first, second = await asyncio.gather(
+        hevo.fire(ticket, on_ticket=one.append), hevo.fire(ticket, on_ticket=two.append)
+    )
+    for stored in (one, two):
+        assert stored[-1].job_id == first.id == second.id
+        assert [known.state for known in stored] == ["sending", "accepted", "found"]
+
+
 async def test_on_ticket_is_not_called_after_the_end(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

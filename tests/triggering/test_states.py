@@ -86,7 +86,7 @@ class World:
         self.stored: str | None = None
         self.ticket = TriggerTicket(pipeline_id=1, action=PipelineAction.SYNC_NOW)
         self.record: TicketRecord = TicketRegistry().register(self.ticket)
-        self.record.on_ticket = self._store
+        self.record.on_ticket = [self._store]
 
     def _store(self, ticket: TriggerTicket) -> None:
         self.stored = ticket.dumps()
@@ -97,7 +97,7 @@ class World:
         loaded = TriggerTicket.loads(text)
         assert loaded.dumps() == text
         self.record = TicketRegistry().lookup(loaded)
-        self.record.on_ticket = self._store
+        self.record.on_ticket = [self._store]
         assert self.record.state not in MAY_POST, "it may have been fired there"
 
     def read(self) -> None:

@@ -56,7 +56,7 @@ async def test_another_trigger_of_the_pipeline_is_not_waited_for_beyond_it(
     first = asyncio.create_task(hevo.pipeline(123).trigger())
     await asyncio.sleep(5)
     with pytest.raises(errors.TriggerTimeout, match="another trigger"):
-        await hevo.pipeline(123).trigger(timeout=20)
+        await hevo.pipeline(123).trigger(timeout=20, if_running="wait")
     job = await first
     # The lock is free again.
     other = await hevo.pipeline(123).trigger(timeout=200)
