@@ -13,6 +13,7 @@ from hevo_edge._common import validation
 from hevo_edge._common.async_context import AsyncContext
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
+from hevo_edge._common.validation import Duration
 from hevo_edge._core import Core
 from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config
 from hevo_edge._http.ratelimit import Priority
@@ -216,7 +217,7 @@ class HevoClient(AsyncContext):
         self,
         ticket: TriggerTicket,
         *,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_ticket: OnTicket | None = None,
     ) -> Job:
         """Post a ticket once, and return the Job that it started.
@@ -238,7 +239,9 @@ class HevoClient(AsyncContext):
         found = await self._core.triggers.fire(self._ticket(ticket), deadline, on_ticket)
         return Job._found(self._core, ticket.pipeline_id, found)
 
-    async def reconcile(self, ticket: TriggerTicket, *, timeout: float | None = None) -> Job | None:
+    async def reconcile(
+        self, ticket: TriggerTicket, *, timeout: Duration | None = None
+    ) -> Job | None:
         """Search only: return the Job that a ticket started, or None when it started none.
 
         Polls for as long as the ticket's ``discovery_timeout`` (seconds) before it returns None;

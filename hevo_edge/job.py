@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from hevo_edge import api
@@ -37,7 +38,7 @@ class WaitKeywords(TypedDict, total=False):
 
     poll_interval: PollInterval
     """Seconds between polls (15); or ``"auto"``; or a ``schedules.Schedule``."""
-    timeout: float | None
+    timeout: float | timedelta | None
     """Seconds to wait at most; 0 polls once; None (the default) is no limit."""
     accept_completed_with_failures: bool
     """Count COMPLETED_WITH_FAILURES as success."""

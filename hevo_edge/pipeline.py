@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import ValidationError
@@ -45,9 +45,9 @@ class TriggerKeywords(TypedDict, total=False):
     """What to do when a Job is running: ``"fail"`` (the default), ``"join"``, ``"replace"`` or
     ``"wait"``.
     """
-    timeout: float | None
+    timeout: float | timedelta | None
     """Seconds for all phases together; None (the default) is no limit."""
-    discovery_timeout: float
+    discovery_timeout: float | timedelta
     """Seconds in which the new Job must be listed (150)."""
     on_ticket: OnTicket | None
     """Called with the ticket to store it; may be a coroutine function."""

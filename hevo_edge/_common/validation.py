@@ -6,16 +6,20 @@ A value is checked once, where it enters the package: at a public method, a func
 
 from __future__ import annotations
 
+import math
+import operator
 import re
-import sys
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from numbers import Integral, Real
+from typing import Any, TypeAlias
 
 from hevo_edge.enums import OpenEnumT
 from hevo_edge.errors import ConfigurationError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ID_LENGTH = 200
+Duration: TypeAlias = "float | timedelta"
+"""Seconds, as a number of any kind (NumPy's among them), or a timedelta (pandas' too)."""
 
 
 def pipeline_id(value: Any) -> int:
@@ -26,9 +30,9 @@ def pipeline_id(value: Any) -> int:
     """
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if not _is_integer(value) or value <= 0:
         raise ConfigurationError(f"pipeline_id must be a positive integer, not {value!r}")
-    return value
+    return operator.index(value)
 
 
 def identifier(value: Any, name: str) -> str:
@@ -63,16 +67,18 @@ def job_ref(value: Any) -> tuple[int, str]:
 
 
 def seconds(value: Any, name: str) -> float:
-    """Return a positive, finite number of seconds as a float.
+    """Return a positive, finite ``Duration`` in seconds as a float.
 
     Raises:
         ConfigurationError: for zero, negative, NaN, infinity, or what is not a number.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if not is_number(number):
         raise ConfigurationError(f"{name} must be a number of seconds, not {value!r}")
-    if not 0 < value <= sys.float_info.max:
+    plain = to_float(number)
+    if not 0 < plain < math.inf:
         raise ConfigurationError(f"{name} must be positive and finite, not {value!r} seconds")
-    return float(value)
+    return plain
 
 
 def optional_seconds(value: Any, name: str) -> float | None:
@@ -86,7 +92,7 @@ def timeout(value: Any, name: str) -> float | None:
     Raises:
         ConfigurationError: for negative numbers, NaN, infinity, or what is not a number.
     """
-    is_zero = isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0
+    is_zero = (is_number(value) and value == 0) or value == timedelta(0)
     return 0.0 if is_zero else optional_seconds(value, name)
 
 
@@ -98,7 +104,9 @@ def parse_timestamp(value: Any, name: str) -> int | None:
     """
     if value is None:
         return None
-    if not isinstance(value, datetime) or value.utcoffset() is None:
+    # pandas' NaT is a datetime, equal to nothing, and has no offset.
+    is_moment = isinstance(value, datetime) and value == value  # noqa: PLR0124
+    if not is_moment or value.utcoffset() is None:
         raise ConfigurationError(f"{name} must be a datetime with a time zone, not {value!r}")
     return round(value.timestamp() * 1000)
 
@@ -109,9 +117,9 @@ def count(value: Any, name: str, *, at_least: int = 1) -> int:
     Raises:
         ConfigurationError: for anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+    if not _is_integer(value) or value < at_least:
         raise ConfigurationError(f"{name} must be an integer >= {at_least}, not {value!r}")
-    return value
+    return operator.index(value)
 
 
 def choice(kind: type[OpenEnumT], value: Any, name: str) -> OpenEnumT:
@@ -174,3 +182,20 @@ def parse_bool(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False, not {value!r}")
     return value
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value is a real number of any kind; True and False are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def to_float(number: Any) -> float:
+    """Return a number as a float; infinity, with its sign, for an integer that no float holds."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

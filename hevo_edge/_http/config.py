@@ -8,6 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ class ClientKeywords(TypedDict, total=False):
     rate_limit: RateLimit | None
     """The part of the user's calls that this client may make; None: no limit. Default: 100 a minute
     (``RateLimit(100, 60.0)``)."""
-    timeout: float
+    timeout: float | timedelta
     """Seconds for one HTTP request, from asking for a connection to the last byte. Default: 30."""
     max_retries: int
     """How often a request that may be repeated is repeated. Default: 3."""

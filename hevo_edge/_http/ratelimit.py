@@ -58,10 +58,10 @@ class RateLimit:
     shared: bool | str | os.PathLike[str] = False
 
     def __post_init__(self) -> None:
-        validation.count(self.calls, "RateLimit.calls")
-        validation.seconds(self.period, "RateLimit.period")
-        if self.margin != 0:
-            validation.seconds(self.margin, "RateLimit.margin")
+        set_field = object.__setattr__  # the dataclass is frozen
+        set_field(self, "calls", validation.count(self.calls, "RateLimit.calls"))
+        set_field(self, "period", validation.seconds(self.period, "RateLimit.period"))
+        set_field(self, "margin", validation.timeout(self.margin, "RateLimit.margin"))
         if not isinstance(self.shared, (bool, str, os.PathLike)) or self.shared == "":
             raise ConfigurationError(
                 f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"

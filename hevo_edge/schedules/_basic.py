@@ -6,13 +6,15 @@ A schedule answers one question: a Job has this age, how long until the next pol
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hevo_edge._common import validation
+from hevo_edge._common.validation import Duration
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.schedules import _learned as learned
 
@@ -36,12 +38,13 @@ class Fixed:
     seconds: float
 
     def __post_init__(self) -> None:
-        if validation.seconds(self.seconds, "poll_interval") > LONGEST_GAP:
+        _set_seconds(self, "seconds", "poll_interval")
+        if self.seconds > LONGEST_GAP:
             raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- the same at any age
         """Return the interval."""
-        return float(self.seconds)
+        return self.seconds
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ class Auto:
     seconds: float
 
     def __post_init__(self) -> None:
-        if validation.seconds(self.seconds, "auto schedule: interval") > LONGEST_GAP:
+        _set_seconds(self, "seconds", "auto schedule: interval")
+        if self.seconds > LONGEST_GAP:
             raise ConfigurationError(f"{self!r} waits longer than a day")
 
     def gap(self, age: float) -> float:  # noqa: ARG002 -- nothing is learnt yet
         """Return the interval."""
-        return float(self.seconds)
+        return self.seconds
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Geometric:
 
     def __post_init__(self) -> None:
         for name in ("share", "shortest", "longest"):
-            validation.seconds(getattr(self, name), f"geometric schedule: {name}")
+            _set_seconds(self, name, f"geometric schedule: {name}")
         if self.shortest > self.longest:
             raise ConfigurationError("geometric schedule: shortest must not exceed longest")
 
@@ -78,26 +82,38 @@ class Geometric:
         return min(max(self.share * age, self.shortest), self.longest)
 
 
-def fixed(seconds: float) -> Fixed:
+def _set_seconds(schedule: Any, field: str, name: str) -> None:
+    """Check a field, and make it a float of seconds; the dataclass is frozen."""
+    object.__setattr__(schedule, field, validation.seconds(getattr(schedule, field), name))
+
+
+def fixed(seconds: Duration) -> Fixed:
     """Poll every so many seconds.
 
     Raises:
         ConfigurationError: unless positive and finite.
     """
-    return Fixed(seconds)
+    return Fixed(validation.seconds(seconds, "poll_interval"))
 
 
-def geometric(*, share: float = 0.1, shortest: float = 5.0, longest: float = 60.0) -> Geometric:
+def geometric(
+    *, share: float = 0.1, shortest: Duration = 5.0, longest: Duration = 60.0
+) -> Geometric:
     """Poll after a share of the Job's age, at least ``shortest``, at most ``longest`` seconds.
 
     Raises:
         ConfigurationError: unless all are positive and finite, and shortest <= longest.
     """
-    return Geometric(share, shortest, longest)
+    of = "geometric schedule:"
+    return Geometric(
+        share,
+        validation.seconds(shortest, f"{of} shortest"),
+        validation.seconds(longest, f"{of} longest"),
+    )
 
 
 def from_history(
-    durations: Iterable[Any], *, interval: float = 15.0, longest: float | None = None
+    durations: Iterable[Any], *, interval: Duration = 15.0, longest: Duration | None = None
 ) -> Schedule:
     """Poll when the Job is likely to end, by the durations of the Jobs before it.
 
@@ -115,7 +131,7 @@ def from_history(
     that ends after it was made: make a new one for each wait.
 
     Args:
-        durations: Of the Pipeline's finished Jobs, **newest first**: seconds, or ``JobData``, or
+        durations: Of the Pipeline's finished Jobs, **newest first**: seconds, ``JobData``, or
             ``Job``. Those without a duration (None) are left out. The first 40 count.
         interval: The fixed interval that it replaces, in seconds.
         longest: The longest gap, in seconds, not below the interval; 15 intervals if None.
@@ -126,16 +142,16 @@ def from_history(
             interval or a longest gap that is not positive, or longer than a day; for a longest gap
             below the interval.
     """
-    interval = validation.seconds(interval, "from_history: interval")
-    if longest is None:
-        longest = min(learned.LONGEST * interval, max(LONGEST_GAP, interval))
-    longest = validation.seconds(longest, "from_history: longest")
-    if not interval <= longest <= LONGEST_GAP:
+    each = validation.seconds(interval, "from_history: interval")
+    most = validation.optional_seconds(longest, "from_history: longest")
+    if most is None:
+        most = min(learned.LONGEST * each, max(LONGEST_GAP, each))
+    if not each <= most <= LONGEST_GAP:
         raise ConfigurationError(
-            f"from_history: interval ({interval:g} s) must not exceed longest ({longest:g} s), "
+            f"from_history: interval ({each:g} s) must not exceed longest ({most:g} s), "
             "nor longest a day"
         )
-    return learned.learn(_seconds_of(durations), interval, longest) or Fixed(interval)
+    return learned.learn(_seconds_of(durations), each, most) or Fixed(each)
 
 
 def _seconds_of(durations: Any) -> list[float]:
@@ -146,21 +162,26 @@ def _seconds_of(durations: Any) -> list[float]:
         )
     found = []
     for each in durations:
-        job = getattr(each, "data", each)
-        value = getattr(job, "duration_seconds", job)
+        value = each
+        if not validation.is_number(each):  # NumPy's numbers have a ``data`` of their own
+            job = getattr(each, "data", each)
+            value = getattr(job, "duration_seconds", job)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        if not validation.is_number(value):
             raise ConfigurationError(f"from_history: a duration must be seconds, not {value!r}")
-        if not 0 <= value <= sys.float_info.max:
+        seconds = validation.to_float(value)
+        if not 0 <= seconds < math.inf:
             raise ConfigurationError(
                 f"from_history: a duration must be finite and not negative, not {value!r} seconds"
             )
-        found.append(float(value))
+        found.append(seconds)
     return found
 
 
-def auto(*, interval: float = 15.0) -> Auto:
+def auto(*, interval: Duration = 15.0) -> Auto:
     """Learn from the Pipeline's finished Jobs when to poll; ``poll_interval="auto"`` is this.
 
     Args:
@@ -170,10 +191,10 @@ def auto(*, interval: float = 15.0) -> Auto:
     Raises:
         ConfigurationError: unless positive and finite.
     """
-    return Auto(interval)
+    return Auto(validation.seconds(interval, "auto schedule: interval"))
 
 
-PollInterval: TypeAlias = "float | Schedule | Literal['auto']"
+PollInterval: TypeAlias = "float | timedelta | Schedule | Literal['auto']"
 """What a wait takes as ``poll_interval``."""
 AUTO: Auto = Auto(15.0)
 """What ``poll_interval="auto"`` stands for."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge import HevoClient, api, errors
+from hevo_edge import HevoClient, RateLimit, api, errors, schedules
 from hevo_edge._common import validation
+from hevo_edge.options import TriggerOptions, WaitOptions
 
 HEVO = HevoClient("key", "secret", region="us")
 
@@ -160,3 +165,101 @@ async def test_every_way_to_a_pipeline_checks_its_id(wrong: Any) -> None:
         api.get_pipeline(wrong)
     with pytest.raises(errors.ConfigurationError, match=match):
         api.get_job(wrong, "x")
+
+
+# -- numbers of other libraries -------------------------------------------------------------------
+
+
+class Int64:
+    """As NumPy's: registered as an integer, but no ``int``."""
+
+    data = memoryview(b"60")
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.value <= other)
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.value < other)
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self.value > other)
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self.value >= other)
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == other
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return f"Int64({self.value})"
+
+
+Integral.register(Int64)
+
+
+class NotATime(datetime):
+    """As pandas' NaT: a datetime that is equal to nothing."""
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+
+def test_integers_of_other_libraries_are_integers() -> None:
+    pipeline = HEVO.pipeline(Int64(7))  # type: ignore[arg-type]
+    assert type(pipeline.id) is int
+    assert pipeline.id == 7
+    limit = RateLimit(Int64(5), Int64(60))  # type: ignore[arg-type]
+    assert (type(limit.calls), type(limit.period)) == (int, float)
+    with pytest.raises(errors.ConfigurationError):
+        HEVO.pipeline(Int64(0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "minute", [60, 60.0, Int64(60), Fraction(60), timedelta(minutes=1)], ids=repr
+)
+def test_a_duration_is_a_number_of_any_kind_or_a_timedelta(minute: Any) -> None:
+    values = [
+        WaitOptions.check(timeout=minute).timeout,
+        TriggerOptions.check(timeout=minute).timeout,
+        TriggerOptions.check(discovery_timeout=minute).discovery_timeout,
+        RateLimit(5, minute).period,
+        WaitOptions.check(poll_interval=minute).schedule.gap(0),
+        schedules.fixed(minute).gap(0),
+        schedules.auto(interval=minute).gap(0),
+        schedules.geometric(shortest=minute, longest=minute).gap(0),
+        schedules.from_history([minute], interval=minute, longest=minute).gap(0),
+    ]
+    assert values == [60.0] * len(values)
+    assert {type(value) for value in values} == {float}
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, Int64(0), timedelta(0)], ids=repr)
+def test_no_time_at_all(zero: Any) -> None:
+    assert WaitOptions.check(timeout=zero).timeout == 0.0
+    with pytest.raises(errors.ConfigurationError):
+        TriggerOptions.check(timeout=zero)
+
+
+@pytest.mark.parametrize(
+    "wrong", [timedelta(-1), timedelta(0), 10**400, 1j, "60", True, None, math.nan]
+)
+def test_what_is_no_duration(wrong: Any) -> None:
+    with pytest.raises(errors.ConfigurationError):
+        schedules.fixed(wrong)
+
+
+def test_a_moment_that_is_none() -> None:
+    with pytest.raises(errors.ConfigurationError, match="datetime with a time zone"):
+        validation.parse_timestamp(NotATime(2026, 1, 1, tzinfo=timezone.utc), "ended_since")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
 from typing import Protocol
@@ -158,12 +159,12 @@ def keywords_are_types(
     trigger: TriggerKeywords, wait: WaitKeywords, client: ClientKeywords
 ) -> None:
     assert_type(trigger.get("if_running"), IfRunning | str | None)
-    assert_type(trigger.get("timeout"), float | None)
-    assert_type(trigger.get("discovery_timeout"), float | None)
+    assert_type(trigger.get("timeout"), float | timedelta | None)
+    assert_type(trigger.get("discovery_timeout"), float | timedelta | None)
     assert_type(wait.get("accept"), Iterable[JobStatus | str] | None)
     assert_type(wait.get("on_update"), OnUpdate | None)
     assert_type(client.get("rate_limit"), RateLimit | None)
-    assert_type(client.get("timeout"), float | None)
+    assert_type(client.get("timeout"), float | timedelta | None)
 
 
 async def keywords_are_passed_on(pipeline: Pipeline, options: TriggerKeywords) -> None:

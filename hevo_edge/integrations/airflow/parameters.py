@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -124,7 +124,7 @@ def seconds(value: Any, name: str) -> float:
     Raises:
         ConfigurationError: for anything else, and for more than a day.
     """
-    given = validation.seconds(_plain(value), name)
+    given = validation.seconds(value, name)
     if given > LONGEST_GAP:
         raise ConfigurationError(f"{name} must not be longer than a day, not {value!r}")
     return given
@@ -136,11 +136,7 @@ def optional_seconds(value: Any, name: str) -> float | None:
     Raises:
         ConfigurationError: for anything else.
     """
-    return validation.optional_seconds(_plain(value), name)
-
-
-def _plain(value: Any) -> Any:
-    return value.total_seconds() if isinstance(value, timedelta) else value
+    return validation.optional_seconds(value, name)
 
 
 def drops(drop_and_load: Any, resync_mode: Any) -> bool:
