@@ -105,8 +105,7 @@ def parse_timestamp(value: Any, name: str) -> int | None:
     if value is None:
         return None
     # pandas' NaT is a datetime, equal to nothing, and has no offset.
-    is_moment = isinstance(value, datetime) and value == value  # noqa: PLR0124
-    if not is_moment or value.utcoffset() is None:
+    if not isinstance(value, datetime) or not value == value or value.utcoffset() is None:  # noqa: PLR0124
         raise ConfigurationError(f"{name} must be a datetime with a time zone, not {value!r}")
     return round(value.timestamp() * 1000)
 
