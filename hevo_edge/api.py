@@ -9,10 +9,11 @@ Each function checks its ids, so that a request can only go where its name says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pydantic import TypeAdapter
 
@@ -68,6 +69,12 @@ PAGE_LIMIT = 100
 """The largest page the API is known to serve; its own default is 10."""
 
 _BASE = "/api/v1"
+_IDS = re.compile(
+    _BASE + r"/(?:pipelines/(?P<pipeline_id>\d+)|destinations/(?P<destination_id>\d+))"
+    r"(?:/jobs/(?P<job_id>[^/?]+)|/objects/(?P<object_id>[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}))?"
+    r"(?P<rest>[/?].*)?"
+)
+"""The ids in a path. That of an object only as a UUID: its name may stand there as well."""
 _any_json: TypeAdapter[Any] = TypeAdapter(Any)
 _read_destination = reader(DestinationData)
 _read_job = reader(JobData)
@@ -97,6 +104,25 @@ class Request(Generic[T]):
     def is_read(self) -> bool:
         """Whether the request changes nothing, so that it may be repeated."""
         return self.method == "GET"
+
+    @property
+    def names_itself(self) -> bool:
+        """Whether the reply always has the id of what was asked for: those of a list have not."""
+        return self.name in {"get_job", "get_pipeline"}
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The ids that the path names, by field: a reply that has others answers another request.
+
+        ``id`` is that of a Pipeline or destination, where the reply is expected to be just that.
+        """
+        found = _IDS.fullmatch(self.path)
+        if found is None:
+            return {}
+        ids = {name: unquote(text) for name, text in found.groupdict().items() if text}
+        if ids.pop("rest", None) is None and "job_id" not in ids and "object_id" not in ids:
+            ids["id"] = next(iter(ids.values()))
+        return ids
 
 
 def _acknowledged(body: bytes) -> Any:

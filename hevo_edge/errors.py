@@ -17,7 +17,7 @@ the last snapshot of the Job, or the ticket of the trigger. No error ever contai
     │       ├── NotFound              404
     │       ├── JobInProgress         a Job of the Pipeline is running
     │       ├── RateLimited           429
-    │       └── ServerError           5xx
+    │       └── ServerError           5xx, 408 and its kin
     ├── PipelineNotReady              the Pipeline's state does not allow a run
     ├── TriggerTimeout                the time-out of a trigger passed before anything was sent
     ├── TriggerError                  the run was, or may have been, started; carries the ticket
@@ -179,7 +179,11 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: Hevo, or a proxy in front of it, has a problem."""
+    """5xx: Hevo, or a proxy in front of it, has a problem.
+
+    So do 408, 425, 444, 460 and 499, which proxies and gateways send when no reply came from behind
+    them. An action may have taken effect.
+    """
 
 
 class PipelineNotReady(HevoError):

@@ -167,13 +167,14 @@ class RateLimiter:
 
     # -- 429 --------------------------------------------------------------------------------------
 
-    def rejected(self, retry_after: float | None) -> None:
+    def rejected(self, retry_after: float | None, sent_at: float | None = None) -> None:
         """Pause the whole client after a 429; afterwards, what can wait has a smaller share.
 
         Args:
             retry_after: Seconds for which the server asks, None if it does not say.
+            sent_at: The loop time (seconds) at which the refused call was sent, if known.
         """
-        self._throttle.rejected(self._clock.now(), retry_after)
+        self._throttle.rejected(self._clock.now(), retry_after, sent_at)
 
     def accepted(self) -> None:
         """Note that a call has succeeded: 429s are no longer in a row."""

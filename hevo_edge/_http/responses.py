@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from hevo_edge._http.identity import contradiction
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ApiError,
@@ -40,6 +41,11 @@ _HTTP_SERVER_ERROR = 500
 _HTTP_BAD_REQUEST = 400
 _HTTP_CONFLICT = 409
 _REDIRECTS = range(300, 400)
+GATEWAY_STATUSES = frozenset({408, 425, 444, 460, 499})
+"""Statuses below 500 by which proxies and gateways say what others say by a 502 or 504: no reply
+came from behind them, so a request may have arrived. 408 is a time-out, 425 too early; by 444 and
+499 nginx, by 460 a load balancer of AWS says that a connection was closed before the reply.
+"""
 
 _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     401: (
@@ -79,8 +85,9 @@ def http_date(text: str | None) -> float | None:
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     """Read a Retry-After header, in seconds or as an HTTP date, as seconds from now.
 
-    A date is taken relative to the same reply's Date header, so that a wrong clock here does no
-    harm; ``wall`` (seconds since 1970) stands in when there is none.
+    Zero, a negative number and a date that has passed are None, as if there were no header: they
+    must not turn our own backoff off. A date is taken relative to the same reply's Date header, so
+    that a wrong clock here does no harm; without one, by ``wall`` (seconds since 1970).
     """
     text = headers.get("Retry-After", "").strip()
     try:
@@ -91,7 +98,7 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
             return None
         server = http_date(headers.get("Date"))
         seconds = date - (wall if server is None else server)
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def read_body(
@@ -104,11 +111,19 @@ def read_body(
     """Read the body of a success; ``redact`` is applied to what an error quotes of it.
 
     Raises:
-        UnexpectedResponse: when it is not JSON, or not of the expected shape. Its ``transient``
-            says whether a retry can help: a body that is not JSON may come from a failing proxy.
+        UnexpectedResponse: when it is not JSON, not of the expected shape, or about another id than
+            the request. Its ``transient`` says whether a retry can help: a body that is not JSON
+            may come from a failing proxy, and one about another id is the reply to another request.
     """
     try:
-        return Reply(request.read(body), date)
+        value = request.read(body)
+        other = contradiction(request, value)
+        if other is None:
+            return Reply(value, date)
+        unexpected = UnexpectedResponse(
+            redact(f"the {status} reply answers another request: {other}"), status=status
+        )
+        unexpected.transient = True
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         is_no_json = first["type"] == "json_invalid"
@@ -141,7 +156,7 @@ def read_error(
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))
     if status == _HTTP_BAD_REQUEST and request.starts_job and request.body is not None:
         advice = "if Hevo does not understand the body, pass another dialect to HevoClient"
-    if status >= _HTTP_SERVER_ERROR:
+    if status >= _HTTP_SERVER_ERROR or status in GATEWAY_STATUSES:
         kind, advice = ServerError, ""
     if request.starts_job and (status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(text)):
         kind, advice = JobInProgress, ""

@@ -1,7 +1,8 @@
 """What may be repeated, and when.
 
-A read is repeated on connection errors, time-outs, 429, 5xx and a success that is not JSON; any
-other request only when it surely was not sent. Nothing else in the package repeats a request.
+A read is repeated on connection errors, time-outs, 429, 5xx, what gateways send in place of a 5xx,
+and a success that is not JSON; any other request only when it surely was not sent. Nothing else in
+the package repeats a request.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class Call:
     attempts: int = 0
     failure: AttemptFailed | None = None
     is_first: bool = True
+    sent_at: float | None = None
+    is_reused: bool = False
+    """Whether the last attempt may have used a connection that an earlier request had used."""
 
 
 class AttemptFailed(Exception):
@@ -114,6 +118,17 @@ class Retries:
             raise call.failure
         return await self._attempt(call)
 
+    def is_unproven(self, call: Call) -> bool:
+        """Tell whether a final error may be the reply to an earlier request on its connection."""
+        error = None if call.failure is None else call.failure.error
+        is_in_time = call.deadline is None or self._clock.now() < call.deadline
+        if isinstance(error, UnexpectedResponse):
+            is_final = not error.transient
+        else:
+            passes = isinstance(error, (RateLimited, ServerError))
+            is_final = isinstance(error, ApiError) and not passes
+        return call.is_reused and is_in_time and is_final
+
     def _gives_up(self, failed: Exception) -> bool:
         """Tell whether the request must not, or need not, be sent again."""
         assert isinstance(failed, AttemptFailed)  # noqa: S101 -- for the type checkers
@@ -143,7 +158,8 @@ class Retries:
             else:
                 wait = self._clock.random.uniform(0, ceilings.send(None))
                 if isinstance(error, ApiError) and error.retry_after is not None:
-                    wait = error.retry_after + self._jitter()
+                    # Not less than the backoff: a server that asks for next to nothing gets time.
+                    wait = max(wait, error.retry_after + self._jitter())
             if call.deadline is not None:
                 wait = max(0.0, min(wait, call.deadline - self._clock.now()))
             failed = yield wait

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from ssl import SSLContext
 
 import aiohttp
+from yarl import URL
 
 from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.errors import ConfigurationError
@@ -54,6 +55,34 @@ class Sessions:
         if opened is not None and opened.session is not None:
             opened.session = None
             await opened.keeper.aclose()
+
+
+def close_idle(session: aiohttp.ClientSession, url: URL, *, keep: bool) -> bool:
+    """Close idle connections to a host, and say whether one is left that a request may be sent on.
+
+    aiohttp keeps a connection on which something has come that nobody asked for, and takes it for
+    the reply to the next request. Such a connection is closed here. One on which nothing has come
+    yet may still be late with an older reply: for a request that must not get it, all are closed.
+    ``session.request`` that follows without an ``await`` in between then makes a new one, unless
+    all connections that the session may have are in use.
+
+    Args:
+        session: The session.
+        url: An address at that host.
+        keep: Leave open those on which nothing has come.
+    """
+    # There is no public way to see idle connections; a test fails when this one has changed.
+    pools = getattr(session.connector, "_conns", None) or {}
+    is_left = False
+    for key, connections in pools.items():
+        if (key.host, key.port) != (url.raw_host, url.port):
+            continue
+        for protocol, *_ in connections:
+            if keep and not protocol.should_close:
+                is_left = is_left or protocol.is_connected()
+            else:
+                protocol.close()
+    return is_left
 
 
 class _Opened:

@@ -11,6 +11,8 @@ MAX_PAUSE = 120.0
 """The longest pause in seconds. An error that asks for a longer one is raised, not repeated."""
 FIRST_PAUSE = 10.0
 """Seconds of the pause after a 429 without Retry-After; the next one in a row doubles it."""
+LEAST_PAUSE = 1.0
+"""The shortest pause in seconds, whatever the server asks for."""
 _CUT = 0.5
 _REGAINED = 0.1
 """The factor on the budget share at a 429, and the part of the whole that returns each period
@@ -32,21 +34,24 @@ class Throttle:
         self._period = period
         self._share = 1.0
 
-    def rejected(self, now: float, retry_after: float | None) -> None:
-        """Pause, and halve the budget share; several 429s of one moment count once.
+    def rejected(self, now: float, retry_after: float | None, sent_at: float | None = None) -> None:
+        """Pause, and halve the budget share; the 429s of calls sent before the pause count once.
 
         Args:
             now: When the 429 came.
-            retry_after: Seconds for which the server asks, None if it does not say.
+            retry_after: Seconds for which the server asks; None if it does not say, or asks for
+                no wait at all.
+            sent_at: When the refused call was sent; None if that is not known.
         """
-        is_new = now >= self.paused_until
+        is_new = (now if sent_at is None else sent_at) >= self.paused_until
         if is_new:
             self._share = max(_LEAST_SHARE, self.budget_share(now) * _CUT)
-        if retry_after is None:
+        if retry_after is None or retry_after <= 0:
             if is_new or self.own_pause == 0.0:
                 self.own_pause = min(2 * self.own_pause, MAX_PAUSE) or FIRST_PAUSE
             retry_after = self.own_pause
-        self.paused_until = max(self.paused_until, now + min(retry_after, MAX_PAUSE))
+        pause = min(max(retry_after, LEAST_PAUSE), MAX_PAUSE)
+        self.paused_until = max(self.paused_until, now + pause)
 
     def accepted(self, now: float) -> None:
         """Let the next pause start small again: a call has succeeded.

@@ -20,7 +20,7 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply, read_body, read_error
 from hevo_edge._http.retry import AttemptFailed, Call, Retries
-from hevo_edge._http.session import Sessions
+from hevo_edge._http.session import Sessions, close_idle
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ConfigurationError,
@@ -100,10 +100,13 @@ class Transport:
         """
         start = self._clock.now()
         call = Call(request, priority, deadline, reply_timeout, before_sending, start)
-        try:
-            return await self._attempt(call)
-        except AttemptFailed:
-            pass
+        for _ in range(2):
+            try:
+                return await self._attempt(call)
+            except AttemptFailed:
+                # No error names what it is about: it is believed on a connection of its own.
+                if not self._retries.is_unproven(call):
+                    break
         try:
             return await self._retries.run(call)
         except AttemptFailed as failed:
@@ -159,7 +162,7 @@ class Transport:
         try:
             session = await self._session()
             call.before_sending()
-            sent = True
+            sent, call.sent_at = True, self._clock.now()
             return await self._request(session, call)
         except asyncio.CancelledError:
             # aiohttp cancels what waits for a connection when its session is closed.
@@ -190,10 +193,13 @@ class Transport:
             raise HevoError("this HevoClient is closed; make a new one")
 
     async def _request(self, session: aiohttp.ClientSession, call: Call) -> Reply[Any]:
-        request = call.request
+        request, url = call.request, _url(self._config.base_url, call.request.path)
+        # Only a reply that says what it is about may come over a connection with a past.
+        keep = request.names_itself and call.attempts == 1
+        call.is_reused = close_idle(session, url, keep=keep)
         async with session.request(
             request.method,
-            _url(self._config.base_url, request.path),
+            url,
             data=None if request.body is None else _encode(request.body),
             headers=self._headers if request.body is None else self._headers_with_body,
             timeout=self._time_left(call),
@@ -201,12 +207,13 @@ class Transport:
             raise_for_status=False,
         ) as response:
             if response.status not in _SUCCESSES:
-                raise self._failed(call, await self._error_of(request, response))
+                raise self._failed(call, await self._error_of(call, response))
             self._limiter.accepted()
             try:
                 body, date = await _read_whole(response), response.headers.get("Date")
                 return read_body(request, response.status, body, date, self._config.redact)
             except UnexpectedResponse as unexpected:
+                close_idle(session, url, keep=False)  # this one has come back to them
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
                 broken = UnexpectedResponse(
@@ -217,13 +224,13 @@ class Transport:
                 failed = self._failed(call, broken, cut)
             raise failed
 
-    async def _error_of(
-        self, request: Request[Any], response: aiohttp.ClientResponse
-    ) -> RequestError:
+    async def _error_of(self, call: Call, response: aiohttp.ClientResponse) -> RequestError:
         text = self._config.redact(await _read_error_text(response))
-        error = read_error(request, response.status, response.headers, text, self._clock.wall())
+        error = read_error(
+            call.request, response.status, response.headers, text, self._clock.wall()
+        )
         if isinstance(error, RateLimited):
-            self._limiter.rejected(error.retry_after)
+            self._limiter.rejected(error.retry_after, call.sent_at)
         return error
 
     def _time_left(self, call: Call) -> aiohttp.ClientTimeout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 
 from hevo_edge import HevoClient, errors
@@ -19,8 +20,11 @@ from tests.conftest import client_of
         ("drop", {}),
         ("status", {"status": 500}),
         ("status", {"status": 503, "headers": {"Retry-After": "1000"}}),
+        ("status", {"status": 408}),
+        ("status", {"status": 499, "body": "<html>closed</html>"}),
         ("status", {"status": 429}),
         ("status", {"status": 429, "headers": {"Retry-After": "300"}}),
+        ("status", {"status": 429, "headers": {"Retry-After": "0"}}),
         ("html", {}),
         ("truncate", {}),
         ("body", {"body": []}),
@@ -63,7 +67,12 @@ async def test_what_makes_polls_pointless_ends_every_wait(
 
 async def test_a_wait_that_fails_cancels_no_poll_of_others(emulator: HevoEmulator) -> None:
     emulator.rate_limit = None
-    async with client_of(emulator, rate_limit=None) as hevo:
+    # On a connection that was kept, each refusal would be asked for again.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        client_of(emulator, rate_limit=None, session=session) as hevo,
+    ):
         jobs = [started(emulator, hevo, 1000 + n, duration=100)[1] for n in range(150)]
         waiting = asyncio.create_task(
             hevo.await_all(jobs, poll_interval=600, timeout=200, on_failure="return")

@@ -18,6 +18,10 @@ PASSING: list[tuple[str, dict[str, Any], type[errors.RequestError]]] = [
     ("status", {"status": 502, "body": "<html><title>Bad Gateway</title>"}, errors.ServerError),
     ("status", {"status": 503}, errors.ServerError),
     ("status", {"status": 504}, errors.ServerError),
+    *(
+        ("status", {"status": status, "body": "<html><title>Time-out</title>"}, errors.ServerError)
+        for status in (408, 425, 444, 460, 499, 598, 599)
+    ),
     ("drop", {}, errors.RequestOutcomeUnknown),
     ("drop", {"effect": "after"}, errors.RequestOutcomeUnknown),
     ("delay", {"seconds": 40}, errors.RequestOutcomeUnknown),

@@ -27,6 +27,7 @@ POST, GET = api.sync_now(1), api.get_job(1, "x")
         (502, errors.ServerError),
         (503, errors.ServerError),
         (504, errors.ServerError),
+        *((status, errors.ServerError) for status in (408, 425, 444, 460, 499, 520, 598, 599)),
         (302, errors.ApiError),
         (304, errors.ApiError),
     ],
@@ -101,12 +102,16 @@ def test_what_is_no_job_in_progress() -> None:
         ({}, None),
         ({"Retry-After": "7"}, 7.0),
         ({"Retry-After": " 1.5 "}, 1.5),
-        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": "0"}, None),
+        ({"Retry-After": "-0.0"}, None),
+        ({"Retry-After": "0.001"}, 0.001),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "Thu, 01 Jan 2026 00:00:30 GMT"}, 30.0),
-        ({"Retry-After": "Wed, 31 Dec 2025 23:59:00 GMT"}, 0.0),
+        ({"Retry-After": "Wed, 31 Dec 2025 23:59:00 GMT"}, None),
+        ({"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}, None),
         # Our clock may be wrong by an hour; the server's own Date header is the measure.
         (
             {

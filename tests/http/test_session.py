@@ -38,9 +38,10 @@ async def test_a_given_session_is_used_and_not_closed(emulator: HevoEmulator) ->
     async with aiohttp.ClientSession(raise_for_status=True) as session:
         async with client_of(emulator, session=session) as hevo:
             assert (await hevo.send(GET)).id == 123
-            emulator.faults.status(404)
+            emulator.faults.status(404, times=None)
             with pytest.raises(errors.NotFound):
                 await hevo.send(GET)
+        emulator.faults.clear()
         assert not session.closed
     async with client_of(emulator, session=session) as hevo:
         with pytest.raises(errors.HevoError, match="session .* is closed"):

@@ -10,7 +10,7 @@ import pytest
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
-from hevo_edge._http.throttle import MAX_PAUSE, Throttle
+from hevo_edge._http.throttle import LEAST_PAUSE, MAX_PAUSE, Throttle
 
 from .support import now, use
 
@@ -93,6 +93,32 @@ def test_several_429s_of_one_moment_count_once() -> None:
     assert throttle.budget_share(1.0) == 0.5
     throttle.rejected(11.0, None)
     assert throttle.pause_left(11.0) == 20
+
+
+def test_a_429_of_a_call_from_before_the_pause_is_of_the_same_moment() -> None:
+    throttle = Throttle(60.0)
+    throttle.rejected(0.0, 2.0, sent_at=-0.1)
+    for reply in range(10):  # slow to come, each after the pause that the last one has begun
+        throttle.rejected(3.0 + 3.0 * reply, 2.0, sent_at=-0.1)
+        assert throttle.pause_left(3.0 + 3.0 * reply) == 2.0
+    assert throttle.budget_share(30.0) == 0.5
+    throttle.rejected(40.0, 2.0, sent_at=39.9)
+    assert throttle.budget_share(40.0) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("nothing", [0.0, -5.0, None])
+def test_a_server_that_asks_for_no_wait_does_not_turn_the_pause_off(nothing: float | None) -> None:
+    throttle, at = Throttle(60.0), 1000.0
+    for pause in (10, 20, 40, 80, 120, 120):
+        throttle.rejected(at, nothing)
+        assert throttle.pause_left(at) == pause
+        at += pause
+
+
+def test_a_server_that_asks_for_next_to_nothing_gets_a_second() -> None:
+    throttle = Throttle(60.0)
+    throttle.rejected(0.0, 0.001)
+    assert throttle.pause_left(0.0) == LEAST_PAUSE == 1.0
 
 
 def test_a_success_lets_the_pause_start_small_again() -> None:

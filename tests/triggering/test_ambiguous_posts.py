@@ -24,6 +24,8 @@ AMBIGUOUS: list[tuple[str, dict[str, Any]]] = [
     ("status", {"status": 502, "body": "<html>Bad Gateway</html>"}),
     ("status", {"status": 503, "headers": {"Retry-After": "5"}}),
     ("status", {"status": 504}),
+    # What gateways send in place of a 504.
+    *(("status", {"status": status}) for status in (408, 425, 444, 460, 499, 598, 599)),
 ]
 
 

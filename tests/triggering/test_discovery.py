@@ -82,8 +82,11 @@ async def test_several_pages_of_history_in_either_order(order: str, history: int
             assert polls <= 10 + (history // 100 + 1 if order == "oldest_first" else 0)
 
 
-async def test_a_poll_that_fails_is_repeated(emulator: HevoEmulator, hevo: HevoClient) -> None:
-    emulator.faults.status(503, on="list_jobs", skip=1, times=20)
+@pytest.mark.parametrize("status", [503, 408, 425, 499])
+async def test_a_poll_that_fails_is_repeated(
+    emulator: HevoEmulator, hevo: HevoClient, status: int
+) -> None:
+    emulator.faults.status(status, on="list_jobs", skip=1, times=20)
     job = await hevo.pipeline(123).trigger()
     assert [job.id] == runs(emulator)
     assert posts(emulator) == 1
