@@ -9,9 +9,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hevo_edge._common.pagination import Fetch, next_cursor
+from hevo_edge._common.pagination import Fetch, Paging
 from hevo_edge.enums import PUT_ASIDE_STATUSES, RUNNING_STATUSES, same_job_type
 from hevo_edge.models import JobData
+
+MAX_READ_PAGES = 500
+"""How many pages are read for the newest rows, at most: at a hundred calls a minute, for five
+minutes. A trigger holds its Pipeline's lock meanwhile."""
+MAX_READ_ROWS = 100_000
+"""How many rows are read for the newest ones, at most: they are kept until the newest is known."""
 
 
 def runs_newest_first(jobs: list[JobData]) -> bool:
@@ -39,17 +45,16 @@ def by_creation(ordered: list[JobData]) -> list[JobData]:
 
 async def jobs_newest_first(fetch: Fetch[JobData]) -> AsyncIterator[JobData]:
     """Yield all Jobs, newest first, page by page where the list's order allows."""
-    cursor: str | None = None
+    paging = Paging(fetch)
     unsorted: list[JobData] = []
     while True:
-        page = await fetch(cursor)
-        cursor = next_cursor(page, cursor)
+        page = await paging.next()
         unsorted.extend(page.data)
-        if cursor is None or runs_newest_first(page.data):
+        if paging.following is None or runs_newest_first(page.data):
             for job in newest_first(unsorted):
                 yield job
             unsorted = []
-        if cursor is None:
+        if paging.following is None:
             return
 
 
@@ -82,19 +87,21 @@ async def read_newest(
         fetch: Fetches a page.
         is_enough: Says of a row that older rows are not needed.
         tail: The ``tail`` of an earlier reading.
+
+    Raises:
+        UnexpectedResponse: when there are too many rows.
     """
-    cursor, unsorted = tail, list[JobData]()
+    paging = Paging(fetch, tail, max_pages=MAX_READ_PAGES, max_rows=MAX_READ_ROWS)
+    unsorted: list[JobData] = []
     while True:
-        page = await fetch(cursor)
+        page = await paging.next()
         unsorted.extend(page.data)
-        following = next_cursor(page, cursor)
-        if following is None:
+        if paging.following is None:
             if tail is not None or not runs_newest_first(unsorted):
-                return Reading(unsorted[::-1], is_whole=tail is None, tail=cursor)
+                return Reading(unsorted[::-1], is_whole=tail is None, tail=paging.cursor)
             return Reading(unsorted, is_whole=True)
         if tail is None and runs_newest_first(unsorted) and any(map(is_enough, page.data)):
             return Reading(unsorted)
-        cursor = following
 
 
 def is_of_type(job: JobData, job_type: str | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
 import ssl
 import struct
@@ -142,6 +144,67 @@ async def answers_in_plain_http(
     """Answer in plain HTTP whatever comes first."""
     await reader.read(1)
     writer.write(reply(b"", "400 Bad Request"))
+
+
+# -- replies in JSON -------------------------------------------------------------------------------
+
+
+def usual_answer(head: bytes) -> dict[str, Any]:
+    """Answer as Hevo would: a Job, a list with one Job of the Pipeline, a Pipeline, or thanks."""
+    path = head.split(b" ", 2)[1].decode()
+    match = re.match(r"/api/v1/pipelines/(\d+)(?:/jobs/([^/?]+))?(.*)", path)
+    assert match is not None
+    pipeline, job, rest = match.groups()
+    if rest.startswith("/jobs"):
+        return {"data": [{"job_id": f"of-{pipeline}"}], "has_more": False}
+    if rest:
+        return {"message": f"thanks for {pipeline}"}
+    return {"id": int(pipeline)} if job is None else {"job_id": job, "status": "COMPLETED"}
+
+
+class JsonServer(Server):
+    """Answers every request, and lets a test send more on the connections there are.
+
+    Args:
+        doubled: Send each reply twice, the second one after so many seconds.
+        answer: The reply to a request's head.
+    """
+
+    def __init__(
+        self,
+        doubled: float | None = None,
+        answer: Callable[[bytes], dict[str, Any]] = usual_answer,
+    ) -> None:
+        super().__init__(self.answers)
+        self.writers: list[asyncio.StreamWriter] = []
+        self.used: list[int] = []
+        self.doubled = doubled
+        self.answer = answer
+
+    async def __aenter__(self) -> JsonServer:
+        await super().__aenter__()
+        return self
+
+    async def answers(
+        self, _: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        number = len(self.writers)
+        self.writers.append(writer)
+        while True:
+            await self.read_request(reader)
+            self.used.append(number)
+            body = json.dumps(self.answer(self.heads[-1])).encode()
+            writer.write(reply(body))
+            if self.doubled is not None:
+                await asyncio.sleep(self.doubled)
+                writer.write(reply(body))
+
+    def send(self, status: int, body: object = None, **headers: object) -> None:
+        """Send a reply that nobody asked for on all connections."""
+        text = b"" if status == 204 else json.dumps(body).encode()
+        for writer in self.writers:
+            if not writer.is_closing():
+                writer.write(reply(text, f"{status} Stray", **headers))
 
 
 # -- clients ---------------------------------------------------------------------------------------

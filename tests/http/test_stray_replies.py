@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -18,7 +15,7 @@ from hevo_edge import api, errors
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.session import close_idle
 
-from .servers import Server, client, reply
+from .servers import JsonServer, Server, client, reply, usual_answer
 from .support import GET, POST, now
 
 JOB, CANCEL = api.get_job(123, "mine"), api.cancel_job(123, "mine")
@@ -36,64 +33,6 @@ STRAYS = [
 ]
 
 
-def answer_to(head: bytes) -> dict[str, Any]:
-    """Answer as Hevo would: a Job, a list with one Job of the Pipeline, a Pipeline, or thanks."""
-    path = head.split(b" ", 2)[1].decode()
-    match = re.match(r"/api/v1/pipelines/(\d+)(?:/jobs/([^/?]+))?(.*)", path)
-    assert match is not None
-    pipeline, job, rest = match.groups()
-    if rest.startswith("/jobs"):
-        return {"data": [{"job_id": f"of-{pipeline}"}], "has_more": False}
-    if rest:
-        return {"message": f"thanks for {pipeline}"}
-    return {"id": int(pipeline)} if job is None else {"job_id": job, "status": "COMPLETED"}
-
-
-class Strays(Server):
-    """Answers every request, and lets a test send more on the connections there are.
-
-    Args:
-        doubled: Send each reply twice, the second one after so many seconds.
-        answer: The reply to a request's head.
-    """
-
-    def __init__(
-        self,
-        doubled: float | None = None,
-        answer: Callable[[bytes], dict[str, Any]] = answer_to,
-    ) -> None:
-        super().__init__(self.answers)
-        self.writers: list[asyncio.StreamWriter] = []
-        self.used: list[int] = []
-        self.doubled = doubled
-        self.answer = answer
-
-    async def __aenter__(self) -> Strays:
-        await super().__aenter__()
-        return self
-
-    async def answers(
-        self, _: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        number = len(self.writers)
-        self.writers.append(writer)
-        while True:
-            await self.read_request(reader)
-            self.used.append(number)
-            body = json.dumps(self.answer(self.heads[-1])).encode()
-            writer.write(reply(body))
-            if self.doubled is not None:
-                await asyncio.sleep(self.doubled)
-                writer.write(reply(body))
-
-    def send(self, status: int, body: object = None, **headers: object) -> None:
-        """Send a reply that nobody asked for on all connections."""
-        text = b"" if status == 204 else json.dumps(body).encode()
-        for writer in self.writers:
-            if not writer.is_closing():
-                writer.write(reply(text, f"{status} Stray", **headers))
-
-
 # -- what starts or cancels runs -------------------------------------------------------------------
 
 
@@ -103,7 +42,7 @@ class Strays(Server):
 async def test_a_stray_reply_is_not_taken_for_that_to_a_post(
     request_: api.Request[Any], status: int, headers: dict[str, str], when: str
 ) -> None:
-    async with Strays() as server, client(server.port) as hevo:
+    async with JsonServer() as server, client(server.port) as hevo:
         await hevo.send(GET)
         start = now()
         stray = {name.replace("-", "_"): value for name, value in headers.items()}
@@ -127,7 +66,7 @@ async def test_a_stray_reply_is_not_taken_for_that_to_a_post(
 async def test_the_second_reply_to_a_post_is_not_taken_for_that_to_the_next(
     doubled: float,
 ) -> None:
-    async with Strays(doubled) as server, client(server.port) as hevo:
+    async with JsonServer(doubled) as server, client(server.port) as hevo:
         for pipeline in (1, 2, 3):
             said = await hevo.send(api.sync_now(pipeline))
             assert said == {"message": f"thanks for {pipeline}"}
@@ -135,7 +74,7 @@ async def test_the_second_reply_to_a_post_is_not_taken_for_that_to_the_next(
 
 
 async def test_posts_in_flight_at_once_each_have_a_connection_of_their_own() -> None:
-    async with Strays(0.001) as server, client(server.port) as hevo:
+    async with JsonServer(0.001) as server, client(server.port) as hevo:
         await asyncio.gather(*(hevo.send(GET) for _ in range(5)))
         said = await asyncio.gather(*(hevo.send(api.sync_now(n)) for n in range(1, 30)))
         assert said == [{"message": f"thanks for {n}"} for n in range(1, 30)]
@@ -150,7 +89,7 @@ async def test_posts_in_flight_at_once_each_have_a_connection_of_their_own() -> 
 async def test_a_stray_on_an_idle_connection_closes_it(
     status: int, headers: dict[str, str]
 ) -> None:
-    async with Strays() as server, client(server.port) as hevo:
+    async with JsonServer() as server, client(server.port) as hevo:
         await hevo.send(JOB)
         stray = {name.replace("-", "_"): value for name, value in headers.items()}
         server.send(status, {"job_id": "mine", "status": "FAILED"}, **stray)
@@ -165,7 +104,7 @@ async def test_a_stray_on_an_idle_connection_closes_it(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 302])
 async def test_an_error_on_a_kept_connection_is_asked_for_again_on_a_new_one(status: int) -> None:
-    async with Strays() as server, client(server.port, max_retries=0) as hevo:
+    async with JsonServer() as server, client(server.port, max_retries=0) as hevo:
         await hevo.send(GET)
         strays = iter([status])
 
@@ -179,7 +118,7 @@ async def test_an_error_on_a_kept_connection_is_asked_for_again_on_a_new_one(sta
 
 
 async def test_an_error_that_is_meant_is_raised_after_one_more_request() -> None:
-    async with Strays() as server, client(server.port, max_retries=0) as hevo:
+    async with JsonServer() as server, client(server.port, max_retries=0) as hevo:
         await hevo.send(GET)
         server._behaviour = refuses
         server.writers[0].close()
@@ -202,7 +141,7 @@ async def refuses(
 
 @pytest.mark.parametrize("doubled", [0.0, 0.001])
 async def test_doubled_replies_to_all_kinds_of_reads(doubled: float) -> None:
-    async with Strays(doubled) as server, client(server.port, rate_limit=None) as hevo:
+    async with JsonServer(doubled) as server, client(server.port, rate_limit=None) as hevo:
         for number in range(1, 20):
             assert (await hevo.send(api.get_pipeline(number))).id == number
             assert (await hevo.send(api.get_job(1, f"job-{number}"))).job_id == f"job-{number}"
@@ -218,7 +157,7 @@ async def test_waits_for_many_jobs_with_doubled_replies() -> None:
     polls: dict[str, int] = {}
 
     def answer(head: bytes) -> dict[str, Any]:
-        found = answer_to(head)
+        found = usual_answer(head)
         if "job_id" in found:
             name = found["job_id"]
             polls[name] = polls.get(name, 0) + 1
@@ -226,7 +165,7 @@ async def test_waits_for_many_jobs_with_doubled_replies() -> None:
             found["status"] = "COMPLETED" if ends else "IN_PROGRESS"
         return found
 
-    async with Strays(0.001, answer) as server, client(server.port) as hevo:
+    async with JsonServer(0.001, answer) as server, client(server.port) as hevo:
         jobs = [hevo.job(number, f"job-{number}") for number in range(1, 12)]
         await hevo.await_all(jobs, poll_interval=5)
         for job in jobs:
@@ -248,7 +187,7 @@ class ThisMachine(AbstractResolver):
 
 async def test_a_given_session_is_held_to_the_same() -> None:
     connector = aiohttp.TCPConnector(resolver=ThisMachine())
-    async with Strays() as server, aiohttp.ClientSession(connector=connector) as session:
+    async with JsonServer() as server, aiohttp.ClientSession(connector=connector) as session:
         elsewhere = f"http://elsewhere.invalid:{server.port}/api/v1/pipelines/1"
         async with client(server.port, session=session) as hevo:
             await (await session.get(elsewhere)).read()
@@ -262,7 +201,7 @@ async def test_a_given_session_is_held_to_the_same() -> None:
 
 
 async def test_idle_connections_are_seen_in_this_aiohttp() -> None:
-    async with Strays() as server, aiohttp.ClientSession() as session:
+    async with JsonServer() as server, aiohttp.ClientSession() as session:
         url = URL(f"http://127.0.0.1:{server.port}/api/v1/pipelines/1")
         assert not close_idle(session, url, keep=True)
         async with session.get(url) as got:
@@ -298,7 +237,7 @@ ABOUT_OTHERS: list[tuple[api.Request[Any], object]] = [
 
 @pytest.mark.parametrize(("request_", "body"), ABOUT_OTHERS)
 async def test_a_reply_about_another_id_is_none(request_: api.Request[Any], body: Any) -> None:
-    async with Strays(answer=lambda _: body) as server, client(server.port) as hevo:
+    async with JsonServer(answer=lambda _: body) as server, client(server.port) as hevo:
         with pytest.raises(errors.UnexpectedResponse, match="answers another request") as caught:
             await hevo.send(request_)
         assert caught.value.transient
@@ -325,7 +264,7 @@ async def test_a_reply_about_another_id_is_none(request_: api.Request[Any], body
 async def test_a_reply_that_does_not_contradict_is_taken(
     request_: api.Request[Any], body: Any
 ) -> None:
-    async with Strays(answer=lambda _: body) as server, client(server.port) as hevo:
+    async with JsonServer(answer=lambda _: body) as server, client(server.port) as hevo:
         await hevo.send(request_)
         assert server.used == [0]
 
@@ -340,7 +279,7 @@ async def test_a_wait_goes_on_when_it_is_told_of_another_job() -> None:
         status = "FAILED" if name == "other" else "COMPLETED"
         return {"job_id": name, "status": status if replies > 20 else "IN_PROGRESS"}
 
-    async with Strays(answer=answer) as server, client(server.port) as hevo:
+    async with JsonServer(answer=answer) as server, client(server.port) as hevo:
         job = await hevo.job(123, "mine").await_completion(timeout=3600)
         assert (job.data.job_id if job.data else None, job.status) == ("mine", "COMPLETED")
         assert replies == 21
@@ -348,7 +287,7 @@ async def test_a_wait_goes_on_when_it_is_told_of_another_job() -> None:
 
 async def test_a_read_of_another_pipeline_does_not_change_the_handle() -> None:
     async with (
-        Strays(answer=lambda _: {"id": 999, "name": "of another"}) as server,
+        JsonServer(answer=lambda _: {"id": 999, "name": "of another"}) as server,
         client(server.port, max_retries=0) as hevo,
     ):
         pipeline = hevo.pipeline(1)
