@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
 from hevo_edge.enums import Dialect, ResyncMode
@@ -28,6 +28,7 @@ from hevo_edge.models import (
     Page,
     PipelineData,
     reader,
+    strict,
 )
 
 __all__ = [
@@ -101,7 +102,12 @@ class Request(Generic[T]):
 
 def _acknowledged(body: bytes) -> Any:
     """Read the reply to an action: nothing at all, or any JSON."""
-    return _any_json.validate_json(body) if body.strip() else None
+    if not body.strip():
+        return None
+    try:
+        return _any_json.validate_json(body)
+    except ValidationError as error:
+        return _any_json.validate_json(strict(body, error))
 
 
 def _pipeline(pipeline_id: Any, rest: str = "") -> str:
