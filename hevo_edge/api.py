@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
 from hevo_edge.enums import Dialect, ResyncMode
@@ -29,6 +29,7 @@ from hevo_edge.models import (
     Page,
     PipelineData,
     reader,
+    strict,
 )
 
 __all__ = [
@@ -127,7 +128,12 @@ class Request(Generic[T]):
 
 def _acknowledged(body: bytes) -> Any:
     """Read the reply to an action: nothing at all, or any JSON."""
-    return _any_json.validate_json(body) if body.strip() else None
+    if not body.strip():
+        return None
+    try:
+        return _any_json.validate_json(body)
+    except ValidationError as error:
+        return _any_json.validate_json(strict(body, error))
 
 
 def _pipeline(pipeline_id: Any, rest: str = "") -> str:

@@ -1,7 +1,8 @@
 """The errors of hevo_edge: one class per decision that a caller makes.
 
 Every error can be pickled (so it crosses process borders), and carries what is needed to continue:
-the last snapshot of the Job, or the ticket of the trigger. No error ever contains credentials.
+the last snapshot of the Job, or the ticket of the trigger. No error ever contains credentials, and
+its message is one line of bounded length, whatever a server sent.
 
 ::
 
@@ -32,6 +33,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hevo_edge._text.printable import printable, short
+
 if TYPE_CHECKING:
     from hevo_edge.job import Job
     from hevo_edge.triggering import TriggerTicket
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 class HevoError(Exception):
     """The base of every error that hevo_edge raises on purpose."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Restored without __init__, so that subclasses are free in their signatures.
@@ -80,7 +86,7 @@ class RequestError(HevoError):
         elapsed: float = 0.0,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message: str = self.args[0]
         self.method = method
         self.path = path
         self.attempts = attempts
@@ -196,7 +202,7 @@ class PipelineNotReady(HevoError):
 
     def __init__(self, message: str, *, status: str, pipeline_id: int) -> None:
         super().__init__(message)
-        self.status = status
+        self.status: str = short(status)
         self.pipeline_id = pipeline_id
 
 
@@ -244,7 +250,7 @@ class JobDidNotSucceed(HevoError):
     def __init__(self, message: str, *, job: Job, advice: str = "") -> None:
         super().__init__(message)
         self.job = job
-        self.message = message
+        self.message: str = self.args[0]
         self.advice = advice
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED
 from hevo_edge._jobs.handle import JobHandle, key_of, update_snapshot
+from hevo_edge._text.printable import quoted
 from hevo_edge._triggering.attribution import Found
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
@@ -185,7 +186,7 @@ class Job(JobHandle):
     def _core(self) -> Core:
         if self._core_or_none is None:
             raise HevoError(
-                f"this Job was unpickled and has no client; use HevoClient.job({self.ref!r})"
+                f"this Job was unpickled and has no client; use HevoClient.job({quoted(self.ref)})"
             )
         return self._core_or_none
 

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from hevo_edge._text.lenient_json import strict_json
+from hevo_edge._text.model import PrintableModel
 from hevo_edge.enums import (
     PUT_ASIDE_STATUSES,
     JobStatus,
@@ -85,7 +87,7 @@ def _datetime(milliseconds: int | None) -> datetime | None:
         return None
 
 
-class WireModel(BaseModel):
+class WireModel(PrintableModel):
     """A snapshot of something on the server: frozen, with unknown fields kept."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -285,7 +287,7 @@ class ConnectorData(WireModel):
 ItemT = TypeVar("ItemT")
 
 
-class Page(BaseModel, Generic[ItemT]):
+class Page(PrintableModel, Generic[ItemT]):
     """One page of a list, in the server's order."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
@@ -296,6 +298,21 @@ class Page(BaseModel, Generic[ItemT]):
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def strict(body: bytes, error: ValidationError) -> bytes:
+    """Return a body that pydantic cannot read as JSON that it can, if Python can read it.
+
+    Raises:
+        ValidationError: the given one, when Python cannot read it either.
+    """
+    try:
+        readable = strict_json(body)
+    except ValueError:
+        readable = body
+    if readable == body:
+        raise error
+    return readable
 
 
 def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
@@ -315,7 +332,7 @@ def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False)
             if problems[0]["type"] == "json_invalid":
-                raise
+                return read(strict(body, error))
             raw = from_json(body)
             # Find all fields before any is dropped: a union reports one field several times.
             for holder, name in [_innermost_field(raw, problem["loc"]) for problem in problems]:

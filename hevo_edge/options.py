@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hevo_edge._common import validation
+from hevo_edge._text.logger import get_logger
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
@@ -28,7 +29,7 @@ from hevo_edge.schedules._basic import as_schedule
 
 __all__ = ["TRIGGER_DEFAULTS", "WAIT_DEFAULTS", "TriggerOptions", "WaitOptions"]
 
-log: logging.Logger = logging.getLogger("hevo_edge.options")
+log: logging.Logger = get_logger("hevo_edge.options")
 
 TRIGGER_DEFAULTS: Mapping[str, Any] = {
     "job_type": None,

@@ -21,6 +21,7 @@ from hevo_edge._jobs.listing import (
     read_newest,
     running_job,
 )
+from hevo_edge._text.printable import quoted
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction, PipelineStatus
 from hevo_edge.errors import ConfigurationError, JobTimeout
@@ -387,8 +388,8 @@ class Pipeline:
         return data
 
     def __repr__(self) -> str:
-        name = "" if self.name is None else f", name={self.name!r}"
-        status = "" if self.status is None else f", status={str(self.status)!r}"
+        name = "" if self.name is None else f", name={quoted(self.name)}"
+        status = "" if self.status is None else f", status={quoted(str(self.status))}"
         return f"Pipeline({self.id}{name}{status})"
 
     def __eq__(self, other: object) -> bool:

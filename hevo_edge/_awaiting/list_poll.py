@@ -9,8 +9,9 @@ from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, loop_time
 from hevo_edge._awaiting.watched_job import WatchedJob
+from hevo_edge._text.logger import get_logger
 
-log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
+log: logging.Logger = get_logger("hevo_edge.awaiting")
 
 RETRY_AFTER = 600.0
 """Seconds for which a Pipeline's Jobs are polled one by one when its list could not be read."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, loop_time
+from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import (
     NotFound,
     RateLimited,
@@ -18,7 +19,7 @@ from hevo_edge.errors import (
 
 __all__ = ["MAX_IN_FLIGHT", "TRANSIENT_ERRORS", "JobReader", "Poll", "PollsInFlight"]
 
-log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
+log: logging.Logger = get_logger("hevo_edge.awaiting")
 
 TRANSIENT_ERRORS = (
     RequestNotSent,

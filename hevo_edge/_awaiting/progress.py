@@ -9,6 +9,7 @@ import contextlib
 import sys
 
 from hevo_edge._jobs.handle import JobHandle
+from hevo_edge._text.printable import printable, short
 
 MAX_LINE_EACH = 5
 """Up to so many Jobs, each gets lines of its own."""
@@ -25,8 +26,8 @@ def print_job(job: JobHandle) -> None:
     elapsed = "" if seconds is None else f" after {format_duration(seconds)}"
     loaded = "" if data.events_loaded is None else f", {data.events_loaded:,} events loaded"
     failed = f", {data.events_failed:,} failed" if data.events_failed else ""
-    name = f"Pipeline {job.pipeline_id} {data.type} Job {job.id}"
-    _print(f"{name}: {data.status}{elapsed}{loaded}{failed}\n")
+    name = f"Pipeline {job.pipeline_id} {short(data.type)} Job {short(job.id)}"
+    _print(f"{name}: {short(data.status)}{elapsed}{loaded}{failed}")
 
 
 class ProgressCounter:
@@ -43,7 +44,7 @@ class ProgressCounter:
         self._printed_at = now
         self._ended = 0
         self._failed = 0
-        _print(f"waiting for {total:,} Jobs\n")
+        _print(f"waiting for {total:,} Jobs")
 
     def count(self, *, failed: bool, now: float) -> None:
         """Count the end of a wait, and print a line if the last one is old enough."""
@@ -56,14 +57,14 @@ class ProgressCounter:
         left = self._total - self._ended
         _print(
             f"{self._ended:,} of {self._total:,} waits are over{failures}, {left:,} to go, "
-            f"after {format_duration(now - self._began)}\n"
+            f"after {format_duration(now - self._began)}"
         )
 
 
 def _print(text: str) -> None:
     # A closed or broken stderr must not end a wait.
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(f"{printable(text)}\n")
 
 
 def format_duration(seconds: float) -> str:

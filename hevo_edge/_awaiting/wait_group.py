@@ -27,11 +27,13 @@ from hevo_edge._jobs.handle import (
     last_snapshot,
     update_snapshot,
 )
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge.errors import JobTimeout
 from hevo_edge.models import JobData
 from hevo_edge.options import WaitOptions
 
-log: logging.Logger = logging.getLogger("hevo_edge.job")
+log: logging.Logger = get_logger("hevo_edge.job")
 
 JobT = TypeVar("JobT", bound=JobHandle)
 OnUpdate = Callable[[Any], Any]
@@ -247,7 +249,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         waited = f" after waiting {self.options.timeout:g} s" if self.options.timeout else ""
         resource: Any = job  # errors carry the resource, whose class is not known here
         error = JobTimeout(
-            f"{label_of(job)} is still {job.status or 'unseen'}{waited}. {fate}", job=resource
+            f"{label_of(job)} is still {short(job.status or 'unseen')}{waited}. {fate}",
+            job=resource,
         )
         error.__cause__ = cause
         return error

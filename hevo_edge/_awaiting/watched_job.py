@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Auto, Schedule
@@ -16,7 +18,7 @@ __all__ = ["JobKey", "Subscriber", "WatchedJob"]
 
 JobKey: TypeAlias = tuple[int, str]
 """Pipeline id and Job id."""
-log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
+log: logging.Logger = get_logger("hevo_edge.awaiting")
 
 CONFIRMED_MISSING = 3
 """How many 404s in a row it takes to believe that a Job that was read before is gone."""
@@ -53,7 +55,7 @@ class WatchedJob(PollTarget):
     @property
     def label(self) -> str:
         """What logs call it."""
-        return f"Job {self.key[1]} of Pipeline {self.key[0]}"
+        return f"Job {short(self.key[1])} of Pipeline {self.key[0]}"
 
     @property
     def has_ended(self) -> bool:
@@ -106,9 +108,9 @@ class WatchedJob(PollTarget):
         known = None if self.latest is None else self.latest.status
         if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
             log.warning(
-                "%s has the unknown status %r; taken as still running",
+                "%s has the unknown status %s; taken as still running",
                 self.label,
-                snapshot.status,
+                quoted(snapshot.status),
             )
         self.latest = snapshot
         self.notify(snapshot)

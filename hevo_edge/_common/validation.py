@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
+from hevo_edge._text.printable import is_encodable
 from hevo_edge.enums import OpenEnumT
 from hevo_edge.errors import ConfigurationError
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ID_LENGTH = 200
 Duration: TypeAlias = "float | timedelta"
 """Seconds, as a number of any kind (NumPy's among them), or a timedelta (pandas' too)."""
@@ -154,6 +155,8 @@ def parse_word(value: Any, name: str) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string, not {value!r}")
+    if not is_encodable(value):
+        raise ConfigurationError(f"{name} holds characters that cannot be sent: {value!r}")
     return str(value).strip().upper()
 
 

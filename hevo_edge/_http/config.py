@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 import platform
@@ -16,6 +15,9 @@ from urllib.parse import urlsplit
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.ratelimit import RateLimit
+from hevo_edge._http.secrets import basic_token, secrets_of
+from hevo_edge._text.printable import is_encodable
+from hevo_edge._text.redaction import hide
 from hevo_edge._version import __version__
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
@@ -34,7 +36,6 @@ TIMEOUT = 30.0
 MAX_RETRIES = 3
 """How often a request that may be repeated is repeated."""
 
-_MIN_REDACTED_LENGTH = 6
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _RESERVED_HEADERS = frozenset(
@@ -107,7 +108,8 @@ class Config:
         for name in options.keys() - CLIENT_DEFAULTS.keys():
             raise TypeError(f"HevoClient() got an unexpected keyword argument {name!r}")
         given: dict[str, Any] = {**CLIENT_DEFAULTS, **options}
-        self._set_credentials(api_key, api_secret)
+        pair = _key_and_secret(api_key, api_secret)
+        self._token = basic_token(*pair)
         self.base_url: str = _base_url(
             given["region"], given["base_url"], insecure=given["insecure"]
         )
@@ -119,21 +121,9 @@ class Config:
         self.proxy: str | None = _proxy(given["proxy"])
         self.ssl: SSLContext | bool = _ssl(given["ssl"])
         self.session: aiohttp.ClientSession | None = given["session"]
+        self._secrets = hide(secrets_of(*pair, self.headers, self.proxy, self.session))
         self.dialect: Dialect = validation.choice(Dialect, given["dialect"], "dialect")
         self.clock: Clock = given["clock"] or Clock()
-
-    def _set_credentials(self, api_key: str | None, api_secret: str | None) -> None:
-        key = _credential(api_key, "api_key", ENV_KEY)
-        secret = _credential(api_secret, "api_secret", ENV_SECRET)
-        if ":" in key:
-            raise ConfigurationError(
-                "api_key must not hold a colon; were key and secret pasted together?"
-            )
-        self._token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
-        # A short one would strike out parts of ordinary words.
-        self._secrets = [
-            text for text in (self._token, secret, key) if len(text) >= _MIN_REDACTED_LENGTH
-        ]
 
     def _all_headers(self, headers: dict[str, str]) -> dict[str, str]:
         ours = f"hevo-edge/{__version__} (Python {platform.python_version()})"
@@ -168,12 +158,6 @@ class Config:
             raise ConfigurationError(f"the environment lacks {', '.join(missing)}")
         return values
 
-    def redact(self, text: str) -> str:
-        """Return ``text`` without our credentials, in case a server has echoed them."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
     def __repr__(self) -> str:
         return f"Config(base_url={self.base_url!r}, credentials=***)"
 
@@ -182,6 +166,16 @@ class Config:
             "a Hevo client is not picklable: it holds credentials. Pass Job.ref or "
             "TriggerTicket.dumps() to the other process and make a client there."
         )
+
+
+def _key_and_secret(api_key: str | None, api_secret: str | None) -> tuple[str, str]:
+    key = _credential(api_key, "api_key", ENV_KEY)
+    secret = _credential(api_secret, "api_secret", ENV_SECRET)
+    if ":" in key:
+        raise ConfigurationError(
+            "api_key must not hold a colon; were key and secret pasted together?"
+        )
+    return key, secret
 
 
 def _credential(value: Any, name: str, variable: str) -> str:
@@ -194,6 +188,8 @@ def _credential(value: Any, name: str, variable: str) -> str:
             f"(here: {variable}) and use HevoClient.from_env(). Keys are made at "
             "https://{region}.hevodata.com/account/api-keys."
         )
+    if not is_encodable(value):
+        raise ConfigurationError(f"{name} holds characters that cannot be sent")
     return str(value)
 
 
@@ -218,6 +214,7 @@ def _proxy(proxy: Any) -> str | None:
     try:
         parts = urlsplit(proxy if isinstance(proxy, str) else "")
         is_url = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+        is_url = is_url and is_encodable(proxy)
     except ValueError:
         is_url = False
     if not is_url:
@@ -236,6 +233,8 @@ def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise ConfigurationError(f"headers: {name} is set by hevo_edge itself")
         if not isinstance(value, str) or any(c in value for c in "\r\n\0"):
             raise ConfigurationError(f"headers: the value of {name} must be a string of one line")
+        if not is_encodable(value):
+            raise ConfigurationError(f"headers: the value of {name} cannot be sent")
         checked[name.title() if name.lower() in {"user-agent", "accept"} else name] = value
     return checked
 
@@ -275,7 +274,7 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
             f"base_url must be like 'https://us.hevodata.com', with scheme and host"
             f"{_quote(base_url)}"
         )
-    if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\]", base_url):
+    if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\\ud800-\udfff]", base_url):
         raise ConfigurationError(
             f"base_url must not hold a query, a fragment or white space{_quote(base_url)}"
         )

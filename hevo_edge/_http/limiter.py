@@ -24,8 +24,9 @@ from hevo_edge._common.per_loop import PerLoop
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.shared_window import open_shared_window
 from hevo_edge._http.throttle import Throttle
+from hevo_edge._text.logger import get_logger
 
-log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
+log: logging.Logger = get_logger("hevo_edge.ratelimit")
 
 
 _POLLS_HEAD_START = 20.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
@@ -14,6 +13,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from hevo_edge._http.identity import contradiction
+from hevo_edge._text import lenient_json
+from hevo_edge._text.printable import MESSAGE, NAME, printable, printable_lines
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ApiError,
@@ -35,8 +36,8 @@ _JOB_IN_PROGRESS = re.compile(
     r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
     re.IGNORECASE,
 )
-_BODY_LENGTH = 4000
 _MESSAGE_LENGTH = 300
+_BODY_START = 64 * 1024
 _HTTP_SERVER_ERROR = 500
 _HTTP_BAD_REQUEST = 400
 _HTTP_CONFLICT = 409
@@ -106,9 +107,8 @@ def read_body(
     status: int,
     body: bytes,
     date: str | None,
-    redact: Callable[[str], str] = str,
 ) -> Reply[T]:
-    """Read the body of a success; ``redact`` is applied to what an error quotes of it.
+    """Read the body of a success.
 
     Raises:
         UnexpectedResponse: when it is not JSON, not of the expected shape, or about another id than
@@ -121,7 +121,7 @@ def read_body(
         if other is None:
             return Reply(value, date)
         unexpected = UnexpectedResponse(
-            redact(f"the {status} reply answers another request: {other}"), status=status
+            f"the {status} reply answers another request: {other}", status=status
         )
         unexpected.transient = True
     except ValidationError as error:
@@ -129,13 +129,12 @@ def read_body(
         is_no_json = first["type"] == "json_invalid"
         where = ".".join(map(str, first["loc"]))
         what = "is not JSON" if is_no_json else f"has another shape than expected at '{where}'"
-        # Redacted before it is cut, so that no half of a secret stays.
-        text = redact(body.decode("utf-8", errors="replace"))[:_BODY_LENGTH]
+        text = lenient_json.decode(body[:_BODY_START])
         unexpected = UnexpectedResponse(
             f"the body of the {status} reply {what} ({first['msg']}); it starts "
-            f"{_shorten(text, 80)!r}",
+            f"'{_one_line(text, 80)}'",
             status=status,
-            body=text,
+            body=printable_lines(text),
         )
         unexpected.transient = is_no_json
     raise unexpected
@@ -145,7 +144,6 @@ def read_error(
     request: Request[Any], status: int, headers: Mapping[str, str], text: str, wall: float
 ) -> ApiError:
     """Make the typed error for a reply that is not a success."""
-    text = text[:_BODY_LENGTH]
     details = _json_object(text)
     reason = _message_of(details, text)
     if status in _REDIRECTS:
@@ -158,22 +156,24 @@ def read_error(
         advice = "if Hevo does not understand the body, pass another dialect to HevoClient"
     if status >= _HTTP_SERVER_ERROR or status in GATEWAY_STATUSES:
         kind, advice = ServerError, ""
-    if request.starts_job and (status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(text)):
+    if request.starts_job and (
+        status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(f"{text[:MESSAGE]} {reason}")
+    ):
         kind, advice = JobInProgress, ""
     message = f"{status}: {reason}" if reason else f"{status} without a reason"
     return kind(
         f"{message}; {advice}" if advice else message,
         status=status,
         code=_code_of(details),
-        body=text,
+        body=printable_lines(text),
         retry_after=retry_after(headers, wall),
     )
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = lenient_json.parse(text)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -182,19 +182,18 @@ def _message_of(details: Mapping[str, Any], text: str) -> str:
     for name in ("message", "error", "detail"):
         value = details.get(name)
         if isinstance(value, str) and value.strip():
-            return _shorten(value)
-    title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return _shorten(title.group(1) if title else text)
+            return _one_line(value)
+    title = re.search(r"<title>(.*?)</title>", text[:MESSAGE], re.IGNORECASE | re.DOTALL)
+    return _one_line(title.group(1) if title else text)
 
 
 def _code_of(details: Mapping[str, Any]) -> str | None:
     for name in ("code", "error_code", "error"):
         value = details.get(name)
         if isinstance(value, str) and re.fullmatch(r"[A-Z][A-Z0-9_]+", value):
-            return value
+            return printable(value, NAME)
     return None
 
 
-def _shorten(text: str, length: int = _MESSAGE_LENGTH) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _one_line(text: str, length: int = _MESSAGE_LENGTH) -> str:
+    return printable(" ".join(text.split()), length)

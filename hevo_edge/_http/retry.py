@@ -19,6 +19,7 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply
 from hevo_edge._http.throttle import MAX_PAUSE
+from hevo_edge._text.logger import get_logger
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ApiError,
@@ -29,7 +30,7 @@ from hevo_edge.errors import (
     UnexpectedResponse,
 )
 
-log: logging.Logger = logging.getLogger("hevo_edge.http")
+log: logging.Logger = get_logger("hevo_edge.http")
 
 BACKOFF_FACTOR = 0.5
 BACKOFF_MAX = 30.0

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Protocol
 
 from hevo_edge._http.ratelimit import RateLimit
+from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import ConfigurationError
 
 if sys.platform != "win32":
     import fcntl
 
-log: logging.Logger = logging.getLogger("hevo_edge.ratelimit")
+log: logging.Logger = get_logger("hevo_edge.ratelimit")
 
 IN_FLIGHT = 60.0
 """Seconds for which a call counts as in flight where its process did not live to say otherwise."""

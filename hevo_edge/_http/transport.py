@@ -21,6 +21,10 @@ from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply, read_body, read_error
 from hevo_edge._http.retry import AttemptFailed, Call, Retries
 from hevo_edge._http.session import Sessions, close_idle
+from hevo_edge._text import lenient_json
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import printable
+from hevo_edge._text.redaction import secret_spans
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ConfigurationError,
@@ -33,11 +37,14 @@ from hevo_edge.errors import (
 )
 
 T = TypeVar("T")
-log: logging.Logger = logging.getLogger("hevo_edge.http")
+log: logging.Logger = get_logger("hevo_edge.http")
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 """A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 _ERROR_BODY_BYTES = 64 * 1024
+_DESCRIPTION = 1000
+_PATH = 500
+"""Characters that are shown of what aiohttp says, and of a path."""
 _SUCCESSES = range(200, 300)
 # Over a session that was passed in, once, when a connection dies; in our own it is turned off.
 # For a read it makes no difference.
@@ -211,13 +218,13 @@ class Transport:
             self._limiter.accepted()
             try:
                 body, date = await _read_whole(response), response.headers.get("Date")
-                return read_body(request, response.status, body, date, self._config.redact)
+                return read_body(request, response.status, body, date)
             except UnexpectedResponse as unexpected:
                 close_idle(session, url, keep=False)  # this one has come back to them
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
                 broken = UnexpectedResponse(
-                    f"the body of the {response.status} reply broke off: {self._describe(cut)}",
+                    f"the body of the {response.status} reply broke off: {describe(cut)}",
                     status=response.status,
                 )
                 broken.transient = True
@@ -225,7 +232,7 @@ class Transport:
             raise failed
 
     async def _error_of(self, call: Call, response: aiohttp.ClientResponse) -> RequestError:
-        text = self._config.redact(await _read_error_text(response))
+        text = await _read_error_text(response)
         error = read_error(
             call.request, response.status, response.headers, text, self._clock.wall()
         )
@@ -253,33 +260,33 @@ class Transport:
         return delivery
 
     def _typed(self, call: Call, delivery: Delivery, error: Exception) -> Exception:
-        message = self._describe(error)
+        # aiohttp quotes what it could not parse, and a server may echo our header there.
+        message = printable(describe(error), _DESCRIPTION)
         if delivery is Delivery.INVALID_REQUEST:
             return ConfigurationError(f"aiohttp cannot make the request: {message}")
         kind = RequestNotSent if delivery is Delivery.NEVER_SENT else RequestOutcomeUnknown
         return self._failed(call, kind(message), error)
 
-    def _describe(self, error: BaseException) -> str:
-        # aiohttp quotes what it could not parse, and a server may echo our header there.
-        return self._config.redact(describe(error))
-
     def _failed(
         self, call: Call, error: RequestError, cause: Exception | None = None
     ) -> AttemptFailed:
-        error.method, error.path = call.request.method, call.request.path
+        error.method = call.request.method
+        error.path = printable(call.request.path, _PATH)  # a cursor in it is the server's
         error.attempts = call.attempts
         error.elapsed = self._clock.now() - call.started
-        call.failure = AttemptFailed(call, error, self._without_secrets(cause))
+        call.failure = AttemptFailed(call, error, _without_secrets(cause))
         return call.failure
 
-    def _without_secrets(self, cause: Exception | None) -> Exception | None:
-        """Return the cause without the frames and objects in which aiohttp holds our headers."""
-        if cause is None or isinstance(cause, aiohttp.ClientResponseError):
-            return None
-        if self._config.redact(repr(cause)) != repr(cause):
-            return None  # it quotes a server that echoes them
-        cause.__cause__ = cause.__context__ = None
-        return cause.with_traceback(None)
+
+def _without_secrets(cause: Exception | None) -> Exception | None:
+    """Return the cause without the frames and objects in which aiohttp holds our headers."""
+    if cause is None or isinstance(cause, aiohttp.ClientResponseError):
+        return None
+    told = f"{cause} {cause!r}"
+    if printable(told) != told or secret_spans(repr(vars(cause))):
+        return None  # it quotes a server, or holds the proxy's URL
+    cause.__cause__ = cause.__context__ = None
+    return cause.with_traceback(None)
 
 
 # A hundred, for those who wait for a few Jobs: each URL that is kept weighs a kilobyte.
@@ -331,7 +338,7 @@ async def _read_error_text(response: aiohttp.ClientResponse) -> str:
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
         log.debug("the body of a %s reply could not be read: %s", response.status, describe(error))
         return ""
-    return body.decode("utf-8", errors="replace")
+    return lenient_json.decode(body)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

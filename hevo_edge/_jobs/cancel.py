@@ -10,6 +10,7 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.handle import JobHandle, key_of, label_of, update_snapshot
+from hevo_edge._text.logger import get_logger
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
     ApiError,
@@ -24,7 +25,7 @@ from hevo_edge.errors import (
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Geometric, geometric
 
-log: logging.Logger = logging.getLogger("hevo_edge.job")
+log: logging.Logger = get_logger("hevo_edge.job")
 
 CANCEL_TIMEOUT = 10.0
 """Seconds that an interrupted wait gives the remote cancel."""

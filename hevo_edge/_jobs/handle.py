@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.models import JobData
 
@@ -60,7 +61,7 @@ class JobHandle:
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"{name}({self.ref!r}, type={_quote(self.type)}, status={_quote(self.status)})"
+        return f"{name}({quoted(self.ref)}, type={_quote(self.type)}, status={_quote(self.status)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobHandle) and key_of(other) == key_of(self)
@@ -76,7 +77,7 @@ def key_of(job: JobHandle) -> tuple[int, str]:
 
 def label_of(job: JobHandle) -> str:
     """Return what logs and errors call a Job."""
-    return f"{job.type or 'the'} Job {job.id} of Pipeline {job.pipeline_id}"
+    return f"{short(job.type or 'the')} Job {short(job.id)} of Pipeline {job.pipeline_id}"
 
 
 def last_snapshot(job: JobHandle) -> tuple[JobData, float] | None:
@@ -98,4 +99,4 @@ def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
 
 
 def _quote(value: str | None) -> str:
-    return "None" if value is None else repr(str(value))
+    return "None" if value is None else quoted(str(value))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._jobs.listing import Reading, by_creation, read_newest
+from hevo_edge._text.model import PrintableModel
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import ApiError
 from hevo_edge.models import JobData
@@ -17,7 +18,7 @@ KNOWN_IDS = 200
 """How many of the newest job ids a watermark keeps."""
 
 
-class Watermark(BaseModel):
+class Watermark(PrintableModel):
     """Which Jobs the list held at some time, to know which are new since.
 
     What is new is told by ids and by the list's order, never by a time: one node of Hevo may be an

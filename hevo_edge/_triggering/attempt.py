@@ -7,7 +7,6 @@ transitions that guarantee this.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ from hevo_edge._common.timeouts import DeadlinePassed, Overtaken
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
+from hevo_edge._text.logger import get_logger
 from hevo_edge._triggering.attribution import Found, select
 from hevo_edge._triggering.discovery import LISTED_WITHIN, Discovery, was_sent_long_ago
 from hevo_edge._triggering.if_running import IfRunningPolicy
@@ -45,7 +45,7 @@ from hevo_edge.errors import (
 )
 from hevo_edge.schedules import Geometric, geometric
 
-log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+log = get_logger("hevo_edge.triggering")
 
 REPEAT_PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
 """The pauses before a trigger that was refused for an unlisted Job is sent again."""

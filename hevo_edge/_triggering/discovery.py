@@ -10,6 +10,8 @@ from dataclasses import replace
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.attribution import MAX_START_DELAY, Found, select
 from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, PipelineReader
 from hevo_edge._triggering.ticket import Post, TriggerTicket
@@ -23,7 +25,7 @@ from hevo_edge.errors import (
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Geometric, geometric
 
-log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+log: logging.Logger = get_logger("hevo_edge.triggering")
 
 FIRST_POLL = 1.0
 """Seconds from the POST's reply to the first poll: some Jobs are listed at once."""
@@ -201,7 +203,7 @@ class Discovery:
             soon = min(self._clock.now(), self._latest) + FINAL_POLL_TIMEOUT
             self._status = await self._reader.status_of(ticket.pipeline_id, soon)
         if self._status is not None:
-            missing += f" (the Pipeline is {self._status})"
+            missing += f" (the Pipeline is {short(self._status)})"
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
         if not post.accepted:
             return TriggerOutcomeUnknown(
@@ -227,13 +229,14 @@ class Discovery:
         missing = f"no {wanted} Job showed up within {waited:.0f} s"
         others = list(self._other_jobs.values())
         for job in others[:MAX_NAMED]:
-            missing += f"; but {job.type} Job {job.job_id} did"
+            missing += f"; but {short(job.type)} Job {short(job.job_id)} did"
             if not ticket.matches(job):
                 missing += ": leave job_type out to take any"
             else:
                 missing += (
                     ", created at another time than the trigger by Hevo's clock; if the clocks "
-                    f'differ it may be yours: HevoClient.job("{ticket.pipeline_id}:{job.job_id}")'
+                    "differ it may be yours: "
+                    f'HevoClient.job("{ticket.pipeline_id}:{short(job.job_id)}")'
                 )
         if len(others) > MAX_NAMED:
             missing += f"; and {len(others) - MAX_NAMED} more did"
@@ -268,7 +271,7 @@ def _log_found(ticket: TriggerTicket, found: Found) -> None:
         "%s of Pipeline %s became %s Job %s (%s)",
         ticket.action,
         ticket.pipeline_id,
-        None if found.job is None else found.job.type,
-        found.job_id,
+        None if found.job is None else short(found.job.type),
+        short(found.job_id),
         found.certainty,
     )

@@ -12,13 +12,15 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, within
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED, cancel_job
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import IfRunning, JobStatus
 from hevo_edge.errors import JobInProgress
 from hevo_edge.models import JobData
 from hevo_edge.schedules import fixed
 
-log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+log: logging.Logger = get_logger("hevo_edge.triggering")
 
 POLL_UNTIL_ENDED = fixed(15.0)
 """How often to poll a running Job until it ends."""
@@ -71,8 +73,9 @@ class IfRunningPolicy:
             return None
         key = (request.pipeline_id, running.job_id)
         seen = (running, self._clock.now())
+        label = f"Job {short(key[1])} of Pipeline {key[0]}"
         if request.if_running is IfRunning.REPLACE:
-            log.info("cancelling Job %s of Pipeline %s to start a new one", key[1], key[0])
+            log.info("cancelling %s to start a new one", label)
             await cancel_job(self._transport, key)
             ending = until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
             try:
@@ -81,7 +84,7 @@ class IfRunningPolicy:
                 why = f"was cancelled {CANCELLED_WITHIN / 60:.0f} minutes ago, and has not ended"
                 raise self.in_progress(request, running, why, refusal=refusal) from None
         else:
-            log.info("waiting for Job %s of Pipeline %s to end", key[1], key[0])
+            log.info("waiting for %s to end", label)
             await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)
         return None
 
@@ -100,7 +103,8 @@ class IfRunningPolicy:
             advice = f'if_running="{ticket.if_running}" could not help; try again when it has ended'
         which = "a Job that is not in the list yet is running"
         if running is not None:
-            which = f"Job {running.job_id} ({running.type}, {running.status}) {why}"
+            what = f"{short(running.type)}, {short(running.status)}"
+            which = f"Job {short(running.job_id)} ({what}) {why}"
         return JobInProgress(
             f"Pipeline {ticket.pipeline_id}: {which}, so {ticket.action} was not started. {advice}",
             job=None if running is None else self._as_job(ticket.pipeline_id, running),

@@ -12,13 +12,15 @@ from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.listing import Reading, is_real_run, read_newest, running_job
 from hevo_edge._jobs.watermark import Watermark
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import RESTARTING_STATUSES, UNRUNNABLE_STATUSES
 from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
 from hevo_edge.models import JobData, Page, PipelineData
 
-log: logging.Logger = logging.getLogger("hevo_edge.triggering")
+log: logging.Logger = get_logger("hevo_edge.triggering")
 
 READY_POLL_INTERVAL = 5.0
 """Seconds between polls of a Pipeline that is restarting."""
@@ -100,7 +102,9 @@ class PipelineReader:
                 raise _not_ready(pipeline, f"and has been so for {READY_TIMEOUT / 60:.0f} min")
             if not waited:
                 log.info(
-                    "Pipeline %s is %s; waiting until it is ready", pipeline_id, pipeline.status
+                    "Pipeline %s is %s; waiting until it is ready",
+                    pipeline_id,
+                    short(pipeline.status),
                 )
             waited = True
             await self._clock.sleep(READY_POLL_INTERVAL)
@@ -133,7 +137,9 @@ class PipelineReader:
                 api.get_job(pipeline_id, job_id), Priority.DISCOVERY, deadline=deadline
             )
         except TRANSIENT_ERRORS as error:
-            log.warning("could not read Job %s of Pipeline %s: %s", job_id, pipeline_id, error)
+            log.warning(
+                "could not read Job %s of Pipeline %s: %s", short(job_id), pipeline_id, error
+            )
             return None
 
     def pages(self, pipeline_id: int, deadline: float | None = None) -> Fetch[JobData]:
@@ -172,7 +178,7 @@ class PipelineReader:
 
 def _not_ready(pipeline: PipelineData, why: str) -> PipelineNotReady:
     return PipelineNotReady(
-        f"Pipeline {pipeline.id} is {pipeline.status}; {why}",
+        f"Pipeline {pipeline.id} is {short(pipeline.status)}; {why}",
         status=str(pipeline.status),
         pipeline_id=pipeline.id,
     )

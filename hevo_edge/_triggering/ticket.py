@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from hevo_edge._jobs.watermark import Watermark
+from hevo_edge._text.model import PrintableModel
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._triggering.states import TicketState
 from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, same_job_type
@@ -23,7 +23,7 @@ from hevo_edge.models import JobData
 from hevo_edge.options import TriggerOptions
 
 
-class Post(BaseModel):
+class Post(PrintableModel):
     """What is known of the POST of a trigger.
 
     Attributes:
@@ -51,7 +51,7 @@ UNKNOWN: Post = Post(ambiguity="it is not known whether it was fired")
 IN_FLIGHT: Post = Post(ambiguity="the process that sent it did not see an answer")
 
 
-class TriggerTicket(BaseModel):
+class TriggerTicket(PrintableModel):
     """What a trigger is to start, which Jobs there were before it, and what is known of it by now.
 
     Plain JSON; contains no secret. After a crash, another process fires the ticket that was stored

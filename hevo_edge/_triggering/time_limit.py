@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, within
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.pipeline_lock import PipelineLock
 from hevo_edge._triggering.registry import TicketRecord
 from hevo_edge.errors import HevoError, TriggerOutcomeUnknown, TriggerTimeout
@@ -85,7 +86,7 @@ class TimeLimit:
         record, ticket = self._record, self._record.ticket
         seconds = (self.deadline or self._started) - self._started
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
-        when = f"within {seconds:g} s (it was {doing})"
+        when = f"within {seconds:g} s (it was {short(doing)})"
         if record.may_have_been_posted:
             return TriggerOutcomeUnknown(
                 f"an earlier POST of {what} may have reached Hevo, and its Job was not found "

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hevo_edge._common.lazy import lazy_names
+from hevo_edge._text.logger import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ __all__ = [
     "await_job",
     "await_pipeline",
     "failure",
+    "get_logger",
     "lazy_names",
     "lineage_of",
     "may_cancel",

@@ -14,6 +14,7 @@ from typing import Any
 from hevo_edge._common import validation
 from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge._http.shared_window import open_shared_window
+from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
 
@@ -21,7 +22,7 @@ __all__ = [
     "Account",
 ]
 
-log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 _SCHEMES = frozenset({"http", "https"})
 _EXTRAS = frozenset({"headers", "proxy", "verify", "rate_limit", "timeout", "dialect", "insecure"})

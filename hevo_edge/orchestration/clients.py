@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import backoff
 
+from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.orchestration.account import Account
@@ -20,7 +21,7 @@ __all__ = [
     "ClientPool",
 ]
 
-log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 MAX_AGE = 30.0
 """Seconds for which an account is not read again: a daemon may start a thousand waits."""

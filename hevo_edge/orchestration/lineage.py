@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import HevoError
 from hevo_edge.models import NamespaceData, ObjectData, PipelineData
@@ -17,7 +18,7 @@ __all__ = [
     "read_lineage",
 ]
 
-log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 MAX_OBJECTS = 300
 """Three pages; a list row names the tables well enough, so none is read by itself."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+from hevo_edge._text.printable import printable, quoted, short
 from hevo_edge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -103,7 +104,8 @@ class Outcome:
         says_kind = known.get("kind") in get_args(Kind)
         if not says_kind or (known["kind"] == "success" and not known.get("job_id")):
             raise ConfigurationError(
-                f"this is no outcome of a run, so whether a Job ended is not known: {stored!r}"
+                "this is no outcome of a run, so whether a Job ended is not known: "
+                f"{quoted(stored)}"
             )
         return cls(**{"message": "", "pipeline_id": 0, **known})
 
@@ -127,7 +129,7 @@ def succeeded(job: Job) -> Outcome:
     """Return the outcome of a Job that has ended as it was to end."""
     return Outcome(
         "success",
-        f"Job {job.id} of Pipeline {job.pipeline_id} ended {job.status}",
+        f"Job {short(job.id)} of Pipeline {job.pipeline_id} ended {short(job.status)}",
         job.pipeline_id,
         **_of_job(job),
     )
@@ -158,7 +160,7 @@ def failure(
     """Return the outcome that an error means."""
     return Outcome(
         kind,
-        str(error) if message is None else message,
+        printable(error if message is None else message),
         pipeline_id,
         error=type(error).__name__,
         is_final=isinstance(error, _FINAL),
@@ -198,7 +200,8 @@ async def _failed_objects(job: Job) -> str:
         async for row in job.list_objects():
             seen += 1
             if row.has_failed:
-                names.append(f"{row.object_name or 'an object without a name'} ({row.status})")
+                name = short(row.object_name or "an object without a name")
+                names.append(f"{name} ({short(row.status)})")
             if seen == _PAGE:
                 break
     except HevoError:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.attribution import MAX_START_DELAY
 from hevo_edge.client import HevoClient
 from hevo_edge.enums import IfRunning, JobStatus
@@ -34,7 +36,7 @@ __all__ = [
     "TicketStore",
 ]
 
-log: logging.Logger = logging.getLogger("hevo_edge.orchestration")
+log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 _LEAST = 0.001
 """Seconds, at least, for a start: none can be made in no time."""
@@ -173,18 +175,26 @@ class Run:
             self._forget()
             return None
         if not job.is_terminal:
-            log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
+            log.info(
+                "an earlier attempt started Job %s, which is still running: resuming", short(job.id)
+            )
             return job
         if self._is_of_another_generation(stored):
-            log.info("Job %s of an earlier generation is over: a new run starts", job.id)
+            log.info("Job %s of an earlier generation is over: a new run starts", short(job.id))
             self._forget()
             return None
         try:
             await job.await_completion(accept=self.spec.accept)
         except JobDidNotSucceed:
-            log.info("Job %s of an earlier attempt ended %s: a new run starts", job.id, job.status)
+            log.info(
+                "Job %s of an earlier attempt ended %s: a new run starts",
+                short(job.id),
+                short(job.status),
+            )
             return None
-        log.info("Job %s of an earlier attempt has ended %s: taking it", job.id, job.status)
+        log.info(
+            "Job %s of an earlier attempt has ended %s: taking it", short(job.id), short(job.status)
+        )
         return job
 
     async def _prove_nothing_came(self, hevo: HevoClient, ticket: TriggerTicket) -> None:
@@ -218,7 +228,7 @@ class Run:
             await bounded(deadline, settle())
         except DeadlinePassed:
             raise TriggerTimeout(
-                f"Job {job.ref} of an earlier attempt did not settle before the deadline; "
+                f"Job {short(job.ref)} of an earlier attempt did not settle before the deadline; "
                 "no new run was started",
                 pipeline_id=job.pipeline_id,
             ) from None
@@ -285,10 +295,10 @@ class Run:
             log.warning("no Job of this task is listed yet; if one was started, it is left running")
             return False
         if not may_cancel(job.certainty):
-            log.warning("Job %s is not surely of this task, so it is left running", job.ref)
+            log.warning("Job %s is not surely of this task, so it is left running", short(job.ref))
             return False
         await hevo.job(job.ref).cancel()
-        log.info("Hevo was asked to cancel Job %s", job.ref)
+        log.info("Hevo was asked to cancel Job %s", short(job.ref))
         self._forget()
         return True
 

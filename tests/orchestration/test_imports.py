@@ -19,7 +19,7 @@ CHECKED = "RunSpec(123, accept=['FAILED'], deadline=9e9, poll_interval='auto', j
     "statement",
     [
         "import hevo_edge.orchestration",
-        "from hevo_edge.orchestration import RunSpec, run, run_in_thread, validation, lazy_names",
+        "from hevo_edge.orchestration import RunSpec, run, run_in_thread, validation, lazy_names, get_logger",
         f"from hevo_edge.orchestration import RunSpec; {CHECKED}.request()",
         "from hevo_edge.orchestration import validation; validation.pipeline_id('123')",
     ],
@@ -40,7 +40,7 @@ def test_no_orchestrator_is_imported() -> None:
 def test_every_public_name_is_there() -> None:
     for name in orchestration.__all__:
         assert getattr(orchestration, name) is not None
-        assert name in {*dir(orchestration), "lazy_names"}
+        assert name in {*dir(orchestration), "lazy_names", "get_logger"}
     with pytest.raises(AttributeError, match="no attribute 'Pool'"):
         _ = orchestration.Pool
 

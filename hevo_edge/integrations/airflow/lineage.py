@@ -6,9 +6,9 @@ import logging
 from typing import Any
 
 from hevo_edge.integrations.airflow import connections, parameters
-from hevo_edge.orchestration import Account, Lineage, read_lineage, run
+from hevo_edge.orchestration import Account, Lineage, get_logger, read_lineage, run
 
-log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
+log: logging.Logger = get_logger("hevo_edge.integrations.airflow")
 
 
 def on_complete(operator: parameters.RunParameters, task_instance: Any) -> Any:

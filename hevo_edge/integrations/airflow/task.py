@@ -19,12 +19,13 @@ from hevo_edge.orchestration import (
     Outcome,
     Run,
     RunSpec,
+    get_logger,
     run,
     run_in_thread,
     validation,
 )
 
-log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
+log: logging.Logger = get_logger("hevo_edge.integrations.airflow")
 
 _KILL_TIMEOUT = 4.0
 """Seconds that a kill may take: Airflow's supervisor kills for good after five."""

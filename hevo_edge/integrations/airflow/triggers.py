@@ -25,11 +25,12 @@ from hevo_edge.orchestration import (
     await_job,
     await_pipeline,
     failure,
+    get_logger,
     may_cancel,
     validation,
 )
 
-log: logging.Logger = logging.getLogger("hevo_edge.integrations.airflow")
+log: logging.Logger = get_logger("hevo_edge.integrations.airflow")
 
 
 class HevoTrigger(BaseTrigger):
