@@ -47,6 +47,8 @@ class WaitKeywords(TypedDict, total=False):
     """``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"`` it and raise."""
     cancel_on_interrupt: bool
     """When the await is cancelled, cancel the Job in Hevo as well."""
+    cancel_timeout: float
+    """Seconds that an interrupted await gives these cancels, all together (10)."""
     on_update: OnUpdate | None
     """Called with the Job at each change; may be a coroutine function."""
     progress: bool
@@ -111,7 +113,10 @@ class Job(JobHandle):
             accept: More statuses that count as success.
             on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"``
                 it in Hevo and raise.
-            cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well.
+            cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well; of
+                several Jobs the newest first. Further cancellations do not stop that. The refs of
+                the Jobs that may go on are in the notes of the CancelledError.
+            cancel_timeout: Seconds that this may take, for all Jobs together.
             on_update: Called with the Job at each change; may be a coroutine function. What it
                 raises ends the wait. It must not block.
             progress: Print a line to stderr at each change.

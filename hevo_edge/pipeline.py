@@ -22,7 +22,14 @@ from hevo_edge._jobs.listing import (
     running_job,
 )
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
-from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction, PipelineStatus
+from hevo_edge.enums import (
+    IfRunning,
+    JobStatus,
+    JobType,
+    PipelineAction,
+    PipelineStatus,
+    normalized,
+)
 from hevo_edge.errors import ConfigurationError, JobTimeout
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
@@ -207,7 +214,7 @@ class Pipeline:
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
         async for data in jobs_newest_first(self._pages(size)):
-            has_status = wanted_status in {None, str(data.status).upper()}
+            has_status = wanted_status in {None, normalized(data.status)}
             if has_status and is_of_type(data, wanted_type):
                 yield self._job(data)
                 left = None if left is None else left - 1

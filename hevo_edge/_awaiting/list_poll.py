@@ -9,6 +9,7 @@ from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, loop_time
 from hevo_edge._awaiting.watched_job import WatchedJob
+from hevo_edge.models import JobData
 
 log: logging.Logger = logging.getLogger("hevo_edge.awaiting")
 
@@ -95,7 +96,11 @@ class ListPoll(Poll):
                 error,
             )
             return None
-        rows = {row.job_id: row for row in page.data}
+        rows: dict[str, JobData] = {}
+        for row in page.data:
+            # A Job may be listed twice, by two of Hevo's nodes.
+            if row.job_id not in rows or not row.is_older_than(rows[row.job_id]):
+                rows[row.job_id] = row
         for job in self._jobs:
             row = rows.get(job.key[1])
             if row is None:
