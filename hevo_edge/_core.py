@@ -36,6 +36,7 @@ class Core:
 
     def __init__(self, config: Config, as_job: Callable[[Core, int, JobData], Any]) -> None:
         self.base_url: str = config.base_url
+        self.account: str = config.fingerprint
         self.clock: Clock = config.clock
         limiter = RateLimiter(config.rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, config.session)
@@ -59,6 +60,21 @@ class Core:
                 scope=config.base_url,
             )
         )
+
+    def check_account(self, account: str | None, what: str) -> None:
+        """Check that something is of this client's account, by its fingerprint, if that is known.
+
+        Args:
+            account: The fingerprint; None when it is not known.
+            what: What to call it, and how to pass it nevertheless.
+
+        Raises:
+            ConfigurationError: when it is of another account.
+        """
+        if account not in {None, self.account}:
+            raise ConfigurationError(
+                f"{what}: it is of another account of Hevo, or of another API key, than this client"
+            )
 
     def deadline(self, timeout: float | None) -> float | None:
         """Return the loop time (seconds) at which a time-out that begins now ends."""

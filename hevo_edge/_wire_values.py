@@ -65,7 +65,8 @@ def _ms_of_iso(*parts: str | None) -> float | None:
     """Read the parts of an ISO timestamp as the same milliseconds on every interpreter."""
     *calendar, fraction, hours, minutes = parts
     try:
-        whole = datetime(*(int(part or 0) for part in calendar), tzinfo=timezone.utc)  # type: ignore[misc]
+        year, month, day, hour, minute, second = (int(part or 0) for part in calendar)
+        whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     except ValueError:
         return None
     east = -1 if (hours or "").startswith("-") else 1
@@ -74,7 +75,7 @@ def _ms_of_iso(*parts: str | None) -> float | None:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Say whether two values are equal, or as equal as NaN can be: it equals nothing, not itself."""
+    """Say whether two values are equal, with NaN equal to NaN."""
     if isinstance(one, float) and isinstance(other, float):
         return one == other or (one != one and other != other)  # noqa: PLR0124
     if isinstance(one, dict) and isinstance(other, dict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from hevo_edge import api
 from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
 from hevo_edge._awaiting.wait_group import WaitGroup
+from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
@@ -55,7 +56,7 @@ class WaitKeywords(TypedDict, total=False):
     """Print a line to stderr at each change."""
 
 
-class Job(JobHandle):
+class Job(KeepsClient, JobHandle):
     """One run of a Pipeline. Made by the client, never by hand.
 
     Attributes:
@@ -75,7 +76,12 @@ class Job(JobHandle):
         *,
         certainty: Certainty | None = None,
     ) -> None:
-        super().__init__(pipeline_id, job_id, certainty=certainty)
+        super().__init__(
+            pipeline_id,
+            job_id,
+            certainty=certainty,
+            account=None if core is None else core.account,
+        )
         self._core_or_none = core
         if core is None:
             self.data = data
@@ -209,10 +215,16 @@ class Job(JobHandle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled without the client, which holds credentials.
-        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
+        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty, self._account)
 
 
 def _unpickle(
-    pipeline_id: int, job_id: str, data: JobData | None, certainty: Certainty | None
+    pipeline_id: int,
+    job_id: str,
+    data: JobData | None,
+    certainty: Certainty | None,
+    account: str | None = None,
 ) -> Job:
-    return Job(None, pipeline_id, job_id, data, certainty=certainty)
+    job = Job(None, pipeline_id, job_id, data, certainty=certainty)
+    job._account = account
+    return job

@@ -68,7 +68,9 @@ Count = Annotated[_PlainCount | Annotated[int | None, BeforeValidator(count)], _
 DurationMs = Annotated[
     _PlainMs | Annotated[int | None, BeforeValidator(whole_milliseconds)], _LEFT_TO_RIGHT
 ]
-EpochMs = Annotated[_PlainMs | Annotated[int | None, BeforeValidator(epoch_milliseconds)], _LEFT_TO_RIGHT]
+EpochMs = Annotated[
+    _PlainMs | Annotated[int | None, BeforeValidator(epoch_milliseconds)], _LEFT_TO_RIGHT
+]
 Latency = Annotated[float | None, BeforeValidator(milliseconds)]
 _NoStatus = Annotated[JobStatus, BeforeValidator(lambda _: JobStatus.UNKNOWN)]
 OpenJobStatus = Annotated[JobStatus | str | _NoStatus, _LEFT_TO_RIGHT]
@@ -81,7 +83,7 @@ def _datetime(since_epoch: int | None) -> datetime | None:
     return None if since_epoch is None else EPOCH + timedelta(milliseconds=since_epoch)
 
 
-class WireModel(BaseModel):
+class WireModel(BaseModel):  # noqa: PLW1641 -- frozen, so pydantic makes a hash
     """A snapshot of something on the server: frozen, with unknown fields kept."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -97,10 +97,10 @@ class ListPoll(Poll):
             )
             return None
         rows: dict[str, JobData] = {}
-        for row in page.data:
+        for each in page.data:
             # A Job may be listed twice, by two of Hevo's nodes.
-            if row.job_id not in rows or not row.is_older_than(rows[row.job_id]):
-                rows[row.job_id] = row
+            if each.job_id not in rows or not each.is_older_than(rows[each.job_id]):
+                rows[each.job_id] = each
         for job in self._jobs:
             row = rows.get(job.key[1])
             if row is None:

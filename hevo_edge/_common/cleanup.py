@@ -1,7 +1,7 @@
-"""Clean-up that awaits, and goes on to its end however often the task that awaits it is cancelled.
+"""Clean-up that awaits, and goes on to its end however often its task is cancelled.
 
-A second cancellation would cut it off where it stands: two ``task.cancel()`` in a row, a client that
-goes away while its server shuts down, or anyio, whose scopes cancel again at each turn of the loop.
+A second cancellation would cut it off where it stands: two ``task.cancel()`` in a row, a user who
+goes away while the server shuts down, or anyio, whose scopes cancel anew at each turn of the loop.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ async def _outlast(
 
 def add_note(error: BaseException, note: str) -> None:
     """Add a note to an error, as ``add_note`` does from Python 3.11 on."""
-    error.__notes__ = [*getattr(error, "__notes__", ()), note]
+    notes: list[str] = [*getattr(error, "__notes__", ()), note]
+    vars(error)["__notes__"] = notes
 
 
 def _retrieve_error(task: asyncio.Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import os
 import platform
@@ -111,6 +112,7 @@ class Config:
             given["region"], given["base_url"], insecure=given["insecure"]
         )
         self.account: str = f"{self.base_url} {self._token}"
+        self.fingerprint: str = fingerprint(self.base_url, self._key)
         self.rate_limit: RateLimit | None = _rate_limit(given["rate_limit"])
         self.timeout: float = validation.seconds(given["timeout"], "timeout")
         self.max_retries: int = validation.count(given["max_retries"], "max_retries", at_least=0)
@@ -128,6 +130,7 @@ class Config:
             raise ConfigurationError(
                 "api_key must not hold a colon; were key and secret pasted together?"
             )
+        self._key = key
         self._token = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         # A short one would strike out parts of ordinary words.
         self._secrets = [
@@ -181,6 +184,11 @@ class Config:
             "a Hevo client is not picklable: it holds credentials. Pass Job.ref or "
             "TriggerTicket.dumps() to the other process and make a client there."
         )
+
+
+def fingerprint(base_url: str, api_key: str) -> str:
+    """Return what tells accounts apart: by address and key, not by the secret; it holds neither."""
+    return hashlib.sha256(f"{base_url} {api_key}".encode()).hexdigest()[:16]
 
 
 def _credential(value: Any, name: str, variable: str) -> str:

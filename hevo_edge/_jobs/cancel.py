@@ -109,9 +109,7 @@ class JobCanceller:
             return error
         return None
 
-    async def cancel_on_interrupt(
-        self, jobs: Sequence[JobT], within: float
-    ) -> list[JobT]:
+    async def cancel_on_interrupt(self, jobs: Sequence[JobT], within: float) -> list[JobT]:
         """Ask Hevo to cancel many Jobs, newest first, within so many seconds; raise nothing.
 
         The newest have done the least, so least is lost with them; and where a caller stops right
@@ -144,11 +142,12 @@ class JobCanceller:
 def _newest_first(jobs: Sequence[JobT]) -> deque[JobT]:
     """Sort by creation, newest first; what was never read has just been started, most likely."""
 
-    def age(job: JobT) -> float:
-        created = None if job.data is None else job.data.created_ts
-        return -math.inf if created is None else -created
+    def age(place: int) -> tuple[float, int]:
+        data = jobs[place].data
+        created = None if data is None else data.created_ts
+        return (-math.inf if created is None else -created, -place)
 
-    return deque(sorted(reversed(jobs), key=age))
+    return deque(jobs[place] for place in sorted(range(len(jobs)), key=age))
 
 
 async def _bounded(work: Iterable[Coroutine[Any, Any, None]], seconds: float) -> None:
