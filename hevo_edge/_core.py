@@ -9,6 +9,7 @@ from hevo_edge import api
 from hevo_edge._awaiting.job_reader import HttpJobReader
 from hevo_edge._awaiting.next_job import NextJobs
 from hevo_edge._awaiting.watcher import Watcher
+from hevo_edge._common.cleanup import finish
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import Config
 from hevo_edge._http.limiter import RateLimiter
@@ -35,6 +36,7 @@ class Core:
 
     def __init__(self, config: Config, as_job: Callable[[Core, int, JobData], Any]) -> None:
         self.base_url: str = config.base_url
+        self.account: str = config.fingerprint
         self.clock: Clock = config.clock
         limiter = RateLimiter(config.rate_limit, self.clock, config.account)
         self.transport: Transport = Transport(config, limiter, self.clock, config.session)
@@ -59,6 +61,21 @@ class Core:
             )
         )
 
+    def check_account(self, account: str | None, what: str) -> None:
+        """Check that something is of this client's account, by its fingerprint, if that is known.
+
+        Args:
+            account: The fingerprint; None when it is not known.
+            what: What to call it, and how to pass it nevertheless.
+
+        Raises:
+            ConfigurationError: when it is of another account.
+        """
+        if account not in {None, self.account}:
+            raise ConfigurationError(
+                f"{what}: it is of another account of Hevo, or of another API key, than this client"
+            )
+
     def deadline(self, timeout: float | None) -> float | None:
         """Return the loop time (seconds) at which a time-out that begins now ends."""
         return None if timeout is None else self.clock.now() + timeout
@@ -77,6 +94,11 @@ class Core:
         return (await self.transport.exchange(request, priority)).value
 
     async def close(self) -> None:
-        """End all waits, and close what was opened."""
-        await self.watcher.close()
-        await self.transport.close()
+        """End all waits, and close what was opened, however often that is cancelled."""
+        await finish(self._close(), "closing the client")
+
+    async def _close(self) -> None:
+        try:
+            await self.watcher.close()
+        finally:
+            await self.transport.close()

@@ -302,19 +302,26 @@ class HevoClient(AsyncContext):
         if isinstance(job, str):
             return self.job(job)
         if isinstance(job, Job):
+            self._core.check_account(
+                job._account, f"{job!r} cannot be awaited here, but HevoClient.job(job.ref) can"
+            )
             if job._core_or_none is None:  # it was unpickled
-                job._core_or_none = self._core
+                job._core_or_none, job._account = self._core, self._core.account
             return job
         hint = "; await it first" if inspect.isawaitable(job) else ""
         raise ConfigurationError(f"jobs must be Jobs or their refs, not {job!r}{hint}")
 
-    @staticmethod
-    def _ticket(ticket: Any) -> TriggerTicket:
+    def _ticket(self, ticket: Any) -> TriggerTicket:
         if not isinstance(ticket, TriggerTicket):
             raise ConfigurationError(
                 f"this takes a TriggerTicket, not {type(ticket).__name__}; a stored one is read by "
                 "TriggerTicket.loads(text)"
             )
+        self._core.check_account(
+            ticket.account,
+            "this ticket cannot be used here, unless only the key was renewed and you pass "
+            'ticket.model_copy(update={"account": None})',
+        )
         return ticket
 
     async def _ended(

@@ -32,7 +32,9 @@ __all__ = [
     "ResyncMode",
     "SyncType",
     "can_come_of",
+    "is_known_status",
     "is_terminal",
+    "normalized",
     "same_job_type",
 ]
 
@@ -50,7 +52,21 @@ class OpenEnum(str, Enum):
 OpenEnumT = TypeVar("OpenEnumT", bound=OpenEnum)
 
 
-class JobStatus(OpenEnum):
+class WireEnum(OpenEnum):
+    """Words that the API sends; read in any case, as no two of them differ in that alone."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> WireEnum | None:
+        known = cls._value2member_map_.get(normalized(value)) if isinstance(value, str) else None
+        return known if isinstance(known, WireEnum) else None
+
+
+def normalized(word: str) -> str:
+    """Return a word as it is compared: without white space around it, in upper case."""
+    return word.strip().upper()
+
+
+class JobStatus(WireEnum):
     """What a Job is doing, or how it ended."""
 
     IN_PROGRESS = "IN_PROGRESS"
@@ -91,6 +107,8 @@ RUNNING_STATUSES: frozenset[str] = frozenset(
 )
 """The statuses of Jobs that certainly run, or will."""
 
+_KNOWN_STATUSES: frozenset[str] = TERMINAL_STATUSES | RUNNING_STATUSES
+
 PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
     {
         JobStatus.SKIPPED,
@@ -102,7 +120,7 @@ PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
 """SKIPPED and the DEFERRED statuses: a row with one is no run, so an older Job may be running."""
 
 
-class JobType(OpenEnum):
+class JobType(WireEnum):
     """What a Job does, by the names of all API generations; any other string is allowed too."""
 
     INCREMENTAL = "INCREMENTAL"
@@ -116,7 +134,7 @@ class JobType(OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class PipelineStatus(OpenEnum):
+class PipelineStatus(WireEnum):
     """The state of a Pipeline."""
 
     INITIALIZING = "INITIALIZING"
@@ -227,7 +245,7 @@ class ResyncMode(OpenEnum):
     DROP_AND_LOAD = "DROP_AND_LOAD"
 
 
-class SyncType(OpenEnum):
+class SyncType(WireEnum):
     """Whether a Pipeline runs on Hevo's schedule."""
 
     ON_DEMAND = "ON_DEMAND"
@@ -265,12 +283,21 @@ _SAME_TYPE: tuple[frozenset[str], ...] = (
 
 def is_terminal(status: str) -> bool:
     """Say whether a Job of this status has ended; an unknown status has not."""
-    return status in TERMINAL_STATUSES
+    return normalized(status) in TERMINAL_STATUSES
+
+
+def is_known_status(status: str) -> bool:
+    """Say whether a status tells if the Job runs or has ended.
+
+    UNKNOWN, which stands for a status that is missing or unusable, does not, and neither does a
+    word that is not listed here: nobody may wait for such a Job without asking Hevo anew.
+    """
+    return normalized(status) in _KNOWN_STATUSES
 
 
 def same_job_type(wanted: str, found: str) -> bool:
     """Say whether two job type names mean the same type, across the generations of the API."""
-    wanted, found = str(wanted).upper(), str(found).upper()
+    wanted, found = normalized(wanted), normalized(found)
     return wanted == found or any(wanted in names and found in names for names in _SAME_TYPE)
 
 
@@ -279,6 +306,6 @@ def can_come_of(action: PipelineAction, job_type: str) -> bool:
 
     An unknown type can be: the vocabulary has changed before.
     """
-    name = str(job_type).upper()
+    name = normalized(job_type)
     known = name in JobType.__members__ and name != JobType.UNKNOWN
     return not known or name in _FAMILIES[action]

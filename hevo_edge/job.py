@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from hevo_edge import api
 from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
 from hevo_edge._awaiting.wait_group import WaitGroup
+from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
@@ -49,13 +50,15 @@ class WaitKeywords(TypedDict, total=False):
     """``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"`` it and raise."""
     cancel_on_interrupt: bool
     """When the await is cancelled, cancel the Job in Hevo as well."""
+    cancel_timeout: float
+    """Seconds that an interrupted await gives these cancels, all together (10)."""
     on_update: OnUpdate | None
     """Called with the Job at each change; may be a coroutine function."""
     progress: bool
     """Print a line to stderr at each change."""
 
 
-class Job(JobHandle):
+class Job(KeepsClient, JobHandle):
     """One run of a Pipeline. Made by the client, never by hand.
 
     Attributes:
@@ -75,7 +78,12 @@ class Job(JobHandle):
         *,
         certainty: Certainty | None = None,
     ) -> None:
-        super().__init__(pipeline_id, job_id, certainty=certainty)
+        super().__init__(
+            pipeline_id,
+            job_id,
+            certainty=certainty,
+            account=None if core is None else core.account,
+        )
         self._core_or_none = core
         if core is None:
             self.data = data
@@ -113,7 +121,10 @@ class Job(JobHandle):
             accept: More statuses that count as success.
             on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"``
                 it in Hevo and raise.
-            cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well.
+            cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well; of
+                several Jobs the newest first. Further cancellations do not stop that. The refs of
+                the Jobs that may go on are in the notes of the CancelledError.
+            cancel_timeout: Seconds that this may take, for all Jobs together.
             on_update: Called with the Job at each change; may be a coroutine function. What it
                 raises ends the wait. It must not block.
             progress: Print a line to stderr at each change.
@@ -206,10 +217,16 @@ class Job(JobHandle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled without the client, which holds credentials.
-        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty)
+        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty, self._account)
 
 
 def _unpickle(
-    pipeline_id: int, job_id: str, data: JobData | None, certainty: Certainty | None
+    pipeline_id: int,
+    job_id: str,
+    data: JobData | None,
+    certainty: Certainty | None,
+    account: str | None = None,
 ) -> Job:
-    return Job(None, pipeline_id, job_id, data, certainty=certainty)
+    job = Job(None, pipeline_id, job_id, data, certainty=certainty)
+    job._account = account
+    return job

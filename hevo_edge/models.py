@@ -10,7 +10,7 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -26,12 +26,22 @@ from pydantic_core import from_json
 
 from hevo_edge._text.lenient_json import strict_json
 from hevo_edge._text.model import PrintableModel
+from hevo_edge._wire_values import (
+    EPOCH,
+    MAX_COUNT,
+    MAX_MS,
+    count,
+    epoch_milliseconds,
+    milliseconds,
+    same,
+    whole_milliseconds,
+)
 from hevo_edge.enums import (
-    PUT_ASIDE_STATUSES,
     JobStatus,
     JobType,
     PipelineStatus,
     SyncType,
+    is_known_status,
     is_terminal,
 )
 
@@ -51,48 +61,45 @@ __all__ = [
 ]
 
 
-def _epoch_ms(value: Any) -> Any:
-    """Read the ISO timestamps of an interim generation of the API as milliseconds."""
-    if not isinstance(value, str):
-        return value
-    parsed = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=timezone.utc)
-    return round(parsed.timestamp() * 1000)
-
-
-_MAX_MS = 10**30
-"""Milliseconds; a larger number is no time, and may not fit a float."""
-
-
-# The plain number comes first: only other values are parsed in Python.
-_Ms = Annotated[int, Field(ge=-_MAX_MS, le=_MAX_MS)]
-EpochMs = Annotated[
-    _Ms | Annotated[_Ms, BeforeValidator(_epoch_ms)] | None, Field(union_mode="left_to_right")
+# What is plain comes first and is read by pydantic alone; the readers in Python see what is odd.
+# None of them refuses anything: one odd value must not cost the page it is on a second reading.
+_PlainCount = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
+_PlainMs = Annotated[int, Field(strict=True, ge=0, le=MAX_MS)]
+_LEFT_TO_RIGHT = Field(union_mode="left_to_right")
+Count = Annotated[_PlainCount | Annotated[int | None, BeforeValidator(count)], _LEFT_TO_RIGHT]
+DurationMs = Annotated[
+    _PlainMs | Annotated[int | None, BeforeValidator(whole_milliseconds)], _LEFT_TO_RIGHT
 ]
-OpenJobStatus = Annotated[JobStatus | str, Field(union_mode="left_to_right")]
-OpenJobType = Annotated[JobType | str, Field(union_mode="left_to_right")]
-OpenPipelineStatus = Annotated[PipelineStatus | str, Field(union_mode="left_to_right")]
-OpenSyncType = Annotated[SyncType | str, Field(union_mode="left_to_right")]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def _datetime(milliseconds: int | None) -> datetime | None:
-    if milliseconds is None:
-        return None
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return None
+EpochMs = Annotated[
+    _PlainMs | Annotated[int | None, BeforeValidator(epoch_milliseconds)], _LEFT_TO_RIGHT
+]
+Latency = Annotated[float | None, BeforeValidator(milliseconds)]
+_NoStatus = Annotated[JobStatus, BeforeValidator(lambda _: JobStatus.UNKNOWN)]
+OpenJobStatus = Annotated[JobStatus | str | _NoStatus, _LEFT_TO_RIGHT]
+OpenJobType = Annotated[JobType | str, _LEFT_TO_RIGHT]
+OpenPipelineStatus = Annotated[PipelineStatus | str, _LEFT_TO_RIGHT]
+OpenSyncType = Annotated[SyncType | str, _LEFT_TO_RIGHT]
 
 
-class WireModel(PrintableModel):
+def _datetime(since_epoch: int | None) -> datetime | None:
+    return None if since_epoch is None else EPOCH + timedelta(milliseconds=since_epoch)
+
+
+class WireModel(PrintableModel):  # noqa: PLW1641 -- frozen, so pydantic makes a hash
     """A snapshot of something on the server: frozen, with unknown fields kept."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", frozen=True, populate_by_name=True
     )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all fields, unknown ones too; NaN equals NaN, or each poll would be a change."""
+        if type(other) is not type(self):
+            return NotImplemented
+        assert isinstance(other, WireModel)  # noqa: S101 -- for the type checkers
+        if super().__eq__(other) is True:
+            return True
+        return same(vars(self), vars(other)) and same(self.model_extra, other.model_extra)
 
 
 class Timestamped(WireModel):
@@ -118,6 +125,11 @@ class Timestamped(WireModel):
         return _datetime(self.updated_ts)
 
 
+_MAX_LAG_MS = 60_000
+"""Milliseconds by which one snapshot of a running Job may lag behind another, judged by the times
+of their last changes."""
+
+
 @lru_cache(maxsize=64)
 def _shared_set(names: frozenset[str]) -> set[str]:
     return set(names)
@@ -131,20 +143,20 @@ class JobData(Timestamped):
     )
     type: OpenJobType = JobType.UNKNOWN
     status: OpenJobStatus = JobStatus.UNKNOWN
-    events_ingested: int | None = None
-    events_loaded: int | None = None
-    events_failed: int | None = None
-    objects_success: int | None = None
-    objects_queued: int | None = None
-    objects_skipped: int | None = None
-    objects_failed: int | None = None
-    billable_events: int | None = None
-    non_billable_events: int | None = None
-    duration: _Ms | None = None
+    events_ingested: Count = None
+    events_loaded: Count = None
+    events_failed: Count = None
+    objects_success: Count = None
+    objects_queued: Count = None
+    objects_skipped: Count = None
+    objects_failed: Count = None
+    billable_events: Count = None
+    non_billable_events: Count = None
+    duration: DurationMs = None
     """How long the Job has run, in ms."""
-    min_latency: int | None = None
-    max_latency: int | None = None
-    mean_latency: float | None = None
+    min_latency: DurationMs = None
+    max_latency: DurationMs = None
+    mean_latency: Latency = None
     """Latencies in ms."""
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
@@ -154,9 +166,19 @@ class JobData(Timestamped):
         object.__setattr__(self, "__pydantic_fields_set__", shared)
 
     @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that the API sent; a copy, as snapshots share the set."""
+        return set(self.__pydantic_fields_set__)
+
+    @property
     def is_terminal(self) -> bool:
         """Whether the Job has ended. An unknown status has not."""
         return is_terminal(self.status)
+
+    @property
+    def has_known_status(self) -> bool:
+        """Whether the status tells if the Job runs or has ended; one that is missing does not."""
+        return is_known_status(self.status)
 
     @property
     def ended_ts(self) -> int | None:
@@ -178,13 +200,17 @@ class JobData(Timestamped):
         return None if self.duration is None else self.duration / 1000
 
     def is_older_than(self, other: JobData) -> bool:
-        """Say whether this was taken before another snapshot of the Job, judged by their fields."""
-        is_final = other.is_terminal and other.status not in PUT_ASIDE_STATUSES
-        if is_final and not self.is_terminal:
-            return True
+        """Say whether this was taken before another snapshot of the Job, judged by their fields.
+
+        What has ended stays so: no time overrules a terminal status, because the clocks of Hevo's
+        nodes may differ. Of two that run, the one that was changed last is newer, unless the times
+        are so far apart that they come of two clocks; of two that have ended, neither is older.
+        """
+        if self.is_terminal or other.is_terminal:
+            return not self.is_terminal
         if self.updated_ts is None or other.updated_ts is None:
             return False
-        return self.updated_ts < other.updated_ts
+        return 0 < other.updated_ts - self.updated_ts <= _MAX_LAG_MS
 
 
 class JobObjectData(WireModel):
@@ -192,8 +218,8 @@ class JobObjectData(WireModel):
 
     object_name: str | None = None
     status: str | None = None
-    rows_processed: int | None = None
-    rows_failed: int | None = None
+    rows_processed: Count = None
+    rows_failed: Count = None
 
     @property
     def has_failed(self) -> bool:
@@ -213,7 +239,7 @@ class SourceData(WireModel):
 class DestinationData(Timestamped):
     """A destination, as embedded in a Pipeline and as listed on its own."""
 
-    id: int | None = None
+    id: Count = None
     name: str | None = None
     connector_id: str | None = None
     destination_type: str | None = Field(
@@ -227,13 +253,13 @@ class ScheduleData(WireModel):
     """When Hevo starts runs of a Pipeline."""
 
     sync_type: OpenSyncType | None = None
-    frequency_minutes: int | None = None
+    frequency_minutes: Count = None
 
 
 class PipelineData(Timestamped):
     """A Pipeline."""
 
-    id: int
+    id: Annotated[int, BeforeValidator(count)]
     name: str | None = None
     status: OpenPipelineStatus = PipelineStatus.UNKNOWN
     source: SourceData | None = None
@@ -271,7 +297,7 @@ class ObjectData(WireModel):
     destination_namespace: NamespaceData | None = None
     destination_table_name: str | None = None
     load_mode: str | None = None
-    field_count: int | None = None
+    field_count: Count = None
     fields: list[dict[str, Any]] | None = None
 
 

@@ -22,6 +22,7 @@ from hevo_edge.enums import (
     PipelineAction,
     can_come_of,
     is_terminal,
+    normalized,
 )
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.schedules import Schedule
@@ -47,6 +48,7 @@ WAIT_DEFAULTS: Mapping[str, Any] = {
     "accept": (),
     "on_timeout": "raise",
     "cancel_on_interrupt": False,
+    "cancel_timeout": 10.0,
     "on_update": None,
     "progress": False,
 }
@@ -101,6 +103,7 @@ class WaitOptions:
     accept: frozenset[str]
     on_timeout: str
     cancel_on_interrupt: bool
+    cancel_timeout: float
     on_update: Callable[[Any], Any] | None
     progress: bool
 
@@ -127,13 +130,18 @@ class WaitOptions:
             cancel_on_interrupt=validation.parse_bool(
                 given["cancel_on_interrupt"], "cancel_on_interrupt"
             ),
+            cancel_timeout=validation.seconds(given["cancel_timeout"], "cancel_timeout"),
             on_update=given["on_update"],
             progress=validation.parse_bool(given["progress"], "progress"),
         )
 
+    def accepts(self, status: JobStatus | str) -> bool:
+        """Say whether a status counts as success, in whatever case it is written."""
+        return normalized(status) in self.accept
+
     def is_ended_by(self, status: JobStatus | str) -> bool:
         """Say whether a status ends the wait; an accepted one does, known or not."""
-        return is_terminal(status) or status in self.accept
+        return is_terminal(status) or self.accepts(status)
 
 
 def _with_defaults(

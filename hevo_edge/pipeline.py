@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hevo_edge import api
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
+from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.pagination import Fetch, rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
@@ -23,8 +24,15 @@ from hevo_edge._jobs.listing import (
 )
 from hevo_edge._text.printable import quoted
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
-from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction, PipelineStatus
-from hevo_edge.errors import ConfigurationError, JobTimeout
+from hevo_edge.enums import (
+    IfRunning,
+    JobStatus,
+    JobType,
+    PipelineAction,
+    PipelineStatus,
+    normalized,
+)
+from hevo_edge.errors import ConfigurationError, JobDidNotSucceed, JobTimeout
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
@@ -54,7 +62,7 @@ class TriggerKeywords(TypedDict, total=False):
     """Called with the ticket to store it; may be a coroutine function."""
 
 
-class Pipeline:
+class Pipeline(KeepsClient):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
 
     Attributes:
@@ -152,7 +160,7 @@ class Pipeline:
         """
         checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
         deadline = self._core.deadline(checked.timeout)
-        ticket = TriggerTicket.of(self.id, checked)
+        ticket = TriggerTicket.of(self.id, checked, account=self._core.account)
         return await self._core.triggers.prepare(ticket, deadline, checked.on_ticket)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
@@ -208,7 +216,7 @@ class Pipeline:
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
         async for data in jobs_newest_first(self._pages(size)):
-            has_status = wanted_status in {None, str(data.status).upper()}
+            has_status = wanted_status in {None, normalized(data.status)}
             if has_status and is_of_type(data, wanted_type):
                 yield self._job(data)
                 left = None if left is None else left - 1
@@ -244,7 +252,7 @@ class Pipeline:
             job_type: Only a Job of this type.
             ended_since: Also accept a Job that ended at this time or later. One that succeeded is
                 returned at once; else the running Job is awaited; else one that did not succeed
-                raises its error. SKIPPED and DEFERRED rows do not count.
+                raises its error. SKIPPED and DEFERRED rows do not count, nor ends before it.
             started_since: Only a Job that was created at this time or later, the first of them; a
                 Job that was running before is not awaited.
             **wait: The keywords of ``Job.await_completion``; ``timeout`` includes the time until
@@ -257,11 +265,17 @@ class Pipeline:
                 ``Job.await_completion``.
         """
         options = WaitOptions.check(**wait)
-        if ended_since is not None and started_since is not None:
-            raise ConfigurationError("pass ended_since or started_since, not both")
+        job_filter = JobFilter.check(job_type, ended_since, started_since, options.accepts)
         deadline = self._core.deadline(options.timeout)
-        data = await self._next_job(job_type, ended_since, started_since, options, deadline)
-        return await self._job(data)._wait(options, deadline)
+        while True:
+            job = self._job(await self._next_job(job_filter, options, deadline))
+            try:
+                await job._wait(options, deadline)
+            except JobDidNotSucceed:
+                if not job_filter.ended_too_early(job.data):
+                    raise
+            if not job_filter.ended_too_early(job.data):
+                return job
 
     # -- objects ----------------------------------------------------------------------------------
 
@@ -354,34 +368,18 @@ class Pipeline:
         self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
     ) -> Job:
         deadline = self._core.deadline(options.timeout)
-        ticket = TriggerTicket.of(self.id, options, object_ids)
+        ticket = TriggerTicket.of(self.id, options, object_ids, self._core.account)
         found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
         return Job._found(self._core, self.id, found)
 
     async def _next_job(
-        self,
-        job_type: JobType | str | None,
-        ended_since: datetime | None,
-        started_since: datetime | None,
-        options: WaitOptions,
-        deadline: float | None,
+        self, job_filter: JobFilter, options: WaitOptions, deadline: float | None
     ) -> JobData:
-        wanted = validation.optional_word(job_type, "job_type")
-        data = await self._core.next_jobs.next_job(
-            self.id,
-            JobFilter(
-                matches=lambda job: is_of_type(job, wanted),
-                is_good=lambda job: job.status in options.accept,
-                ended_since=validation.parse_timestamp(ended_since, "ended_since"),
-                started_since=validation.parse_timestamp(started_since, "started_since"),
-            ),
-            options.schedule,
-            deadline,
-        )
+        data = await self._core.next_jobs.next_job(self.id, job_filter, options.schedule, deadline)
         if data is None or isinstance(data, Exception):
             seen = "started" if data is None else "was seen to start"
             raise JobTimeout(
-                f"no {wanted or 'new'} Job of Pipeline {self.id} {seen} within "
+                f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen} within "
                 f"{options.timeout:g} s",
                 job=None,
             ) from data
@@ -393,7 +391,11 @@ class Pipeline:
         return f"Pipeline({self.id}{name}{status})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pipeline) and other.id == self.id
+        return isinstance(other, Pipeline) and other._identity == self._identity
 
     def __hash__(self) -> int:
-        return hash(self.id)
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[int, str]:
+        return (self.id, self._core.account)

@@ -10,6 +10,7 @@ from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, loop_time
 from hevo_edge._awaiting.watched_job import WatchedJob
 from hevo_edge._text.logger import get_logger
+from hevo_edge.models import JobData
 
 log: logging.Logger = get_logger("hevo_edge.awaiting")
 
@@ -96,7 +97,11 @@ class ListPoll(Poll):
                 error,
             )
             return None
-        rows = {row.job_id: row for row in page.data}
+        rows: dict[str, JobData] = {}
+        for each in page.data:
+            # A Job may be listed twice, by two of Hevo's nodes.
+            if each.job_id not in rows or not each.is_older_than(rows[each.job_id]):
+                rows[each.job_id] = each
         for job in self._jobs:
             row = rows.get(job.key[1])
             if row is None:

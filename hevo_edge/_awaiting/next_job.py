@@ -5,13 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
 from hevo_edge._awaiting.watcher import Watcher
-from hevo_edge._jobs.listing import is_real_run, read_newest, running_job
-from hevo_edge._jobs.watermark import Watermark
+from hevo_edge._common import validation
+from hevo_edge._common.pagination import Fetch, next_cursor
+from hevo_edge._jobs.listing import (
+    Reading,
+    is_of_type,
+    is_real_run,
+    read_newest,
+    running_job,
+)
+from hevo_edge._jobs.watermark import KNOWN_IDS
+from hevo_edge.enums import JobStatus
+from hevo_edge.errors import ApiError, ConfigurationError
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import Schedule
+
+CLOCK_TOLERANCE_MS = 60_000
+"""Milliseconds by which Hevo's clock may be behind the caller's."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +34,38 @@ class JobFilter:
     """Which Job of a Pipeline to await.
 
     Attributes:
-        matches: Says of a Job whether it is of the right type.
-        is_good: Says of a Job that has ended whether it ended well.
+        job_type: Only a Job of this type; None for any.
+        accepts: Says of a status whether it is a good end.
         ended_since: A Job that ended at this moment or later will do as well; ms since 1970.
         started_since: Only a Job that was created at this moment or later will do; ms since 1970.
     """
 
-    matches: Callable[[JobData], bool]
-    is_good: Callable[[JobData], bool]
+    job_type: str | None
+    accepts: Callable[[str], bool]
     ended_since: int | None = None
     started_since: int | None = None
+
+    @classmethod
+    def check(
+        cls, job_type: Any, ended_since: Any, started_since: Any, accepts: Callable[[str], bool]
+    ) -> JobFilter:
+        """Check what ``Pipeline.await_completion`` was given.
+
+        Raises:
+            ConfigurationError: for a wrong value, or both times.
+        """
+        if ended_since is not None and started_since is not None:
+            raise ConfigurationError("pass ended_since or started_since, not both")
+        return cls(
+            validation.optional_word(job_type, "job_type"),
+            accepts,
+            validation.parse_timestamp(ended_since, "ended_since"),
+            validation.parse_timestamp(started_since, "started_since"),
+        )
+
+    def matches(self, job: JobData) -> bool:
+        """Say whether a Job is of the right type."""
+        return is_of_type(job, self.job_type)
 
     def is_too_old(self, job: JobData) -> bool:
         """Say whether neither a run nor any before it can do: a Pipeline runs one Job at a time."""
@@ -47,13 +84,29 @@ class JobFilter:
         if self.started_since is not None:
             return next((job for job in reversed(runs) if self._started_since(job)), None)
         ended = [job for job in runs if self._ended_since(job)]
-        good = next(filter(self.is_good, ended), None)
+        good = next((job for job in ended if self.accepts(job.status)), None)
         if good is not None:
             return good
         running = running_job(jobs)
         if running is not None and self.matches(running):
             return running
         return next(iter(ended), None)
+
+    def is_next(self, job: JobData) -> bool:
+        """Say whether a run that was not there at the first poll is the one to await."""
+        if not self.matches(job) or self.ended_too_early(job):
+            return False
+        return self.started_since is None or self._started_since(job)
+
+    def ended_too_early(self, job: JobData | None) -> bool:
+        """Say whether a Job ended before ``ended_since``, which lay in the future then.
+
+        Of a Job whose end was awaited, a minute counts for nothing: Hevo's clock may be behind that
+        of the caller, who meant now.
+        """
+        if self.ended_since is None or job is None or job.ended_ts is None:
+            return False
+        return job.ended_ts < self.ended_since - CLOCK_TOLERANCE_MS
 
     def _ended_since(self, job: JobData) -> bool:
         if self.ended_since is None or job.ended_ts is None:
@@ -116,13 +169,18 @@ class NextJobTarget(PollTarget):
         now: The loop time.
     """
 
-    __slots__ = ("_job_filter", "_pipeline_id", "_watermark")
+    __slots__ = ("_baseline", "_is_whole", "_job_filter", "_last", "_pipeline_id", "_tail")
 
     def __init__(self, pipeline_id: int, job_filter: JobFilter, now: float) -> None:
         super().__init__(now)
         self._pipeline_id = pipeline_id
         self._job_filter = job_filter
-        self._watermark: Watermark | None = None
+        # What is new is told by what was there at first, and reading ends where the last poll
+        # began: so a poll reads one page, however many rows come by in the meantime.
+        self._baseline: frozenset[str] | None = None
+        self._is_whole = False  # the baseline is all that there was
+        self._last: frozenset[str] = frozenset()
+        self._tail: str | None = None
 
     @property
     def label(self) -> str:
@@ -131,21 +189,55 @@ class NextJobTarget(PollTarget):
 
     async def poll(self, reader: JobReader, *, final: bool, on_slot: Callable[[], None]) -> None:
         """Read what is there; from the second successful poll on, what is new since the first."""
+        more: str | None = None
 
         async def fetch(cursor: str | None) -> Page[JobData]:
-            return await reader.read_page(self._pipeline_id, cursor, final=final, on_slot=on_slot)
+            nonlocal more
+            page = await reader.read_page(self._pipeline_id, cursor, final=final, on_slot=on_slot)
+            more = next_cursor(page, cursor)
+            return page
 
         found: JobData | None
-        if self._watermark is None:
+        if self._baseline is None:
             reading = await read_newest(fetch, self._job_filter.is_too_old)
-            self._watermark = Watermark.of(reading, None)
+            self._is_whole = more is None and len(reading.jobs) <= KNOWN_IDS
+            self._baseline = _ids(reading)
             found = self._job_filter.select(reading.jobs)
         else:
-            new_jobs = await self._watermark.new_jobs(fetch)
-            found = next(filter(self._job_filter.matches, new_jobs), None)
+            reading = await self._read_on(fetch)
+            new_runs = reversed(self._new_runs(reading.jobs, self._baseline))
+            found = next(filter(self._job_filter.is_next, new_runs), None)
+        self._last, self._tail = _ids(reading), reading.tail
         if found is not None:
             self.notify(found)
         self.record_success(loop_time())
+
+    async def _read_on(self, fetch: Fetch[JobData]) -> Reading:
+        """Read the newest rows, back to one that the last poll read."""
+
+        def is_known(job: JobData) -> bool:
+            return job.job_id in self._last
+
+        try:
+            return await read_newest(fetch, is_known, self._tail)
+        except ApiError as error:
+            if self._tail is None or isinstance(error, TRANSIENT_ERRORS):
+                raise
+            return await read_newest(fetch, is_known)  # a cursor may expire
+
+    def _new_runs(self, jobs: list[JobData], baseline: frozenset[str]) -> list[JobData]:
+        """Return the runs that were not there at first; rows below all known ones are older."""
+        if not self._is_whole:
+            known = baseline | self._last
+            places = [place for place, job in enumerate(jobs) if job.job_id in known]
+            jobs = jobs[: places[-1] + 1] if places else jobs
+        return [
+            job for job in jobs if job.job_id not in baseline and job.status != JobStatus.SKIPPED
+        ]
+
+
+def _ids(reading: Reading) -> frozenset[str]:
+    return frozenset(job.job_id for job in reading.jobs[:KNOWN_IDS])
 
 
 class _Wait(Subscriber):

@@ -20,6 +20,7 @@ from hevo_edge._awaiting.outcomes import outcome_error
 from hevo_edge._awaiting.poll_target import Subscriber
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.async_context import AsyncContext
+from hevo_edge._common.cleanup import GRACE, add_note, finish
 from hevo_edge._jobs.handle import (
     JobHandle,
     key_of,
@@ -46,8 +47,8 @@ class Canceller(Protocol):
         """Ask Hevo to cancel when the call budget allows; return why that failed, if so."""
         ...
 
-    async def cancel_on_interrupt(self, job: JobHandle) -> None:
-        """Cancel in Hevo while being cancelled here; raises nothing."""
+    async def cancel_on_interrupt(self, jobs: Sequence[JobT], within: float) -> list[JobT]:
+        """Cancel in Hevo within so many seconds; return the Jobs that may go on."""
         ...
 
 
@@ -131,20 +132,30 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         self._waits = {}
         for task in self._tasks:
             task.cancel()
-        try:
-            if isinstance(error, asyncio.CancelledError):
-                await self._interrupted(left)
-        finally:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            await self._watcher.settle()
-
-    async def _interrupted(self, jobs: list[JobT]) -> None:
-        if self.options.cancel_on_interrupt:
-            await asyncio.gather(*map(self._canceller.cancel_on_interrupt, jobs))
+        interrupt = error if isinstance(error, asyncio.CancelledError) else None
+        to_cancel = interrupt if self.options.cancel_on_interrupt and left else None
+        if interrupt is not None and to_cancel is None:
+            _log_left(left)
+        if to_cancel is None and not self._tasks and not self._watcher.is_unsettled:
             return
-        for job in jobs:
-            log.info("no longer waiting for %s; it goes on in Hevo", label_of(job))
+        try:
+            grace = GRACE + self.options.cancel_timeout
+            await finish(self._settle(to_cancel, left), "leaving a wait", grace)
+        except asyncio.CancelledError:
+            if interrupt is None:
+                raise
+            # Else the first interrupt goes on, with its notes.
+
+    async def _settle(self, to_cancel: asyncio.CancelledError | None, left: list[JobT]) -> None:
+        """End what was begun; after an interrupt that shall cancel the Jobs in Hevo, do so."""
+        if to_cancel is not None:
+            going_on = await self._canceller.cancel_on_interrupt(left, self.options.cancel_timeout)
+            if going_on:
+                refs = ", ".join(job.ref for job in going_on)
+                add_note(to_cancel, f"{len(going_on)} of the Jobs may go on in Hevo: {refs}")
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._watcher.settle()
 
     # -- what a wait does with an update ----------------------------------------------------------
 
@@ -225,7 +236,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             self.schedule(wait)
 
     def _outcome(self, job: JobT, data: JobData) -> JobT | Exception:
-        if data.status in self.options.accept:
+        if self.options.accepts(data.status):
             return job
         return outcome_error(job, data, label_of(job))
 
@@ -286,6 +297,13 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         if self._counter is not None:
             failed = isinstance(result, BaseException)
             self._counter.count(failed=failed, now=self._loop.time())
+
+
+def _log_left(jobs: Sequence[JobHandle]) -> None:
+    if len(jobs) == 1:
+        log.info("no longer waiting for %s; it goes on in Hevo", label_of(jobs[0]))
+    elif jobs:
+        log.info("no longer waiting for %d Jobs; they go on in Hevo", len(jobs))
 
 
 class _Wait(Subscriber, Generic[JobT]):

@@ -10,7 +10,7 @@ from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import quoted, short
-from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
+from hevo_edge.enums import PUT_ASIDE_STATUSES
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Auto, Schedule
 
@@ -106,11 +106,11 @@ class WatchedJob(PollTarget):
         if self.latest is not None and snapshot.is_older_than(self.latest):
             return
         known = None if self.latest is None else self.latest.status
-        if not isinstance(snapshot.status, JobStatus) and snapshot.status != known:
+        if not snapshot.has_known_status and snapshot.status != known:
             log.warning(
                 "%s has the unknown status %s; taken as still running",
                 self.label,
-                quoted(snapshot.status),
+                quoted(str(snapshot.status)),
             )
         self.latest = snapshot
         self.notify(snapshot)

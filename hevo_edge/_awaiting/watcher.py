@@ -19,6 +19,7 @@ from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber
 from hevo_edge._awaiting.queues import DueQueue, FairQueue
 from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
+from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
 from hevo_edge.errors import HevoError
@@ -74,6 +75,12 @@ class Watcher:
         watcher = self._loops.peek()
         if watcher is not None:
             watcher.unsubscribe(subscriber)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether polls that nobody needs any more have not ended yet."""
+        watcher = self._loops.peek()
+        return watcher is not None and watcher.is_unsettled
 
     async def settle(self) -> None:
         """Wait until the polls that nobody needs any more have ended."""
@@ -158,9 +165,13 @@ class _LoopWatcher:
             self._fail(target, error)
         self._disarm()
 
+    @property
+    def is_unsettled(self) -> bool:
+        return bool(self._cancelled)
+
     async def settle(self) -> None:
         if self._cancelled:
-            await asyncio.wait(self._cancelled)
+            await ended(self._cancelled, "ending polls")
 
     def _watched_job(self, key: JobKey) -> WatchedJob:
         """Return the Job that is watched under a key, else begin to watch it."""

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from hevo_edge._common.cleanup import ended
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
         task.add_done_callback(_retrieve_error)
         if not task.done():
             task.cancel()
-            await asyncio.wait({task})
+            await ended([task], "ending what took too long")
     if has_passed and task.cancelled():
         raise DeadlinePassed
     return task.result()
@@ -78,7 +80,7 @@ async def locked(
     finally:
         if not acquiring.done():
             acquiring.cancel()
-            await asyncio.wait({acquiring})
+            await ended([acquiring], "leaving the queue of a lock")
         elif not acquiring.cancelled():
             # Without an await, which could be cancelled and leave the lock held for ever.
             lock.release()

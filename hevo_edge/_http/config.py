@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 import platform
@@ -114,6 +115,7 @@ class Config:
             given["region"], given["base_url"], insecure=given["insecure"]
         )
         self.account: str = f"{self.base_url} {self._token}"
+        self.fingerprint: str = fingerprint(self.base_url, pair[0])
         self.rate_limit: RateLimit | None = _rate_limit(given["rate_limit"])
         self.timeout: float = validation.seconds(given["timeout"], "timeout")
         self.max_retries: int = validation.count(given["max_retries"], "max_retries", at_least=0)
@@ -176,6 +178,11 @@ def _key_and_secret(api_key: str | None, api_secret: str | None) -> tuple[str, s
             "api_key must not hold a colon; were key and secret pasted together?"
         )
     return key, secret
+
+
+def fingerprint(base_url: str, api_key: str) -> str:
+    """Return what tells accounts apart: by address and key, not by the secret; it holds neither."""
+    return hashlib.sha256(f"{base_url} {api_key}".encode()).hexdigest()[:16]
 
 
 def _credential(value: Any, name: str, variable: str) -> str:

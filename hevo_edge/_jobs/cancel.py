@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections import deque
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from hevo_edge import api
+from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
@@ -26,9 +31,12 @@ from hevo_edge.models import JobData
 from hevo_edge.schedules import Geometric, geometric
 
 log: logging.Logger = get_logger("hevo_edge.job")
+JobT = TypeVar("JobT", bound=JobHandle)
 
 CANCEL_TIMEOUT = 10.0
-"""Seconds that an interrupted wait gives the remote cancel."""
+"""Seconds in which Hevo must answer a cancel at a deadline."""
+MAX_WORKERS = 50
+"""How many Jobs are being cancelled at once, at most."""
 UNTIL_CANCELLED: Geometric = geometric(share=0.1, shortest=3.0, longest=30.0)
 """How often to poll a Job that is being cancelled."""
 _DEFINITE = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
@@ -102,25 +110,80 @@ class JobCanceller:
             return error
         return None
 
-    async def cancel_on_interrupt(self, job: JobHandle) -> None:
-        """Cancel in Hevo while the task here is cancelled: within ten seconds, and never raise."""
-        if job.is_terminal:
-            return
-        failure = await self._cancel_bounded(job)
-        if failure is None:
-            log.info("Hevo was asked to cancel %s", label_of(job))
-        else:
-            log.warning("%s could not be cancelled: %s", label_of(job), failure)
+    async def cancel_on_interrupt(self, jobs: Sequence[JobT], within: float) -> list[JobT]:
+        """Ask Hevo to cancel many Jobs, newest first, within so many seconds; raise nothing.
 
-    async def _cancel_bounded(self, job: JobHandle) -> Exception | None:
-        """Ask Hevo to cancel, for ten seconds at most; return the error if that failed."""
-        cancelling = asyncio.get_running_loop().create_task(self.cancel(job))
-        try:
-            await asyncio.wait({cancelling}, timeout=CANCEL_TIMEOUT)
-        finally:
-            cancelling.cancel()
-            await asyncio.wait({cancelling})
-        if cancelling.cancelled():
-            return HevoError(f"Hevo did not answer within {CANCEL_TIMEOUT:g} s")
-        error = cancelling.exception()
-        return error if isinstance(error, Exception) else None
+        The newest have done the least, so least is lost with them; and where a caller stops right
+        after it has started many Jobs, those are the ones that it regrets.
+
+        Returns:
+            The Jobs that may go on: Hevo refused, did not answer, or was not asked in time.
+        """
+        running = [job for job in jobs if not job.is_terminal]
+        left = _newest_first(running)
+        failures: dict[JobT, Exception | None] = {}
+
+        async def work() -> None:
+            while left:
+                job = left.popleft()
+                # What is cut off may have been sent, or not.
+                failures[job] = HevoError(f"Hevo did not answer within {within:g} s")
+                try:
+                    await self.cancel(job)
+                except HevoError as error:
+                    failures[job] = error
+                else:
+                    failures[job] = None
+
+        await _bounded([work() for _ in range(min(len(left), MAX_WORKERS))], within)
+        _log_interrupt(running, failures, within)
+        return [job for job in running if failures.get(job, job) is not None]
+
+
+def _newest_first(jobs: Sequence[JobT]) -> deque[JobT]:
+    """Sort by creation, newest first; what was never read has just been started, most likely."""
+
+    def age(place: int) -> tuple[float, int]:
+        data = jobs[place].data
+        created = None if data is None else data.created_ts
+        return (-math.inf if created is None else -created, -place)
+
+    return deque(jobs[place] for place in sorted(range(len(jobs)), key=age))
+
+
+async def _bounded(work: Iterable[Coroutine[Any, Any, None]], seconds: float) -> None:
+    """Run coroutines for so many seconds at most; none is left behind."""
+    tasks = {asyncio.ensure_future(each) for each in work}
+    try:
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await ended(tasks, "ending the cancels of an interrupt")
+
+
+def _log_interrupt(
+    jobs: Sequence[JobT], failures: Mapping[JobT, Exception | None], within: float
+) -> None:
+    """Log in one line what came of the cancels."""
+    failed = [failure for failure in failures.values() if failure is not None]
+    if not jobs:
+        return
+    if len(jobs) == 1 and failed:
+        log.warning("%s could not be cancelled: %s", label_of(jobs[0]), failed[0])
+    elif len(jobs) == 1:
+        log.info("Hevo was asked to cancel %s", label_of(jobs[0]))
+    else:
+        asked, unasked = len(failures) - len(failed), len(jobs) - len(failures)
+        log.log(
+            logging.WARNING if failed or unasked else logging.INFO,
+            "Hevo was asked to cancel %d of %d Jobs, newest first; %d were not reached within "
+            "%g s, %d failed%s",
+            asked,
+            len(jobs),
+            unasked,
+            within,
+            len(failed),
+            f", such as: {failed[0]}" if failed else "",
+        )

@@ -25,11 +25,13 @@ class JobHandle:
         data: JobData | None = None,
         *,
         certainty: Certainty | None = None,
+        account: str | None = None,
     ) -> None:
         self.id = job_id
         self.pipeline_id = pipeline_id
         self.data = data
         self.certainty = certainty
+        self._account = account  # the fingerprint; None when it is not known
         self._read_at: float | None = None
 
     @property
@@ -64,15 +66,20 @@ class JobHandle:
         return f"{name}({quoted(self.ref)}, type={_quote(self.type)}, status={_quote(self.status)})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, JobHandle) and key_of(other) == key_of(self)
+        """Compare ids and account: another account's Job of the same ids is another Job."""
+        return isinstance(other, JobHandle) and _identity(other) == _identity(self)
 
     def __hash__(self) -> int:
-        return hash(key_of(self))
+        return hash(_identity(self))
 
 
 def key_of(job: JobHandle) -> tuple[int, str]:
     """Return Pipeline id and Job id."""
     return (job.pipeline_id, job.id)
+
+
+def _identity(job: JobHandle) -> tuple[int, str, str | None]:
+    return (job.pipeline_id, job.id, job._account)
 
 
 def label_of(job: JobHandle) -> str:

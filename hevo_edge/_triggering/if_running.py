@@ -15,7 +15,7 @@ from hevo_edge._jobs.cancel import UNTIL_CANCELLED, cancel_job
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.ticket import TriggerTicket
-from hevo_edge.enums import IfRunning, JobStatus
+from hevo_edge.enums import IfRunning
 from hevo_edge.errors import JobInProgress
 from hevo_edge.models import JobData
 from hevo_edge.schedules import fixed
@@ -67,7 +67,7 @@ class IfRunningPolicy:
                 return running
             why = "is not what was asked for"
             raise self.in_progress(request, running, why, refusal=refusal) from refusal
-        if request.if_running is IfRunning.WAIT and not isinstance(running.status, JobStatus):
+        if request.if_running is IfRunning.WAIT and not running.has_known_status:
             # A Job of an unknown status may have ended, and another may run: ask Hevo again.
             await self._clock.sleep(POLL_UNTIL_ENDED.seconds)
             return None

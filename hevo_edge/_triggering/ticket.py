@@ -65,6 +65,8 @@ class TriggerTicket(PrintableModel):
     state: TicketState = TicketState.NEW
     """How far the trigger had come when the ticket was stored."""
     pipeline_id: int
+    account: str | None = None
+    """The account's fingerprint, which holds no secret; None when it is not known."""
     action: PipelineAction
     job_type: str | None = None
     drop_and_load: bool = False
@@ -83,11 +85,16 @@ class TriggerTicket(PrintableModel):
 
     @classmethod
     def of(
-        cls, pipeline_id: int, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
+        cls,
+        pipeline_id: int,
+        options: TriggerOptions,
+        object_ids: tuple[str, ...] | None = None,
+        account: str | None = None,
     ) -> TriggerTicket:
         """Make the ticket of a new trigger, of checked options."""
         return cls(
             pipeline_id=pipeline_id,
+            account=account,
             action=options.action,
             job_type=options.job_type,
             drop_and_load=options.drop_and_load,

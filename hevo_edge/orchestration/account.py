@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import ssl
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hevo_edge._common import validation
+from hevo_edge._http.config import fingerprint
 from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge._http.shared_window import open_shared_window
 from hevo_edge._text.logger import get_logger
@@ -96,8 +96,7 @@ class Account:
     @property
     def fingerprint(self) -> str:
         """Tells accounts apart: by address and key, not by the secret; holds neither."""
-        owner = f"{self.base_url} {self.api_key}"
-        return hashlib.sha256(owner.encode()).hexdigest()[:16]
+        return fingerprint(self.base_url, self.api_key)
 
     def client(self, **overrides: Any) -> HevoClient:
         """Make a client.
