@@ -22,8 +22,9 @@ from typing import Final, Literal, TypeAlias
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
 from hevo_edge._http.ratelimit import Priority, RateLimit
-from hevo_edge._http.shared_window import open_shared_window
+from hevo_edge._http.shared_window import open_window
 from hevo_edge._http.throttle import Throttle
+from hevo_edge._http.window import LocalWindow, SharedWindow, Slot, WindowState
 from hevo_edge._text.logger import get_logger
 
 log: logging.Logger = get_logger("hevo_edge.ratelimit")
@@ -42,14 +43,16 @@ _PERIOD_WITHOUT_LIMIT = 60.0
 
 @dataclass(eq=False)
 class Queue:
-    """Who waits for a slot in one event loop, and how many calls are in flight there."""
+    """Who waits for a slot in one event loop."""
 
     loop: asyncio.AbstractEventLoop
-    in_flight: int = 0
-    waiting: dict[Priority, deque[tuple[float, asyncio.Future[None]]]] = field(
+    waiting: dict[Priority, deque[tuple[float, asyncio.Future[Slot]]]] = field(
         default_factory=lambda: {priority: deque() for priority in Priority}
     )
     timer: asyncio.TimerHandle | None = None
+    granting: asyncio.Task[None] | None = None
+    is_stale: bool = False
+    """Something has changed since ``granting`` began."""
 
     def heads(self) -> list[Priority]:
         """Return the priorities that wait, the one to serve first in front."""
@@ -67,8 +70,8 @@ class Queue:
 
 
 NO_LIMIT: Final = "no limit"
-Slot: TypeAlias = Queue | Literal["no limit"]
-"""What is granted: the queue that the slot goes back to, if there is a limit at all."""
+Granted: TypeAlias = Slot | Literal["no limit"]
+"""What is granted: a slot of the window, if there is a limit at all."""
 
 
 class RateLimiter:
@@ -87,17 +90,19 @@ class RateLimiter:
 
     def __init__(self, limit: RateLimit | None, clock: Clock, account: str = "") -> None:
         self._limit = limit
-        self._shared = None if limit is None else open_shared_window(limit, account)
+        self._window: SharedWindow = (
+            LocalWindow(_PERIOD_WITHOUT_LIMIT) if limit is None else open_window(limit, account)
+        )
         self._clock = clock
         self._throttle = Throttle(_PERIOD_WITHOUT_LIMIT if limit is None else limit.period)
-        self._expiries: deque[float] = deque()  # when the slot of each call sent is free again
+        self._taken: dict[Slot, Queue] = {}
         self._paced_until = float("-inf")
         self._silent_until = float("-inf")
-        self._queues: PerLoop[Queue] = PerLoop(lambda: Queue(asyncio.get_running_loop()))
+        self._queues: PerLoop[Queue] = PerLoop(self._new_queue)
 
     # -- slots ------------------------------------------------------------------------------------
 
-    async def acquire(self, priority: Priority, deadline: float | None = None) -> Slot | None:
+    async def acquire(self, priority: Priority, deadline: float | None = None) -> Granted | None:
         """Take a slot; what is returned must be given back by ``release``.
 
         Cancelling the wait loses no slot. Returns None when ``deadline`` (loop time, seconds)
@@ -107,38 +112,35 @@ class RateLimiter:
             return NO_LIMIT if self.pause_left() == 0 else await self._outlast_pause(deadline)
         queue = self._queues.get()
         if not queue.heads():
-            if self._try_take(queue, priority):
-                return queue
+            slot = await self._take(self._limit, queue, priority)
+            if slot is not None:
+                return slot
             self._log_stall(self._limit, priority)
-        granted: asyncio.Future[None] = queue.loop.create_future()
+        granted: asyncio.Future[Slot] = queue.loop.create_future()
         queue.waiting[priority].append((self._clock.now(), granted))
-        self._grant(queue)
+        self._wake(queue)
         try:
             timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
             await asyncio.wait({granted}, timeout=timeout)
         except asyncio.CancelledError:
             if granted.done():
-                self.release(queue, sent=False)
+                self.release(granted.result(), sent=False)
             raise
         finally:
             if not granted.done():
                 granted.cancel()
-                self._grant(queue)  # and leave no timer behind that nobody needs
-        return None if granted.cancelled() else queue
+                self._wake(queue)  # and leave no timer behind that nobody needs
+        return None if granted.cancelled() else granted.result()
 
-    def release(self, queue: Slot, *, sent: bool) -> None:
+    def release(self, slot: Granted, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
-        if self._limit is None or queue == NO_LIMIT:
+        if slot == NO_LIMIT or slot not in self._taken:
             return
-        queue.in_flight -= 1
+        queue = self._taken.pop(slot)
         # By the queue's own loop: a request that is cut off by the end of its loop counts too.
-        now = queue.loop.time()
-        if self._shared is not None:
-            self._shared.give_back(now, sent=sent)
-        elif sent:
-            self._expiries.append(now + self._limit.period + self._limit.margin)
+        self._window.give_back(slot, queue.loop.time(), sent=sent)
         if not queue.loop.is_closed():
-            self._grant(queue)
+            self._wake(queue)
 
     def free_slots(self, priority: Priority) -> int:
         """Return how many slots could be taken at once now."""
@@ -148,9 +150,10 @@ class RateLimiter:
         if not queues:
             return 1
         now = queues[0].loop.time()
-        if self._throttle.pause_left(now) > 0:
+        state = self._window.state(now)
+        if self._paused_until(state) > now:
             return 0
-        used = self._used(now)
+        used = state.taken
         ceiling = self._ceiling(self._limit, priority, now)
         if priority is not Priority.POLL:
             return ceiling - used
@@ -175,7 +178,9 @@ class RateLimiter:
             retry_after: Seconds for which the server asks, None if it does not say.
             sent_at: The loop time (seconds) at which the refused call was sent, if known.
         """
-        self._throttle.rejected(self._clock.now(), retry_after, sent_at)
+        now = self._clock.now()
+        self._throttle.rejected(now, retry_after, sent_at)
+        self._window.hold(now, self._throttle.paused_until)
 
     def accepted(self) -> None:
         """Note that a call has succeeded: 429s are no longer in a row."""
@@ -184,11 +189,24 @@ class RateLimiter:
 
     def pause_left(self) -> float:
         """Return the seconds in which nothing may be sent."""
-        return self._throttle.pause_left(self._clock.now())
+        now = self._clock.now()
+        return max(0.0, self._paused_until(self._window.state(now)) - now)
 
     # -- inside -----------------------------------------------------------------------------------
 
-    async def _outlast_pause(self, deadline: float | None) -> Slot | None:
+    def _new_queue(self) -> Queue:
+        queue = Queue(asyncio.get_running_loop())
+        for slot, owner in list(self._taken.items()):
+            if owner.loop.is_closed():
+                del self._taken[slot]
+                self._window.give_back(slot, queue.loop.time(), sent=False)
+        return queue
+
+    def _paused_until(self, state: WindowState) -> float:
+        """Return until when nothing may be sent, after a 429 of ours or of those we share with."""
+        return max(self._throttle.paused_until, state.held_until)
+
+    async def _outlast_pause(self, deadline: float | None) -> Granted | None:
         while (pause := self.pause_left()) > 0:
             self._log_pause(pause)
             if deadline is not None and deadline < self._clock.now() + pause:
@@ -197,31 +215,28 @@ class RateLimiter:
             await self._clock.sleep(pause)
         return NO_LIMIT
 
-    def _try_take(self, queue: Queue, priority: Priority) -> bool:
-        """Take a slot if one is free; return whether it was."""
-        assert self._limit is not None  # noqa: S101 -- for the type checkers
+    async def _take(self, limit: RateLimit, queue: Queue, priority: Priority) -> Slot | None:
+        """Take a slot if one is free."""
         now = queue.loop.time()
         if self._throttle.pause_left(now) > 0:
-            return False
-        ceiling = self._ceiling(self._limit, priority, now)
+            return None
+        ceiling = self._ceiling(limit, priority, now)
         is_poll = priority is Priority.POLL
         at_most = _unpaced(ceiling) if is_poll and now < self._paced_until else ceiling
-        if self._shared is not None:
-            is_taken = self._shared.take(now, at_most)
-        else:
-            is_taken = self._used(now) < at_most
-        if is_taken:
-            queue.in_flight += 1
+        slot = await self._window.take(now, at_most)
+        if slot is not None:
+            self._taken[slot] = queue
             if is_poll:
-                self._pace(self._limit, ceiling, now)
-        return is_taken
+                self._pace(limit, ceiling, now)
+        return slot
 
     def _pace(self, limit: RateLimit, ceiling: int, now: float) -> None:
         """Set when the next poll may go, once polls are spaced evenly."""
         even = (limit.period + limit.margin) / ceiling
         # What is left has to last until more comes free.
-        left = 1 + max(0, ceiling - self._used(now))
-        more_in = self._expiries[0] - now if self._expiries else 0.0
+        state = self._window.state(now)
+        left = 1 + max(0, ceiling - state.taken)
+        more_in = 0.0 if state.next_free is None else state.next_free - now
         self._paced_until = now + max(even, more_in / left)
 
     def _ceiling(self, limit: RateLimit, priority: Priority, now: float) -> int:
@@ -230,56 +245,81 @@ class RateLimiter:
             return ceiling
         return max(1, int(ceiling * self._throttle.budget_share(now)))
 
-    def _used(self, now: float) -> int:
-        """Return how many slots are taken, and bring ``_expiries`` up to date."""
-        if self._shared is not None:
-            self._expiries = deque(self._shared.expiries(now))
-            return len(self._expiries)
-        while self._expiries and self._expiries[0] <= now:
-            self._expiries.popleft()
-        return sum(queue.in_flight for queue in self._queues.all()) + len(self._expiries)
-
-    def _grant(self, queue: Queue) -> None:
-        heads = queue.heads()
-        while heads:
-            served = next((priority for priority in heads if self._try_take(queue, priority)), None)
-            if served is None:
-                break
-            queue.waiting[served].popleft()[1].set_result(None)
-            heads = queue.heads()
-        self._arm(queue, heads)
-
-    def _arm(self, queue: Queue, heads: list[Priority]) -> None:
-        """Set the timer for the next moment at which one of those who wait may go."""
-        if queue.timer is not None:
+    def _wake(self, queue: Queue) -> None:
+        """Grant the slots that are free, unless that is under way, or nobody waits."""
+        if queue.granting is not None:
+            queue.is_stale = True
+        elif queue.heads():
+            self._arm(queue, queue.loop.time())
+        elif queue.timer is not None:
             queue.timer.cancel()
             queue.timer = None
-        if not heads or self._limit is None:
-            return
+
+    def _arm(self, queue: Queue, at: float) -> None:
+        if queue.timer is not None:
+            queue.timer.cancel()
+        queue.timer = queue.loop.call_at(at, self._begin_granting, queue)
+
+    def _begin_granting(self, queue: Queue) -> None:
+        queue.timer, queue.is_stale = None, False
+        queue.granting = queue.loop.create_task(self._grant(queue))
+        queue.granting.add_done_callback(lambda _: self._after_granting(queue))
+
+    async def _grant(self, queue: Queue) -> None:
+        assert self._limit is not None  # noqa: S101 -- for the type checkers
+        heads = queue.heads()
+        while heads:
+            for priority in heads:
+                slot = await self._take(self._limit, queue, priority)
+                if slot is not None:
+                    self._hand_over(queue, priority, slot)
+                    break
+            else:
+                return
+            heads = queue.heads()
+
+    def _after_granting(self, queue: Queue) -> None:
+        queue.granting = None
+        heads = queue.heads()
+        if queue.is_stale or not heads:
+            self._wake(queue)
+        elif self._limit is not None:
+            self._arm_for_next(self._limit, queue, heads)
+
+    def _hand_over(self, queue: Queue, priority: Priority, slot: Slot) -> None:
+        if priority in queue.heads():
+            queue.waiting[priority].popleft()[1].set_result(slot)
+        else:  # cancelled, while the window was asked
+            del self._taken[slot]
+            self._window.give_back(slot, queue.loop.time(), sent=False)
+
+    def _arm_for_next(self, limit: RateLimit, queue: Queue, heads: list[Priority]) -> None:
+        """Set the timer for the next moment at which one of those who wait may go."""
         now = queue.loop.time()
-        self._used(now)
-        wakes = list(self._expiries)[:1]
+        state = self._window.state(now)
+        wakes = [] if state.next_free is None else [state.next_free]
         if Priority.POLL in heads and self._paced_until > now:
             wakes.append(self._paced_until)
-        regain = self._throttle.next_regain(self._limit.calls)
-        if self._throttle.pause_left(now) > 0:
-            wakes = [self._throttle.paused_until]
+        regain = self._throttle.next_regain(limit.calls)
+        if self._paused_until(state) > now:
+            wakes = [self._paused_until(state)]
         elif regain is not None:
             wakes.append(now + regain)
-        if self._shared is not None:
-            wakes.append(now + self._shared.recheck_in)
+        if self._window.recheck_in is not None:
+            wakes.append(now + self._window.recheck_in)
         if wakes:  # else every slot is in flight; a release comes
-            queue.timer = queue.loop.call_at(min(wakes), self._grant, queue)
+            self._arm(queue, min(wakes))
 
     def _log_stall(self, limit: RateLimit, priority: Priority) -> None:
         """Log a stall, once a period: a client that waits for its budget looks as if it hung."""
         now = self._clock.now()
-        used, ceiling = self._used(now), self._ceiling(limit, priority, now)
-        is_used_up = self._throttle.pause_left(now) > 0 or used >= ceiling
+        state, ceiling = self._window.state(now), self._ceiling(limit, priority, now)
+        paused_until = self._paused_until(state)
+        is_used_up = paused_until > now or state.taken >= ceiling
         if not is_used_up or now < self._silent_until:
             return
         self._silent_until = now + limit.period
-        free = max([self._throttle.paused_until, *list(self._expiries)[:1]])
+        free = max(paused_until, state.next_free or paused_until)
         log.info(
             "the call budget is used up (%d of %d calls in %g s may be %s); next call in %.0f s",
             ceiling,

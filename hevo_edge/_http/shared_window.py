@@ -1,243 +1,293 @@
-"""One window of calls for several processes, and the file through which those of a machine share.
+"""The window that the processes of one machine share, through a file, and how a limit opens its own.
 
 Hevo counts the calls of a user, whoever makes them, and reports the count to nobody. On one machine
-the processes can tell each other: each call is an entry in a small file, by the machine's monotonic
-clock, from before it is sent until its slot is free again.
+the processes can tell each other: each writes its calls into a small file, by the machine's
+monotonic clock.
+
+A process's memory is the truth about its own calls, the file about those of the others. So nothing
+is lost when the file cannot be used for a while: the process keeps to its own window, counts what
+it has last read of the others, and writes all of its calls again when it can.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import hashlib
 import logging
 import os
-import stat
+import random
 import sys
 import tempfile
-import time
-from array import array
-from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
+from hevo_edge._common.processes import Process
+from hevo_edge._http import window_table
+from hevo_edge._http.locked_file import LockedFile, read, write
 from hevo_edge._http.ratelimit import RateLimit
+from hevo_edge._http.window import LocalWindow, SharedWindow, Slot, WindowState
+from hevo_edge._http.window_table import Calls, Table
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import ConfigurationError
 
-if sys.platform != "win32":
-    import fcntl
-
+T = TypeVar("T")
 log: logging.Logger = get_logger("hevo_edge.ratelimit")
 
 IN_FLIGHT = 60.0
-"""Seconds for which a call counts as in flight where its process did not live to say otherwise."""
-LOCK_RECHECK = 0.005
-"""Seconds after which a file that another process is writing is tried again."""
+"""Seconds for which a call counts as in flight after its process was last heard of, where nobody
+can tell whether that lives: in another container."""
 RECHECK = 1.0
 """Seconds after which a full window is read again: others may have given back a slot unused."""
+PATIENCE = 0.5
+"""Seconds for which a lock that another process holds is waited for; then that process hangs."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
+"""Seconds between two tries of the lock: the first pause, and the longest."""
 _FOLDER = "hevo_edge-"
-_PRIVATE = 0o600
-_LOCK_ATTEMPTS, _LOCK_PAUSE = 20, 0.001
-"""How often, and with which pause in seconds, the lock is tried when a slot is given back."""
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE})
+"""Errors that mending needs no other configuration: a client that is made meanwhile waits."""
 
 
-class SharedWindow(Protocol):
-    """The slots that several processes share: take one, give it back, read which are taken.
-
-    All times are loop times in seconds, which must mean the same in all of the processes.
-    """
-
-    @property
-    def recheck_in(self) -> float:
-        """Seconds after which to try again what ``take`` has just refused."""
-        ...
-
-    def take(self, now: float, at_most: int) -> bool:
-        """Take a slot if fewer than ``at_most`` are taken; return whether one was taken."""
-        ...
-
-    def give_back(self, now: float, *, sent: bool) -> None:
-        """Give a slot back: at once if nothing was sent, else one period from now."""
-        ...
-
-    def expiries(self, now: float) -> list[float]:
-        """Return the times at which the slots that are taken come free, sorted."""
-        ...
-
-
-def open_shared_window(limit: RateLimit, account: str) -> SharedWindow | None:
-    """Return the window that a limit's processes share; None when they share none.
+def open_window(limit: RateLimit, account: str) -> SharedWindow:
+    """Return the window of a limit: the one that its processes share, else one of its own.
 
     Args:
         limit: Its ``shared`` names the window.
         account: Identifies the account.
 
     Raises:
-        ConfigurationError: when the window cannot be used.
+        ConfigurationError: when a shared window cannot be used.
     """
-    if limit.shared is False:
-        return None
     occupied = limit.period + limit.margin
+    if limit.shared is False:
+        return LocalWindow(occupied)
     if limit.shared is True:
-        return FileWindow(default_path(account), occupied, private_folder)
+        return FileWindow(default_path(account), occupied, is_private=True)
     return FileWindow(Path(limit.shared), occupied)
 
 
 class FileWindow:
     """A SharedWindow in a file.
 
-    The file is opened for each use: a fork, or a cleanup of temporary files, does no harm.
-
     Args:
         path: The file; it is made if it does not exist.
-        occupied: The seconds for which a slot stays taken once its call is over.
-        make_folder: Makes the file's folder again after a cleanup; None where the folder is not
-            ours to make.
+        occupied: Seconds for which a slot stays taken once its call is over.
+        is_private: The file and its folder are this user's alone, and are made by us.
 
     Raises:
         ConfigurationError: when the file cannot be used.
     """
 
-    def __init__(
-        self, path: Path, occupied: float, make_folder: Callable[[], Path] | None = None
-    ) -> None:
+    def __init__(self, path: Path, occupied: float, *, is_private: bool = False) -> None:
         if sys.platform == "win32":
             raise ConfigurationError("processes can share a RateLimit on POSIX systems only")
-        self.recheck_in: float = RECHECK
+        self.recheck_in: float | None = RECHECK
         self._path = path
+        self._file = LockedFile(path, is_private=is_private)
+        self._is_private = is_private
         self._occupied = occupied
         self._longest = occupied + IN_FLIGHT
-        self._in_flight: deque[float] = deque()  # the expiries of our calls, oldest first
-        self._own: list[float] = []  # those of them, and of our calls that are over
-        self._file: int | None = None  # while we hold its lock
-        self._has_warned = False
-        self._make_folder = make_folder
+        self._own = LocalWindow(occupied)
+        self._is_written = True  # as our calls are now
+        self._others = Table()  # as last read
+        self._is_apart = False
+        self._buried_at = float("-inf")
+        self._waiting_since = self._waited_at = float("-inf")  # for the lock
+        self._pause = _FIRST_PAUSE
+        self._me, self._token = Process.current(), _new_token()
+        self._try_file()
+
+    async def take(self, now: float, at_most: int) -> Slot | None:
+        """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
+        self._notice_fork(now)
         try:
-            os.close(self._open())
-        except OSError as error:
-            raise ConfigurationError(
-                f"the RateLimit cannot be shared through {path}: {error}"
-            ) from error
+            return self._with_file(now, lambda: self._take_beside_others(now, at_most))
+        except BlockingIOError:
+            if not self._is_apart and self._may_wait(now):
+                return None
+            self._lose(f"another process has held its lock for {PATIENCE:g} s")
+            return self._take_beside_others(now, at_most)
 
-    def take(self, now: float, at_most: int) -> bool:
-        """Take a slot if fewer than ``at_most`` are taken; return whether one was taken."""
-        with self._locked() as is_locked:
-            self.recheck_in = RECHECK if is_locked else LOCK_RECHECK
-            if not is_locked:
-                return False
-            taken = self.expiries(now)
-            if len(taken) >= at_most:
-                return False
-            expiry = now + self._longest
-            self._in_flight.append(expiry)
-            self._own = [*(at for at in self._own if at > now), expiry]
-            self._write([*taken, expiry])
-            return True
+    def give_back(self, slot: Slot, now: float, *, sent: bool) -> None:
+        """Give a slot back: at once if nothing was sent, else one period from now."""
+        self._notice_fork(now)
+        self._own.give_back(slot, now, sent=sent)
+        self._write_soon(now)
 
-    def give_back(self, now: float, *, sent: bool) -> None:
-        """Give back the slot of our oldest call; slots are alike.
+    def hold(self, now: float, until: float) -> None:
+        """Let nobody take a slot before ``until``."""
+        self._notice_fork(now)
+        self._own.hold(now, until)
+        self._write_soon(now)
 
-        It is taken for a period more if the call was ``sent``, else it is free.
+    def state(self, now: float) -> WindowState:
+        """Return what is known."""
+        self._notice_fork(now)
+        with suppress(OSError):  # then what was read last counts
+            self._read_others(self._file.peek(), now)
+        own = self._own.state(now)
+        self._prune(now)
+        frees = [at for each in self._others.calls for at in each.over]
+        if own.next_free is not None:
+            frees.append(own.next_free)
+        return WindowState(
+            own.taken + sum(each.taken for each in self._others.calls),
+            min(frees, default=None),
+            max(own.held_until, self._others.held_until),
+        )
+
+    # -- the file ---------------------------------------------------------------------------------
+
+    def _try_file(self) -> None:
+        """Find out whether the file can be used at all.
+
+        Raises:
+            ConfigurationError: when it cannot, for a reason that does not pass by itself.
         """
-        if not self._in_flight:
-            return
-        old, new = self._in_flight.popleft(), now + self._occupied if sent else None
-        self._own = _moved(self._own, old, new)
-        for _ in range(_LOCK_ATTEMPTS):
-            with self._locked() as is_locked:
-                if is_locked:
-                    self._write(_moved(self.expiries(now), old, new))
-                    return
-            time.sleep(_LOCK_PAUSE)
-        # A process was stopped while writing. The slot stays taken for longer, which does no harm.
-
-    def expiries(self, now: float) -> list[float]:
-        """Return the times at which the slots that are taken come free, sorted."""
-        times = array("d")
         try:
-            file = self._open() if self._file is None else self._file
-            try:
-                times.frombytes(_complete(os.pread(file, 1 << 20, 0)))
-            finally:
-                if self._file is None:
-                    os.close(file)
+            with suppress(BlockingIOError), self._file.locked() as file:
+                self._read_others(read(file), float("-inf"))
         except OSError as error:
-            # Without the file, at least this process's own calls count.
-            self._warn_once(error)
-            times.extend(self._own)
-        # A time far ahead was written before the machine was restarted. One a little ahead is of a
+            if error.errno not in _PASSING:
+                reason = f"the RateLimit cannot be shared through {self._path}: {error}"
+                raise ConfigurationError(reason) from error
+            self._lose(error)
+
+    def _with_file(self, now: float, change: Callable[[], T]) -> T:
+        """Read the others' calls, change ours, and write them. Without the file, change ours.
+
+        Raises:
+            BlockingIOError: when another process has locked the file; nothing was changed.
+        """
+        changed: list[T] = []
+        try:
+            with self._file.locked() as file:
+                self.recheck_in, self._pause, self._waited_at = RECHECK, _FIRST_PAUSE, float("-inf")
+                self._read_others(read(file), now)
+                self._bury_the_dead(now)
+                self._prune(now)
+                changed.append(change())
+                if not self._is_written:
+                    write(file, self._dump(now))
+                    self._is_written = True
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self._lose(error)
+        else:
+            self._regain()
+        return changed[0] if changed else change()
+
+    def _read_others(self, content: bytes, now: float) -> None:
+        """Take in what the others have written; what cannot be read leaves all as it was.
+
+        Raises:
+            OSError: when the file is somebody's, of something else.
+        """
+        if not self._is_private and window_table.is_alien(content):
+            raise FileExistsError(errno.EEXIST, "it holds something else", str(self._path))
+        table = window_table.load(content)
+        ours = [] if table is None else [each for each in table.calls if each.token == self._token]
+        if table is None:
+            # New, or cut off by a kill: each process writes its own calls again.
+            self._is_written = False
+            return
+        if not ours and self._own.taken(now):
+            self._is_written = False  # the file was removed, and made anew by another process
+        table.calls = [each for each in table.calls if each.token != self._token]
+        self._others = table
+
+    def _dump(self, now: float) -> bytes:
+        own = Calls(self._token, self._me, self._own.in_flight, now + self._longest)
+        own.over = self._own.over(now)
+        every = [each for each in (own, *self._others.calls) if each.taken]
+        held_until = max(self._own.state(now).held_until, self._others.held_until)
+        return window_table.dump(held_until, every)
+
+    def _write_soon(self, now: float, *, pauses: int = 0) -> None:
+        """Write our calls; when another process has locked the file, a little later."""
+        self._is_written = False
+        try:
+            self._with_file(now, lambda: None)
+        except BlockingIOError:
+            pause = _FIRST_PAUSE * 2**pauses
+            if pause > PATIENCE:
+                return  # the lease ends it, or our next call
+            with suppress(RuntimeError):  # no loop runs
+                loop = asyncio.get_running_loop()
+                loop.call_later(pause, self._write_again, loop, pauses + 1)
+
+    def _write_again(self, loop: asyncio.AbstractEventLoop, pauses: int) -> None:
+        if not self._is_written:
+            self._write_soon(loop.time(), pauses=pauses)
+
+    def _may_wait(self, now: float) -> bool:
+        """Say whether to try the lock again, and set when."""
+        if now > self._waited_at + RECHECK:
+            self._waiting_since = now
+        self._waited_at = now
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        self.recheck_in = self._pause * (0.5 + random.random())  # noqa: S311 -- jitter
+        return now < self._waiting_since + PATIENCE
+
+    # -- whose calls count ------------------------------------------------------------------------
+
+    def _take_beside_others(self, now: float, at_most: int) -> Slot | None:
+        self._prune(now)
+        if now < self._others.held_until:
+            return None
+        slot = self._own.take_now(now, at_most - sum(each.taken for each in self._others.calls))
+        if slot is not None:
+            self._is_written = False
+        return slot
+
+    def _prune(self, now: float) -> None:
+        # A time far ahead is from before a restart of the machine. One a little ahead is of a
         # process that read the clock a moment later.
-        return sorted(at for at in times if now < at <= now + 2 * self._longest)
+        latest = now + 2 * self._longest
+        for each in self._others.calls:
+            each.prune(now, latest)
+        if self._others.held_until > latest:
+            self._others.held_until = float("-inf")
 
-    @contextmanager
-    def _locked(self) -> Generator[bool, None, None]:
-        """Lock the file; gives False where another process has locked it."""
-        try:
-            self._file = self._open()
-        except OSError as error:
-            # Better a call too many than none at all.
-            self._warn_once(error)
-            yield True
+    def _bury_the_dead(self, now: float) -> None:
+        """Count the calls of processes that have ended as over, as of now; look once a second."""
+        if now < self._buried_at + RECHECK:
             return
-        try:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(self._file)
-            self._file = None
+        self._buried_at = now
+        for each in self._others.calls:
+            if each.in_flight and each.owner.has_ended(self._me):
+                each.bury(now + self._occupied)
+                self._is_written = False
 
-    def _write(self, times: list[float]) -> None:
-        if self._file is None:
+    def _notice_fork(self, now: float) -> None:
+        """In a forked child, take the parent's calls for what they are: another process's."""
+        if self._me.pid == os.getpid():
             return
-        content = array("d", times).tobytes()
-        try:
-            os.pwrite(self._file, content, 0)
-            os.ftruncate(self._file, len(content))
-        except OSError as error:
-            self._warn_once(error)
+        parents = Calls(self._token, self._me, self._own.in_flight, now + self._longest)
+        parents.over = list(self._own.over(now))
+        self._others.calls.append(parents)
+        self._me, self._token = Process.current(), _new_token()
+        self._own = LocalWindow(self._occupied)
 
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        try:
-            return os.open(self._path, flags, _PRIVATE)
-        except FileNotFoundError:
-            if self._make_folder is None:
-                raise
-            self._make_folder()
-            return os.open(self._path, flags, _PRIVATE)
+    # -- with the others, or apart ----------------------------------------------------------------
 
-    def _warn_once(self, error: OSError) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            log.warning("the call budget is not shared with other processes any more: %s", error)
+    def _lose(self, reason: object) -> None:
+        self._is_written, self.recheck_in = False, RECHECK
+        if not self._is_apart:
+            self._is_apart = True
+            log.warning(
+                "the call budget is not shared with other processes any more: %s; until it is "
+                "again, this process keeps to the limit by itself",
+                reason,
+            )
 
-
-def _moved(times: list[float], old: float, new: float | None) -> list[float]:
-    """Return the times with one replaced, or without it."""
-    left = list(times)
-    with suppress(ValueError):  # expired, or removed by a cleanup
-        left.remove(old)
-    return left if new is None else [*left, new]
-
-
-def private_folder() -> Path:
-    """Make this user's folder for such files, if it does not exist, and return it.
-
-    Raises:
-        OSError: when it cannot be made, or belongs to another user.
-    """
-    # Not the user's home: monotonic times are valid until the machine is restarted.
-    folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        raise PermissionError(f"{folder} is not this user's")
-    return folder
+    def _regain(self) -> None:
+        if self._is_apart:
+            self._is_apart = False
+            log.warning("the call budget is shared with other processes again")
 
 
 def default_path(account: str) -> Path:
@@ -245,18 +295,11 @@ def default_path(account: str) -> Path:
 
     Args:
         account: Identifies the account; it may contain secrets, and only its hash is used.
-
-    Raises:
-        ConfigurationError: when the folder cannot be made, or belongs to another user.
     """
-    try:
-        folder = private_folder()
-    except OSError as error:
-        raise ConfigurationError(f"the RateLimit cannot be shared: {error}") from error
+    # Not in the user's home: monotonic times are valid until the machine is restarted.
+    folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{os.geteuid()}"
     return folder / f"{hashlib.sha256(account.encode()).hexdigest()[:24]}.calls"
 
 
-def _complete(content: bytes) -> bytes:
-    """Return the complete entries of a file that may have been cut off."""
-    size = array("d").itemsize
-    return content[: len(content) // size * size]
+def _new_token() -> int:
+    return int.from_bytes(os.urandom(8), "big")

@@ -13,7 +13,7 @@ from typing import Any
 from hevo_edge._common import validation
 from hevo_edge._http.config import fingerprint
 from hevo_edge._http.ratelimit import RateLimit
-from hevo_edge._http.shared_window import open_shared_window
+from hevo_edge._http.shared_window import open_window
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
@@ -190,7 +190,7 @@ def _rate_limit(value: Any) -> RateLimit | None:
     calls = validation.count(value, "rate_limit")
     shared = RateLimit(calls, 60.0, shared=True)
     try:
-        open_shared_window(shared, "probe")
+        open_window(shared, "probe")
     except ConfigurationError as error:
         log.warning("%s; this process counts its own calls alone", error)
         return RateLimit(calls, 60.0)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hevo_edge import HevoClient, RateLimit, errors
+from hevo_edge import RateLimit, errors
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.shared_window import IN_FLIGHT, FileWindow, default_path
-from hevo_edge.emulator import HevoEmulator
+from hevo_edge._http.window import WindowState
 
 WINDOW = 60.1
 
@@ -37,14 +31,6 @@ async def call(limiter: RateLimiter, priority: Priority = Priority.TRIGGER) -> f
     assert slot is not None
     limiter.release(slot, sent=True)
     return Clock().now()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock, as a process does that is writing."""
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 async def test_two_limiters_of_one_file_have_one_window(path: Path) -> None:
@@ -90,25 +76,64 @@ async def test_times_from_before_a_restart_of_the_machine_do_not_count(
     path: Path,
 ) -> None:
     window = FileWindow(path, WINDOW)
-    assert window.take(1e9, at_most=1)
-    assert window.expiries(5.0) == []
-    assert limiter(path, 1).free_slots(Priority.CANCEL) == 1
+    assert await window.take(1e9, at_most=1)
+    window.hold(1e9, 1e9 + 100)
+    other = FileWindow(path, WINDOW)
+    assert other.state(5.0) == WindowState(0, None, float("-inf"))
+    assert await other.take(5.0, at_most=1)
 
 
 async def test_what_was_written_a_moment_after_the_clock_was_read_counts(path: Path) -> None:
     early, late = FileWindow(path, WINDOW), FileWindow(path, WINDOW)
-    assert late.take(100.002, at_most=2)
-    assert early.take(100.001, at_most=2)
-    assert len(late.expiries(100.0)) == 2
-    assert not early.take(100.0, at_most=2)
-    assert len(early.expiries(100.0)) == 2
+    assert await late.take(100.002, at_most=2)
+    assert await early.take(100.001, at_most=2)
+    assert late.state(100.0).taken == 2
+    assert await early.take(100.0, at_most=2) is None
+    assert early.state(100.0).taken == 2
 
 
-@pytest.mark.parametrize("content", [b"x", b"1234567", b"\xff" * 17, b"{}" * 100])
-async def test_a_file_with_other_content_blocks_nobody(path: Path, content: bytes) -> None:
+DAMAGED = [b"\0" * 100, b"hevo", b"hevoedg1" + b"x" * 7, b"hevoedg1" + b"\xff" * 200]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+async def test_a_damaged_file_blocks_nobody(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert await call(limiter(path, 1)) == pytest.approx(Clock().now())
-    assert path.stat().st_size % 8 == 0
+    assert limiter(path, 1).free_slots(Priority.CANCEL) == 1, "no loop has used it yet"
+    assert FileWindow(path, WINDOW).state(Clock().now()).taken == 1
+
+
+async def test_when_the_file_is_damaged_each_writes_its_calls_again(path: Path) -> None:
+    one, other = FileWindow(path, WINDOW), FileWindow(path, WINDOW)
+    now = Clock().now()
+    slot = await one.take(now, 5)
+    assert slot
+    assert await other.take(now, 5)
+    path.write_bytes(b"hevoedg1" + b"x" * 50)
+    one.give_back(slot, now, sent=True)
+    assert await other.take(now, 5)
+    for member in (one, other, FileWindow(path, WINDOW)):
+        assert member.state(now).taken == 3
+
+
+@pytest.mark.parametrize("content", [b"x", b"important\n" * 20, b"\xff" * 17])
+async def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(errors.ConfigurationError, match="it holds something else"):
+        limiter(path)
+    assert path.read_bytes() == content
+
+
+async def test_a_file_that_becomes_something_else_is_left_alone(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = limiter(path, 1)
+    await call(shared)
+    path.write_bytes(b"important")
+    began = Clock().now()
+    assert await call(shared) - began == pytest.approx(WINDOW, abs=1.1)
+    assert path.read_bytes() == b"important"
+    assert caplog.text.count("it holds something else") == 1
 
 
 async def test_a_file_that_goes_away_is_made_again(path: Path) -> None:
@@ -119,29 +144,18 @@ async def test_a_file_that_goes_away_is_made_again(path: Path) -> None:
     assert path.exists()
 
 
-async def test_when_the_folder_goes_away_calls_go_on_with_one_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    shared = limiter(folder / "calls", 2)
-    (folder / "calls").unlink()
-    folder.rmdir()
-    for _ in range(3):
-        await call(shared)
-    assert caplog.text.count("not shared with other processes any more") == 1
-
-
-async def test_without_the_file_a_process_counts_its_own_calls(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    shared = limiter(folder / "calls", 2)
-    (folder / "calls").unlink()
-    folder.rmdir()
-    began = Clock().now()
-    times = [await call(shared) - began for _ in range(3)]
-    assert times[1] == pytest.approx(0)
-    assert times[2] == pytest.approx(WINDOW, abs=1.1)
+async def test_calls_count_after_the_file_was_removed(path: Path) -> None:
+    one, other = FileWindow(path, WINDOW), FileWindow(path, WINDOW)
+    now = Clock().now()
+    for member in (one, other):
+        slot = await member.take(now, 2)
+        assert slot
+        member.give_back(slot, now, sent=True)
+    path.unlink()
+    assert await FileWindow(path, WINDOW).take(now, 3), "a stranger does not know of them"
+    assert await other.take(now, 2) is None
+    assert path.stat().st_size > 100, "with a refusal, what the file lacks is written again"
+    assert await one.take(now, 3) is None
 
 
 async def test_a_default_folder_that_was_cleaned_up_is_made_again(
@@ -152,73 +166,23 @@ async def test_a_default_folder_that_was_cleaned_up_is_made_again(
     default_path("account").unlink()
     default_path("account").parent.rmdir()
     await call(shared)
-    assert default_path("account").stat().st_size == 8
+    assert FileWindow(default_path("account"), WINDOW).state(Clock().now()).taken == 1
 
 
-async def test_giving_back_a_slot_does_not_wait_for_the_lock(path: Path) -> None:
-    window = FileWindow(path, WINDOW)
-    now = Clock().now()
-    assert window.take(now, at_most=1)
-    with locked(path):
-        window.give_back(now, sent=True)
-    # Taken for longer than it need be, and the loop was not blocked.
-    assert window.expiries(now) == pytest.approx([now + WINDOW + IN_FLIGHT])
+async def test_a_429_of_one_pauses_all(path: Path) -> None:
+    one, other = limiter(path), limiter(path)
+    await call(one)
+    await call(other)
+    one.rejected(30.0)
+    began = Clock().now()
+    assert other.free_slots(Priority.CANCEL) == 0
+    assert other.pause_left() == pytest.approx(30)
+    assert await call(other, Priority.CANCEL) - began == pytest.approx(30, abs=1)
+    assert other.pause_left() == 0
 
 
-async def test_a_lock_that_is_taken_is_tried_again_and_blocks_nobody(path: Path) -> None:
-    shared = limiter(path)
-    with locked(path):
-        waiting = asyncio.create_task(call(shared))
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
-    await waiting
-
-
-def test_the_default_file_is_private_and_tells_accounts_apart() -> None:
+def test_the_default_file_tells_accounts_apart_and_names_none() -> None:
     one, other = default_path("https://a key"), default_path("https://b key")
     assert one != other
     assert one == default_path("https://a key")
     assert "key" not in str(one)
-    assert one.parent.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_of_another_user_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    (tmp_path / f"hevo_edge-{os.getuid()}").symlink_to("/")
-    with pytest.raises(errors.ConfigurationError, match="not this user's"):
-        default_path("account")
-
-
-def test_a_path_that_cannot_be_written_is_refused_when_the_client_is_made(tmp_path: Path) -> None:
-    with pytest.raises(errors.ConfigurationError, match="cannot be shared through"):
-        HevoClient("k", "s", region="us", rate_limit=RateLimit(shared=tmp_path / "none" / "calls"))
-
-
-SCRIPT = """
-import asyncio, sys
-from hevo_edge import HevoClient, RateLimit
-
-async def main():
-    limit = RateLimit(40, 60.0 / 20, shared=sys.argv[1])
-    async with HevoClient.from_env(rate_limit=limit, max_retries=0) as hevo:
-        await asyncio.gather(*(hevo.get_pipeline(123) for _ in range(15)))
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.real_time
-def test_four_processes_at_once_never_earn_a_429(path: Path) -> None:
-    with HevoEmulator(speed=20.0, rate_limit=40) as emulator:
-        emulator.add_pipeline(123)
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-c", SCRIPT, str(path)],
-                env={**os.environ, **emulator.environment},
-            )
-            for _ in range(4)
-        ]
-        assert [process.wait(60) for process in running] == [0] * 4
-        assert [call.status for call in emulator.requests] == [200] * 60

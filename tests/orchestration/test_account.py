@@ -251,7 +251,7 @@ def test_where_calls_cannot_be_shared_a_process_counts_its_own(
     def unwritable(rate_limit: RateLimit, scope: str) -> None:
         raise ConfigurationError("the folder of the shared window cannot be written")
 
-    monkeypatch.setattr(account, "open_shared_window", unwritable)
+    monkeypatch.setattr(account, "open_window", unwritable)
     read(extra={"rate_limit": 50})
     assert options["rate_limit"] == RateLimit(50, 60.0)
     assert "this process counts its own calls alone" in caplog.text
