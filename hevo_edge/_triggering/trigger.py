@@ -58,7 +58,8 @@ class Triggers:
         record.on_ticket = on_ticket
         attempt = Attempt(self._parts, record, deadline)
         try:
-            await attempt.until_read()
+            with self.registry.keeping(record):
+                await attempt.until_read()
         finally:
             record.on_ticket = None
         return record.ticket
@@ -90,7 +91,8 @@ class Triggers:
         may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
         if not (may_have_job or record.is_behind(ticket)):
             return None
-        return await Attempt(self._parts, record, deadline, given=ticket).search_only()
+        with self.registry.keeping(record):
+            return await Attempt(self._parts, record, deadline, given=ticket).search_only()
 
     async def _fire(
         self,
@@ -103,7 +105,8 @@ class Triggers:
         if on_ticket is not None:
             record.on_ticket = on_ticket
         try:
-            return await Attempt(self._parts, record, deadline, given=given).until_found()
+            with self.registry.keeping(record):
+                return await Attempt(self._parts, record, deadline, given=given).until_found()
         finally:
             # Another task that fires the same ticket may have a callback of its own.
             if record.on_ticket is on_ticket:
