@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
 
+from hevo_edge._common.bounded_dict import BoundedDict
 from hevo_edge._jobs.listing import newest_first, runs_newest_first
 from hevo_edge.enums import JobStatus
 from hevo_edge.models import JobData
@@ -13,6 +16,8 @@ FRESH_FOR = 3600.0
 """Seconds for which what was recorded of a Pipeline is used."""
 MAX_DURATIONS = 40
 """How many of the newest Jobs of a type are learnt from."""
+MAX_PIPELINES, MAX_TYPES, MAX_SCHEDULES = 10_000, 20, 100
+"""How many Pipelines are remembered, the latest that were read; types, and schedules, of each."""
 FULL_PAGE = 100
 """Rows of a page that is not the last."""
 # A Job that was cancelled, skipped or deferred says nothing about how long one takes.
@@ -21,13 +26,22 @@ _RAN_TO_ITS_END: frozenset[str] = frozenset(
 )
 
 
+@dataclass
+class _Past:
+    """What is known of one Pipeline, since a loop time, and what was made of it."""
+
+    recorded_at: float
+    durations: dict[str, tuple[float, ...]]
+    schedules: BoundedDict[tuple[str, Auto], Schedule] = field(
+        default_factory=lambda: BoundedDict(MAX_SCHEDULES)
+    )
+
+
 class DurationHistory:
     """The durations of finished Jobs, by Pipeline and type, and the schedules made of them."""
 
     def __init__(self) -> None:
-        self._recorded_at: dict[int, float] = {}
-        self._durations: dict[tuple[int, str], tuple[float, ...]] = {}
-        self._schedules: dict[tuple[int, str, Auto], Schedule] = {}
+        self._pipelines: BoundedDict[int, _Past] = BoundedDict(MAX_PIPELINES)
 
     def record(self, pipeline_id: int, rows: Iterable[JobData], now: float) -> None:
         """Record the durations in rows of a Pipeline's jobs list, read at a loop time."""
@@ -39,25 +53,28 @@ class DurationHistory:
             seconds = job.duration_seconds
             if job.status in _RAN_TO_ITS_END and seconds is not None and seconds >= 0:
                 durations.setdefault(_normalized(job.type), []).append(seconds)
-        for key in [key for key in self._schedules if key[0] == pipeline_id]:
-            del self._schedules[key]
-        for job_type, known in durations.items():
-            self._durations[pipeline_id, job_type] = tuple(known[:MAX_DURATIONS])
-        self._recorded_at[pipeline_id] = now
+        newest = {name: tuple(known[:MAX_DURATIONS]) for name, known in durations.items()}
+        past = self._pipelines.get(pipeline_id)
+        if past is not None:
+            # The types that are in this list, and then those that were before.
+            newest = dict(islice({**newest, **past.durations, **newest}.items(), MAX_TYPES))
+        self._pipelines.set(pipeline_id, _Past(now, newest), now)
 
     def is_fresh(self, pipeline_id: int, now: float) -> bool:
         """Say whether a Pipeline's list was read recently, by this loop's clock."""
-        recorded_at = self._recorded_at.get(pipeline_id)
-        return recorded_at is not None and 0 <= now - recorded_at < FRESH_FOR
+        past = self._pipelines.get(pipeline_id)
+        return past is not None and 0 <= now - past.recorded_at < FRESH_FOR
 
     def schedule(self, pipeline_id: int, job_type: str, plain: Auto) -> Schedule:
         """Return the schedule learnt for a Job; the plain one when nothing is known."""
-        key = (pipeline_id, _normalized(job_type), plain)
-        if key not in self._schedules:
-            durations = self._durations.get(key[:2], ())
-            learnt = from_history(durations, interval=plain.seconds) if durations else plain
-            self._schedules[key] = learnt
-        return self._schedules[key]
+        past, name = self._pipelines.get(pipeline_id), _normalized(job_type)
+        if past is None or not past.durations.get(name):
+            return plain
+        learnt = past.schedules.get((name, plain))
+        if learnt is None:
+            learnt = from_history(past.durations[name], interval=plain.seconds)
+            past.schedules.set((name, plain), learnt, past.recorded_at)
+        return learnt
 
 
 def _normalized(job_type: str) -> str:

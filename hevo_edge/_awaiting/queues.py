@@ -67,7 +67,7 @@ class DueQueue(Generic[T]):
 
     def _tidy(self) -> None:
         """Drop outdated entries before they outnumber the others."""
-        if len(self._heap) > 2 * len(self._entries) + _SLACK:
+        if len(self._heap) > _most(len(self._entries)):
             self._heap = list(self._entries.values())
             heapify(self._heap)
 
@@ -125,7 +125,7 @@ class FairQueue(Generic[T]):
             self._all[place] = last
             self._places[last] = place
         for line in (self._by_age, self._urgent):
-            if len(line) > 2 * len(self._all) + _SLACK:
+            if len(line) > _most(len(self._all)):
                 current = [entry for entry in line if self._is_current(entry)]
                 line.clear()
                 line.extend(current)
@@ -171,3 +171,11 @@ class FairQueue(Generic[T]):
 
     def _is_current(self, entry: tuple[T, int]) -> bool:
         return self._joined.get(entry[0]) == entry[1]
+
+
+def _most(current: int) -> int:
+    """Return how many entries, outdated ones included, are kept for so many current ones.
+
+    None for none: what was outdated would be held until the next wait.
+    """
+    return 2 * current + _SLACK if current else 0

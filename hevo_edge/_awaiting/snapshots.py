@@ -16,9 +16,14 @@ from hevo_edge.schedules import Schedule
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+MAX_BUFFERED = 10_000
+"""How many snapshots wait for a slow reader: the changes of a day and a half, at 15 s each."""
+
 
 class SnapshotStream(Subscriber, AsyncContext):
     """Buffers a Job's snapshots until they are asked for; use it as an async context manager.
+
+    Of a reader that is ten thousand behind, the oldest are dropped.
 
     Args:
         watcher: Polls the Job.
@@ -40,7 +45,7 @@ class SnapshotStream(Subscriber, AsyncContext):
         self._watcher = watcher
         self._key = key
         self._seen = seen
-        self._buffer: deque[JobData | Exception] = deque()
+        self._buffer: deque[JobData | Exception] = deque(maxlen=MAX_BUFFERED)
         self._wake: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:

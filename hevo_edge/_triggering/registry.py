@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections import OrderedDict
+import pickle
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
+from hevo_edge._common.bounded_dict import BoundedDict
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
@@ -23,7 +27,14 @@ from hevo_edge.enums import Certainty
 from hevo_edge.models import JobData
 
 MAX_RECORDS = 10_000
-"""How many tickets, and how many owners of Jobs, a client keeps."""
+"""How many tickets that are settled, that are in doubt, and owners of Jobs a client keeps."""
+MAX_READINGS = 100
+"""How many tickets that were not posted are kept with the Jobs that were read: one that was
+prepared is fired within seconds, or reads again."""
+SETTLED_FOR = 86_400.0
+"""Seconds for which it is kept that a ticket was not posted, or which Job came of it."""
+IN_DOUBT_FOR = 7 * 86_400.0
+"""Seconds for which a ticket is kept whose POST may have arrived, and to whom a Job belongs."""
 _UNPOSTED = frozenset({TicketState.NEW, TicketState.READ})
 
 
@@ -65,6 +76,12 @@ class TicketRecord:
         """What is known of the POST of ``earlier``: only when it was sent."""
         post = None if self.earlier is None else self.earlier.post
         return UNKNOWN if post is None else UNKNOWN.model_copy(update={"sent_at": post.sent_at})
+
+    def drop_reading(self) -> None:
+        """Drop the Jobs that were read: they must be read again before the POST."""
+        self.read_at = None
+        without = {"watermark": Watermark(), "schedule_grid": ScheduleGrid()}
+        self.ticket = self.ticket.model_copy(update=without)
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -200,39 +217,87 @@ class TicketRecord:
 
 
 class TicketRegistry:
-    """The records of a client's latest tickets."""
+    """A client's tickets: those in use, and what is known of its latest others.
+
+    What is in use is held by whoever uses it, and is never dropped. When its last user has left, a
+    record is packed, and kept by what it is good for. A ticket whose record was dropped is one
+    that another process has stored: what it says itself is believed, and it is not posted before a
+    complete search has found nothing.
+    """
 
     def __init__(self) -> None:
-        self._records: OrderedDict[str, TicketRecord] = OrderedDict()
-        self._owners: OrderedDict[tuple[int, str], str] = OrderedDict()
+        self._in_use: WeakValueDictionary[str, TicketRecord] = WeakValueDictionary()
+        self._unposted: BoundedDict[str, bytes] = BoundedDict(MAX_READINGS)
+        self._settled: BoundedDict[str, bytes] = BoundedDict(MAX_RECORDS, SETTLED_FOR)
+        self._in_doubt: BoundedDict[str, bytes] = BoundedDict(MAX_RECORDS, IN_DOUBT_FOR)
+        self._owners: BoundedDict[tuple[int, str], str] = BoundedDict(MAX_RECORDS, IN_DOUBT_FOR)
 
     def __len__(self) -> int:
-        return len(self._records)
+        """Return how many records are kept that nobody uses."""
+        return sum(map(len, self._kept()))
 
     def register(self, ticket: TriggerTicket) -> TicketRecord:
         """Start the record of a new ticket of this client."""
-        record = self._records[ticket.ticket_id] = TicketRecord(ticket)
-        while len(self._records) > MAX_RECORDS:
-            self._records.popitem(last=False)
+        record = self._in_use[ticket.ticket_id] = TicketRecord(ticket)
         return record
 
     def lookup(self, ticket: TriggerTicket) -> TicketRecord:
-        """Return the record of a ticket; start one when another process has stored the ticket."""
-        record = self._records.get(ticket.ticket_id)
-        if record is None:
+        """Return the record of a ticket; start one when nothing is known of it here."""
+        ticket_id = ticket.ticket_id
+        record = self._in_use.get(ticket_id)
+        if record is not None:
+            return record
+        packed = next(filter(None, (kept.get(ticket_id) for kept in self._kept())), None)
+        if packed is None:
             record = self.register(ticket)
             record.mark_loaded(ticket)
-        self._records.move_to_end(ticket.ticket_id)
+            return record
+        record = self._in_use[ticket_id] = _unpacked(packed)
         return record
+
+    @contextmanager
+    def keeping(self, record: TicketRecord) -> Iterator[None]:
+        """Keep what is known of a record when the context ends."""
+        loop = asyncio.get_running_loop()  # a coroutine that nobody awaits is closed without one
+        try:
+            yield
+        finally:
+            self._keep(record, loop.time())
 
     def set_owner(self, ticket: TriggerTicket, found: Found) -> None:
         """Record to which ticket a Job belongs, if that is certain."""
         if found.certainty is Certainty.CERTAIN:
-            self._owners[ticket.pipeline_id, found.job_id] = ticket.ticket_id
-            while len(self._owners) > MAX_RECORDS:
-                self._owners.popitem(last=False)
+            now = asyncio.get_running_loop().time()
+            self._owners.set((ticket.pipeline_id, found.job_id), ticket.ticket_id, now)
 
     def belongs_to_another(self, ticket: TriggerTicket, job: JobData) -> bool:
         """Say whether a Job certainly belongs to another ticket."""
         owner = self._owners.get((ticket.pipeline_id, job.job_id))
         return owner not in {None, ticket.ticket_id}
+
+    def _kept(self) -> tuple[BoundedDict[str, bytes], ...]:
+        return self._unposted, self._settled, self._in_doubt
+
+    def _keep(self, record: TicketRecord, now: float) -> None:
+        ticket_id = record.ticket.ticket_id
+        for kept in self._kept():
+            kept.discard(ticket_id)
+        if record.may_have_been_posted:
+            self._in_doubt.set(ticket_id, _packed(record), now)
+        elif record.is_unposted:
+            for old_id, packed in self._unposted.set(ticket_id, _packed(record), now):
+                old = _unpacked(packed)
+                old.drop_reading()
+                self._settled.set(old_id, _packed(old), now)
+        else:
+            self._settled.set(ticket_id, _packed(record), now)
+
+
+def _packed(record: TicketRecord) -> bytes:
+    """Return a record as bytes: a fourth of what it takes else, most of which are ids of Jobs."""
+    return zlib.compress(pickle.dumps((record.ticket, record.read_at, record.earlier)), 1)
+
+
+def _unpacked(packed: bytes) -> TicketRecord:
+    ticket, read_at, earlier = pickle.loads(zlib.decompress(packed))  # noqa: S301 -- our own
+    return TicketRecord(ticket, read_at=read_at, earlier=earlier)

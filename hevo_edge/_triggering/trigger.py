@@ -55,7 +55,7 @@ class Triggers:
         Raises: as ``trigger``; nothing is started.
         """
         record = self.registry.register(request)
-        with record.stored_by(on_ticket):
+        with record.stored_by(on_ticket), self.registry.keeping(record):
             await Attempt(self._parts, record, deadline).until_read()
         return record.ticket
 
@@ -86,7 +86,8 @@ class Triggers:
         may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
         if not (may_have_job or record.is_behind(ticket)):
             return None
-        return await Attempt(self._parts, record, deadline, given=ticket).search_only()
+        with self.registry.keeping(record):
+            return await Attempt(self._parts, record, deadline, given=ticket).search_only()
 
     async def _fire(
         self,
@@ -96,5 +97,5 @@ class Triggers:
         *,
         given: TriggerTicket | None = None,
     ) -> Found:
-        with record.stored_by(on_ticket):
+        with record.stored_by(on_ticket), self.registry.keeping(record):
             return await Attempt(self._parts, record, deadline, given=given).until_found()

@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--every-minutes", type=positive, help="the Pipelines' schedule; else they run on demand")
     add("--duration", type=seconds, default=60.0, help="how many seconds a Job runs")
+    add("--journal-limit", type=count, default=10_000, help="the latest requests to keep")
+    add("--job-limit", type=count, default=1000, help="the latest Jobs of a Pipeline to keep")
     add("--api-key", default="emulator-key", help="the key it accepts")
     add("--api-secret", default="emulator-secret", help="the secret it accepts")
     return options
@@ -61,6 +63,7 @@ def emulator_of(options: argparse.Namespace) -> HevoEmulator:
         speed=options.speed,
         seed=options.seed,
         rate_limit=options.rate_limit or None,
+        journal_limit=options.journal_limit,
         api_key=options.api_key,
         api_secret=options.api_secret,
         on_request=_print_request,
@@ -70,6 +73,7 @@ def emulator_of(options: argparse.Namespace) -> HevoEmulator:
             pipeline_id,
             duration=options.duration,
             every_minutes=options.every_minutes,
+            job_limit=options.job_limit,
         )
     return emulator
 

@@ -136,6 +136,7 @@ class Faults:
             raise TypeError(f"{kind} takes no effect: it changes the reply")
         fault = Fault(kind, effect=effect, options=options, **rule)
         check_endpoint(fault.on)
+        self.rules[:] = [rule for rule in self.rules if rule.times != 0]  # they are spent
         self.rules.append(fault)
         return fault
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hevo_edge.emulator.latest import Latest
 from hevo_edge.emulator.routes import check_endpoint
 
 
@@ -38,8 +39,8 @@ class RecordedCall:
     faults: tuple[str, ...] = ()
 
 
-class Journal(list[RecordedCall]):
-    """All requests in the order of their arrival."""
+class Journal(Latest[RecordedCall]):
+    """The requests in the order of their arrival: all, or the latest within a limit."""
 
     def of(self, *endpoints: str) -> list[RecordedCall]:
         """Return the requests to these endpoints, such as ``"sync_now"``.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hevo_edge.emulator.dialect import Dialect
 from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.latest import Latest
 from hevo_edge.emulator.payloads import object_fields, pipeline_fields
 from hevo_edge.enums import JobStatus, JobType, PipelineStatus
 
@@ -54,6 +55,7 @@ class EmulatedPipeline:
         every_minutes: Its schedule, more than 0; None for an on-demand Pipeline.
         events: How many events a Job loads.
         objects: The names of its objects.
+        job_limit: How many of its latest Jobs it keeps, one that runs included; None for all.
         history: How many completed Jobs it starts with, one an hour until an hour ago.
     """
 
@@ -73,6 +75,7 @@ class EmulatedPipeline:
         every_minutes: float | None = None,
         events: int = 1000,
         objects: tuple[str, ...] = ("users", "orders", "items"),
+        job_limit: int | None = None,
         history: int = 0,
     ) -> None:
         _check(pipeline_id, every_minutes, objects)
@@ -87,7 +90,7 @@ class EmulatedPipeline:
         self.events: int = events
         self.created: float = now
         self.settings: dict[str, Any] = {}
-        self.jobs: list[EmulatedJob] = []
+        self.jobs: list[EmulatedJob] = Latest(job_limit, lambda job: job.is_over)
         self._random = random.Random(f"{seed}:{pipeline_id}")  # noqa: S311 -- no secret
         self._planned: deque[dict[str, Any]] = deque()
         self._restart: _Restart | None = None

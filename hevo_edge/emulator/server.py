@@ -45,6 +45,7 @@ class HevoEmulator:
         date_skew: Seconds by which the ``Date`` header is ahead of the Jobs' clock, as a gateway's
             may be; None for no such header.
         start: The emulator's clock at the start, in seconds since 1970; None for now.
+        journal_limit: How many of the latest requests the journal keeps; None for all.
         host, port: Where to listen; port 0 takes a free one.
         on_request: Called with each request when its answer is known, before it is sent.
     """
@@ -61,6 +62,7 @@ class HevoEmulator:
         retry_after: str | None = "seconds",
         date_skew: float | None = 0.0,
         start: float | None = None,
+        journal_limit: int | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         on_request: Callable[[RecordedCall], None] | None = None,
@@ -74,7 +76,7 @@ class HevoEmulator:
         self.retry_after: str | None = retry_after
         self.date_skew: float | None = date_skew
         self.on_request: Callable[[RecordedCall], None] | None = on_request
-        self.requests: Journal = Journal()
+        self.requests: Journal = Journal(journal_limit)
         self.faults: Faults = Faults(random.Random(f"{seed}:faults"))  # noqa: S311 -- no secret
         self.service: Service = Service(self.dialect, seed)
         self.clock: EmulatorClock = EmulatorClock(start, speed)

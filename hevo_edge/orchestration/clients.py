@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -27,6 +28,8 @@ MAX_AGE = 30.0
 """Seconds for which an account is not read again: a daemon may start a thousand waits."""
 PATIENCE = 300.0
 """Seconds for which reading an account is tried again."""
+MAX_IDLE = 100
+"""How many clients of an event loop are kept, those in use aside; the longest unused go first."""
 ReadAccount = Callable[[Any], Awaitable[Account]]
 """Reads the account that goes by a key."""
 _SHARED_FAILURE = 0.5
@@ -36,8 +39,9 @@ _SHARED_FAILURE = 0.5
 class ClientPool:
     """Lends one client to all who use an account in an event loop.
 
-    The present client of a key stays open until its loop ends, with what its limiter knows. When
-    the account has changed, new leases get a new client; the old one is closed with its last lease.
+    The present client of a key stays open until its loop ends, with what its limiter knows, unless
+    it is the longest unused of more than a hundred. When the account has changed, new leases get a
+    new client; the old one is closed with its last lease.
 
     Args:
         is_gone: Says of an error of ``read`` that there is no such account: reading is not tried
@@ -47,7 +51,7 @@ class ClientPool:
     def __init__(self, is_gone: Callable[[Exception], bool] | None = None) -> None:
         self._is_gone: Callable[[Exception], bool] = is_gone or _is_never_gone
         self._of_loop: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, dict[Hashable, _SharedClient]
+            asyncio.AbstractEventLoop, OrderedDict[Hashable, _SharedClient]
         ] = WeakKeyDictionary()
 
     def lease(
@@ -73,8 +77,12 @@ class ClientPool:
             ConfigurationError: on entering, for what is wrong with the account.
             Exception: on entering, what ``read`` raises.
         """
-        of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), {})
+        of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), OrderedDict())
         shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone))
+        of_loop.move_to_end(key)
+        for oldest in list(of_loop)[: max(0, len(of_loop) - MAX_IDLE)]:
+            if oldest != key and not of_loop[oldest].is_in_use:
+                del of_loop[oldest]  # with it goes its session, which the loop closes
         return _Lease(shared, read, min(patience, PATIENCE), max_age)
 
 
@@ -98,6 +106,11 @@ class _SharedClient:
         self._failed_at = float("-inf")
         self._failure: Exception | None = None
         self._lock = asyncio.Lock()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody uses its client, or is reading its account."""
+        return self._lock.locked() or (self._leased is not None and self._leased.users > 0)
 
     async def take(self, read: ReadAccount, patience: float, max_age: float | None) -> _Leased:
         """Return the client to use, with one more user; read the account if that is due.

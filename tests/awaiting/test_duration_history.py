@@ -7,7 +7,10 @@ import asyncio
 import pytest
 
 from hevo_edge import HevoClient, schedules
+from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.models import JobData
+from hevo_edge.schedules import Auto
 from tests.awaiting.support import started
 from tests.conftest import START
 
@@ -110,3 +113,27 @@ async def test_auto_learns_nothing_from_the_oldest_page(
     finally:
         object.__setattr__(emulator.service.dialect, "list_order", "newest_first")
     assert emulator.now - start <= 315.1
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pipelines come and go, types are open words, and anybody passes an interval of his own."""
+    module = "hevo_edge._awaiting.duration_history"
+    for name in ("MAX_PIPELINES", "MAX_TYPES", "MAX_SCHEDULES"):
+        monkeypatch.setattr(f"{module}.{name}", 3)
+    history = DurationHistory()
+    for number in range(50):
+        rows = [
+            JobData(job_id=f"{number}", type=f"TYPE_{number + n}", status="COMPLETED", duration=9e4)
+            for n in range(2)
+        ]
+        history.record(1, rows, now=float(number))
+        history.record(number, rows, now=float(number))
+    assert [number for number in range(50) if history.is_fresh(number, 60.0)] == [1, 48, 49]
+    plain = Auto(10.0)
+    known = [n for n in range(60) if history.schedule(1, f"TYPE_{n}", plain) is not plain]
+    assert known == [48, 49, 50], "the latest"
+    for seconds in range(1, 50):
+        history.schedule(1, "TYPE_50", Auto(float(seconds)))
+    past = history._pipelines.get(1)
+    assert past is not None
+    assert len(past.schedules) == 3

@@ -58,6 +58,21 @@ def test_outdated_entries_are_dropped() -> None:
         by_value.add(item)
         by_value.discard(item)
     assert len(by_value._by_age) < 100
+
+
+def test_an_empty_queue_holds_nothing() -> None:
+    """A target that is outdated would be held, and its watermark, until somebody waits again."""
+    by_time: DueQueue[int] = DueQueue()
+    by_value: FairQueue[int] = FairQueue(value_of, random.Random(1))
+    for item in range(10):
+        by_time.set(item, 5.0)
+        by_value.add(item, urgent=True)
+    for item in range(10):
+        by_time.discard(item)
+        by_value.discard(item)
+    assert not by_time._heap
+    assert not by_value._by_age
+    assert not by_value._urgent
     assert len(by_value) == 0
 
 

@@ -34,6 +34,18 @@ async def test_watch_yields_a_snapshot_a_change_to_every_reader(
     assert len(emulator.requests.of("get_job")) == 4
 
 
+async def test_a_reader_that_never_reads_costs_no_more_than_so_much(
+    emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hevo_edge._awaiting.snapshots.MAX_BUFFERED", 5)
+    _, job = started(emulator, hevo, duration=500)
+    async with aclosing(job.watch(poll_interval=10)) as snapshots:
+        first = await anext(snapshots)
+        await asyncio.sleep(600)
+        rest = [snapshot async for snapshot in snapshots]
+    assert (first.status, rest[-1].status, len(rest)) == ("IN_PROGRESS", "COMPLETED", 5)
+
+
 async def test_readers_of_one_job_object_do_not_mislead_each_other(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

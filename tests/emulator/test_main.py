@@ -77,6 +77,7 @@ class TestOptions:
             ("--speed nan", "argument --speed: nan is not more than 0"),
             ("--duration -1", "argument --duration: -1 is not at least 0"),
             ("--every-minutes 0", "argument --every-minutes: 0 is not more than 0"),
+            ("--journal-limit -1", "argument --journal-limit: -1 is not at least 0"),
             ("--rate-limit -3", "argument --rate-limit: -3 is not at least 0"),
             ("--seed one", "argument --seed: invalid int value: 'one'"),
             ("--dialect klingon", "argument --dialect: invalid choice: 'klingon'"),

@@ -218,3 +218,18 @@ async def test_a_lease_that_is_cancelled_in_its_read_leaves_nothing_locked(
     with pytest.raises(asyncio.CancelledError):
         await reading
     await use(pool, accounts)
+
+
+async def test_clients_that_nobody_uses_are_bounded(
+    pool: ClientPool, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon for many tenants: the longest unused go, whoever is in use stays."""
+    monkeypatch.setattr(clients, "MAX_IDLE", 3)
+    async with pool.lease("long", accounts.read) as long_used:
+        first = await use(pool, accounts, key="0")
+        for number in range(1, 10):
+            await use(pool, accounts, key=f"{number}")
+        assert await use(pool, accounts, key="long") is long_used
+        assert await use(pool, accounts, key="0") is not first
+    of_loop = pool._of_loop[asyncio.get_running_loop()]
+    assert list(of_loop) == ["9", "long", "0"]

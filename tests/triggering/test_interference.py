@@ -223,21 +223,6 @@ async def test_a_ticket_is_as_it_was_after_a_refusal(
 # -- several tickets, several clients ----------------------------------------------------------------
 
 
-async def test_the_record_of_a_trigger_that_waits_is_not_dropped(
-    emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
-    run_as_scheduled(emulator, duration=300)
-    waiting = asyncio.create_task(hevo.pipeline(123).trigger(if_running="wait"))
-    await asyncio.sleep(1)
-    for number in range(1, 6):
-        emulator.add_pipeline(number)
-        await hevo.pipeline(number).trigger()
-    job = await waiting
-    assert [job.id] == runs(emulator)
-    assert job.certainty is Certainty.CERTAIN
-
-
 async def test_two_tickets_of_a_client_get_a_job_each(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

@@ -143,15 +143,6 @@ async def test_a_job_that_came_and_went_before_the_post_is_not_taken_for_ours(
     assert not job.adopted
 
 
-async def test_the_oldest_records_are_dropped(
-    hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hevo_edge._triggering.registry.MAX_RECORDS", 2)
-    for _ in range(5):
-        await hevo.pipeline(123).prepare_trigger()
-    assert len(hevo._core.triggers.registry) == 2
-
-
 async def test_a_prepared_ticket_is_fired_without_reading_again(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
