@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TypedDict
 
 from hevo_edge import HevoClient, Job, TriggerTicket, errors
@@ -12,6 +13,7 @@ from hevo_edge.enums import JobStatus, is_terminal
 
 from .environment import PIPELINE, Environment
 from .outcome import FAILED, JOB, REFUSED, TIMEOUT, UNRESOLVED, Outcome
+from .relay import relay
 from .scenario import Scenario
 
 ROUNDS = 8
@@ -80,7 +82,11 @@ async def _fire_as_second_holder(env: Environment) -> Outcome:
     await asyncio.sleep(env.scenario.second_holder or 0.0)
     ticket = TriggerTicket.loads(env.store["ticket"])
     env.note(f"a second process fires the ticket, which is {ticket.state}")
-    async with env.client() as hevo:
+    async with AsyncExitStack() as stack:
+        base_url = None
+        if not env.scenario.shares_a_loop:
+            base_url = await stack.enter_async_context(relay(env.emulator.base_url))
+        hevo = await stack.enter_async_context(env.client(base_url))
         return await _until_known(env, hevo, lambda: hevo.fire(ticket), "fire")
 
 

@@ -32,6 +32,7 @@ LONGEST_CALL = 3600.0
 LONGEST_TRIAL = 6 * 3600.0
 POSTS = {"RESYNC": "resync_pipeline", "RESYNC_OBJECTS": "resync_objects"}
 """The endpoint of an action, where it is not ``sync_now``."""
+_GIVES_UP = 10.0  # seconds for which a caller pauses after its last failure
 _UNREAD = 60.0  # seconds for which a stray reply may wait on its connection
 _HARMLESS = frozenset({"stale", "shift"})
 """Lies through which the truth can be seen after a while, so they excuse nobody who gives up."""
@@ -88,8 +89,8 @@ class Environment:
         return self.emulator.now
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[HevoClient]:
-        """Make a client, as a new process would."""
+    async def client(self, base_url: str | None = None) -> AsyncIterator[HevoClient]:
+        """Make a client, as a new process would; ``base_url`` is another address, of a relay."""
         self._clients += 1
         body = self.scenario.dialect.resync_body
         session = None
@@ -98,7 +99,7 @@ class Environment:
         hevo = HevoClient(
             self.emulator.api_key,
             self.emulator.api_secret,
-            base_url=self.emulator.base_url,
+            base_url=base_url or self.emulator.base_url,
             session=session,
             dialect="drop_and_load" if body == "drop_and_load" else "resync_mode",
             clock=_MachineClock(self.scenario.number + self._clients, self._zero),
@@ -196,7 +197,8 @@ class Environment:
 
     def _faults_end(self) -> float:
         endless = any(lie.times is None and lie.kind not in _HARMLESS for lie in self.scenario.lies)
-        return inf if endless else self.faults_end
+        pauses = self.scenario.pause + (_GIVES_UP if self.scenario.lies else 0.0)
+        return inf if endless else self.faults_end + pauses
 
     async def outcome_of(self, call: Awaitable[Outcome]) -> Outcome:
         """Await a caller; return its outcome, also when it hangs or raises."""

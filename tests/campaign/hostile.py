@@ -128,6 +128,7 @@ def _with_second_holder(scenario: Scenario, rng: random.Random) -> Scenario:
         without_ticket=False,
         every_minutes=None,
         running_age=None,
+        shares_a_loop=rng.random() < 0.3,
         second_holder=rng.choice((0.0, rng.uniform(0, 5), rng.uniform(0, 90))),
     )
 

@@ -113,7 +113,9 @@ class Scenario:
     awaits: bool = False
     """Whether the caller then waits until its Job has ended."""
     second_holder: float | None = None
-    """How long after the ticket was stored another process fires it, too."""
+    """How long after the ticket was stored a second holder fires it, too."""
+    shares_a_loop: bool = False
+    """Whether the second holder is another client of the same event loop, not another process."""
 
     @property
     def is_quiet(self) -> bool:
