@@ -10,7 +10,9 @@ _CHOICES = {
     "resync_body": ("resync_mode", "drop_and_load", "any"),
     "in_progress": ("409", "500"),
     "action_reply": ("message", "empty", "204"),
-    "list_order": ("newest_first", "oldest_first"),
+    "list_order": ("newest_first", "oldest_first", "last_updated_first"),
+    "cursor": ("row", "offset"),
+    "times": ("ms", "s"),
 }
 
 
@@ -27,7 +29,11 @@ class Dialect:
             plain text of the oldest generation.
         action_reply: ``"message"`` for a JSON message, ``"empty"`` for ``{}``, ``"204"`` for no
             body.
-        list_order: ``"newest_first"`` or ``"oldest_first"`` for the jobs list.
+        list_order: ``"newest_first"``, ``"oldest_first"`` or ``"last_updated_first"`` for the jobs
+            list.
+        cursor: ``"row"`` for a cursor that names the last row seen; ``"offset"`` for one that
+            counts rows, so that rows shift between pages when others come.
+        times: ``"ms"`` or ``"s"``, the unit of a Job's ``created_ts`` and ``updated_ts``.
         enabled_status: The status of a Pipeline that was disabled and enabled again, or resynced.
         restarting_status: Its status while a resync restarts it.
         restart_failed_status: Its status when the restart has failed.
@@ -40,6 +46,8 @@ class Dialect:
     in_progress: str = "409"
     action_reply: str = "message"
     list_order: str = "newest_first"
+    cursor: str = "row"
+    times: str = "ms"
     enabled_status: str = PipelineStatus.INITIALIZED
     restarting_status: str = PipelineStatus.RESTARTING
     restart_failed_status: str = PipelineStatus.RESTART_FAILED

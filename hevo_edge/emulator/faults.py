@@ -77,9 +77,9 @@ class Faults:
             raise ValueError(f"seconds must be at least 0, not {seconds!r}")
         return self._add("delay", effect, {"seconds": seconds}, rule)
 
-    def drop(self, *, effect: str = BEFORE, **rule: Any) -> Fault:
-        """Cut the connection without a reply."""
-        return self._add("drop", effect, {}, rule)
+    def drop(self, *, effect: str = BEFORE, reset: bool = False, **rule: Any) -> Fault:
+        """Cut the connection without a reply; ``reset`` resets it instead of closing it."""
+        return self._add("drop", effect, {"reset": reset}, rule)
 
     def status(
         self,
@@ -91,12 +91,7 @@ class Faults:
         **rule: Any,
     ) -> Fault:
         """Answer with a status and a body: text, bytes or JSON data."""
-        if not isinstance(status, int):
-            raise TypeError(f"status must be a number such as 502, not {status!r}")
-        if not _MIN_STATUS <= status <= _MAX_STATUS:
-            raise ValueError(f"status must be from {_MIN_STATUS} to {_MAX_STATUS}, not {status}")
-        options = {"status": status, "body": body, "headers": dict(headers or {})}
-        return self._add("status", effect, options, rule)
+        return self._add("status", effect, _reply(status, body, headers), rule)
 
     def truncate(self, **rule: Any) -> Fault:
         """Break the connection in the middle of the reply's body."""
@@ -115,13 +110,72 @@ class Faults:
         page = "<html><head><title>Please wait</title></head><body>...</body></html>"
         return self.body(page, content_type="text/html", **rule)
 
-    def unknown_value(self, name: str, value: str = "NEVER_SEEN_BEFORE", **rule: Any) -> Fault:
-        """Set a field to an unknown value, in the reply and in every row of a list."""
+    def unknown_value(self, name: str, value: Any = "NEVER_SEEN_BEFORE", **rule: Any) -> Fault:
+        """Set a field to an unknown value, or to None, in the reply and in every row of a list."""
         return self._add("unknown_value", AFTER, {"name": name, "value": value}, rule)
 
     def missing_field(self, name: str, **rule: Any) -> Fault:
         """Leave a field out, of the reply and of every row of a list."""
         return self._add("missing_field", AFTER, {"name": name}, rule)
+
+    def shift(self, name: str, by: float, **rule: Any) -> Fault:
+        """Add to a number, such as ``updated_ts`` (ms), in the reply and in every row of a list.
+
+        So answers a node whose clock is ahead, or one that is behind.
+        """
+        return self._add("shift", AFTER, {"name": name, "by": by}, rule)
+
+    def in_seconds(self, name: str, **rule: Any) -> Fault:
+        """Send a time, such as ``updated_ts``, in seconds instead of ms."""
+        return self._add("in_seconds", AFTER, {"name": name}, rule)
+
+    def stale(self, seconds: float, **rule: Any) -> Fault:
+        """Answer a GET from a copy of the Pipelines and Jobs that is so many seconds old."""
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be at least 0, not {seconds!r}")
+        return self._add("stale", AFTER, {"seconds": seconds}, rule)
+
+    def other_id(
+        self, *, pipeline_id: int | None = None, job_id: str | None = None, **rule: Any
+    ) -> Fault:
+        """Answer about another Pipeline or Job than the path names."""
+        ids = {"pipeline_id": pipeline_id, "job_id": job_id}
+        others = {name: str(value) for name, value in ids.items() if value is not None}
+        return self._add("other_id", AFTER, others, rule)
+
+    def endless_list(self, *, cycle: int | None = None, **rule: Any) -> Fault:
+        """Send the first page again and again, as if there were more.
+
+        Args:
+            cycle: How many cursors follow each other in a circle; None for ever new ones.
+            **rule: The keywords of ``Fault``.
+        """
+        if cycle is not None and cycle < 1:
+            raise ValueError(f"cycle must be at least 1, not {cycle!r}")
+        return self._add("endless_list", AFTER, {"cycle": cycle}, rule)
+
+    def stray(
+        self,
+        status: int,
+        body: Any = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        after: float = 0.05,
+        **rule: Any,
+    ) -> Fault:
+        """Send a reply that nobody asked for, on the same connection, after the real one.
+
+        Args:
+            status, body, headers: As for ``status``.
+            after: Emulator seconds after the real reply.
+            **rule: The keywords of ``Fault``.
+        """
+        options = {**_reply(status, body, headers), "after": after}
+        return self._add("stray", AFTER, options, rule)
+
+    def double(self, *, after: float = 0.05, **rule: Any) -> Fault:
+        """Send the reply once more on the same connection, ``after`` emulator seconds."""
+        return self._add("double", AFTER, {"after": after}, rule)
 
     def clear(self) -> None:
         """Drop all rules."""
@@ -141,17 +195,10 @@ class Faults:
         return fault
 
 
-def edit(body: Any, fault: Fault) -> Any:
-    """Apply ``unknown_value`` or ``missing_field`` to a body and to its rows."""
-    if isinstance(body, list):
-        return [edit(row, fault) for row in body]
-    if not isinstance(body, dict):
-        return body
-    name = fault.options["name"]
-    changed = {key: edit(value, fault) if key == "data" else value for key, value in body.items()}
-    if name in changed:
-        if fault.kind == "missing_field":
-            del changed[name]
-        else:
-            changed[name] = fault.options["value"]
-    return changed
+def _reply(status: int, body: Any, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    if not isinstance(status, int):
+        raise TypeError(f"status must be a number such as 502, not {status!r}")
+    if not _MIN_STATUS <= status <= _MAX_STATUS:
+        raise ValueError(f"status must be from {_MIN_STATUS} to {_MAX_STATUS}, not {status}")
+    titled = {name.title(): value for name, value in (headers or {}).items()}
+    return {"status": status, "body": body, "headers": titled}

@@ -7,10 +7,11 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 from hevo_edge.emulator.dialect import Dialect
-from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.job import DEFERRED_STATUSES, EmulatedJob
 from hevo_edge.emulator.latest import Latest
 from hevo_edge.emulator.payloads import object_fields, pipeline_fields
 from hevo_edge.enums import JobStatus, JobType, PipelineStatus
@@ -19,7 +20,11 @@ Duration = float | tuple[float, float]
 """Seconds, or a range from which seconds are drawn."""
 
 _RUNNABLE = {PipelineStatus.INITIALIZED, PipelineStatus.ENABLED}
-_PLANNABLE = {"outcome", "duration", "appears_after", "type", "events", "extra", "fail_restart"}
+_PLANNABLE = {
+    *("outcome", "duration", "appears_after", "type", "events", "extra", "skew"),
+    "fail_restart",
+}
+_PAST_STATUSES = 100
 
 
 class Refused(Exception):
@@ -51,7 +56,7 @@ class EmulatedPipeline:
         duration: How long a Job runs; None for without end.
         appears_after: How long a new Job is missing from the list; 5 to 15 s in vendor docs.
         restart_duration: How long a resync leaves the Pipeline RESTARTING.
-        cancel_duration: How long a Job stays CANCELLING.
+        cancel_duration: How long a Job stays CANCELLING; None for without end.
         every_minutes: Its schedule, more than 0; None for an on-demand Pipeline.
         events: How many events a Job loads.
         objects: The names of its objects.
@@ -71,7 +76,7 @@ class EmulatedPipeline:
         duration: Duration | None = 60.0,
         appears_after: Duration = (5.0, 15.0),
         restart_duration: Duration = 10.0,
-        cancel_duration: Duration = 2.0,
+        cancel_duration: Duration | None = 2.0,
         every_minutes: float | None = None,
         events: int = 1000,
         objects: tuple[str, ...] = ("users", "orders", "items"),
@@ -86,7 +91,9 @@ class EmulatedPipeline:
         self.duration: Duration | None = None if duration is None else _checked(duration)
         self.appears_after: Duration = _checked(appears_after)
         self.restart_duration: Duration = _checked(restart_duration)
-        self.cancel_duration: Duration = _checked(cancel_duration)
+        self.cancel_duration: Duration | None = (
+            None if cancel_duration is None else _checked(cancel_duration)
+        )
         self.events: int = events
         self.created: float = now
         self.settings: dict[str, Any] = {}
@@ -97,7 +104,9 @@ class EmulatedPipeline:
         self.every_minutes: float | None = every_minutes
         self._next_run = None if every_minutes is None else now + every_minutes * 60
         self.objects: dict[str, dict[str, Any]] = {self._uuid(): {"name": n} for n in objects}
-        self._new_objects = False
+        self._historical_due = False
+        self._now = now
+        self._past: deque[tuple[float, str]] = deque(maxlen=_PAST_STATUSES)
         for hours_ago in range(history, 0, -1):
             self.add_history(created=now - hours_ago * 3600)
 
@@ -108,8 +117,8 @@ class EmulatedPipeline:
 
     def plan(self, **job: Any) -> None:
         """Plan the next Job to start: ``outcome``, ``duration`` (None for without end),
-        ``appears_after``, ``type``, ``events``, ``extra`` (fields to add or overwrite), or
-        ``fail_restart=True`` for a resync that fails.
+        ``appears_after``, ``type``, ``events``, ``extra`` (fields to add or overwrite), ``skew``
+        (seconds by which its times are ahead), or ``fail_restart=True`` for a resync that fails.
 
         Plans queue up; a Job without a plan has the Pipeline's defaults.
         """
@@ -127,9 +136,12 @@ class EmulatedPipeline:
         duration: float = 60.0,
         status: str = JobStatus.COMPLETED,
         job_type: str = JobType.INCREMENTAL,
+        skew: float = 0.0,
     ) -> EmulatedJob:
-        """Add a Job that ended in the past."""
-        job = EmulatedJob(self._uuid(), job_type, created, created, None, events=self.events)
+        """Add a Job that ended in the past; its times are ahead by ``skew`` seconds."""
+        job = EmulatedJob(
+            self._uuid(), job_type, created, created, None, events=self.events, skew=skew
+        )
         job.end(created + duration, status)
         self.jobs.append(job)
         return job
@@ -143,7 +155,7 @@ class EmulatedPipeline:
         """Include a new object: the next sync is a HISTORICAL Job. Returns the object's id."""
         object_id = self._uuid()
         self.objects[object_id] = {"name": name}
-        self._new_objects = True
+        self._historical_due = True
         return object_id
 
     # -- actions of the API -----------------------------------------------------------------------
@@ -163,9 +175,7 @@ class EmulatedPipeline:
             raise Refused("job_in_progress")
         if self.status not in _RUNNABLE:
             raise Refused("state")
-        job_type = JobType.HISTORICAL if self._new_objects else JobType.INCREMENTAL
-        self._new_objects = False
-        return self._start(job_type, now, "sync_now")
+        return self._start(self._next_type(), now, "sync_now")
 
     def resync(self, now: float, *, drop_and_load: bool) -> None:
         """Cancel the running Jobs, restart, then start the historical load.
@@ -177,7 +187,7 @@ class EmulatedPipeline:
             raise Refused("state")
         self._cancel_all(now)
         dialect = self.dialect
-        self.status = dialect.restarting_status
+        self._become(dialect.restarting_status, now)
         job_type = dialect.drop_and_load_type if drop_and_load else dialect.resync_type
         fails = bool(self._planned and self._planned[0].get("fail_restart"))
         if fails:
@@ -206,22 +216,25 @@ class EmulatedPipeline:
             raise Refused("job_over")
         if job.status != JobStatus.CANCELLING:
             job.status, job.outcome = JobStatus.CANCELLING, JobStatus.CANCELLED
-            job.ends = now + self._draw(self.cancel_duration)
+            job.cancelled = now
+            lasts = self.cancel_duration
+            job.ends = None if lasts is None else now + self._draw(lasts)
 
     def disable(self, now: float, *, cancel_active_jobs: bool) -> None:
         """Start no more Jobs; the running one completes unless it is to be cancelled."""
         if cancel_active_jobs:
             self._cancel_all(now)
         self._restart = None
-        self.status = PipelineStatus.DISABLING if self.running else PipelineStatus.DISABLED
+        self._become(PipelineStatus.DISABLING if self.running else PipelineStatus.DISABLED, now)
 
     def enable(self) -> None:
         """Start Jobs again; a restart that is under way continues."""
         if self._restart is None:
-            self.status = self.dialect.enabled_status
+            self._become(self.dialect.enabled_status, self._now)
 
     def advance(self, now: float) -> None:
         """Apply all transitions that are due until ``now``, in the order of their times."""
+        self._now = max(self._now, now)
         while True:
             transitions = enumerate(self._transitions())
             due = [(at, order, apply) for order, (at, apply) in transitions if at <= now]
@@ -231,6 +244,10 @@ class EmulatedPipeline:
             apply(at)
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _become(self, status: str, at: float) -> None:
+        self._past.append((at, self.status))
+        self.status = status
 
     def _cancel_all(self, now: float) -> None:
         for job in self.jobs:
@@ -253,17 +270,19 @@ class EmulatedPipeline:
 
     def _end_job(self, job: EmulatedJob, at: float) -> None:
         job.end(at, job.outcome)
+        if job.status in DEFERRED_STATUSES and job.type != JobType.INCREMENTAL:
+            self._historical_due = True  # of the objects that were deferred
         if self.status == PipelineStatus.DISABLING and not self.running:
-            self.status = PipelineStatus.DISABLED
+            self._become(PipelineStatus.DISABLED, at)
 
     def _end_restart(self, at: float) -> None:
         assert self._restart is not None  # noqa: S101 -- for the type checkers
         restart, self._restart = self._restart, None
         if restart.fails:
-            self.status = self.dialect.restart_failed_status
+            self._become(self.dialect.restart_failed_status, at)
             return
-        self.status = self.dialect.enabled_status
-        self._new_objects = False
+        self._become(self.dialect.enabled_status, at)
+        self._historical_due = False
         self._start(restart.job_type, at, "resync")
 
     def _run_scheduled(self, at: float) -> None:
@@ -278,9 +297,12 @@ class EmulatedPipeline:
             skipped.end(at, JobStatus.SKIPPED)
             self.jobs.append(skipped)
             return
-        job_type = JobType.HISTORICAL if self._new_objects else JobType.INCREMENTAL
-        self._new_objects = False
-        self._start(job_type, at, "schedule")
+        self._start(self._next_type(), at, "schedule")
+
+    def _next_type(self) -> str:
+        """Return the type of the next sync, which is HISTORICAL once after something new."""
+        is_historical, self._historical_due = self._historical_due, False
+        return JobType.HISTORICAL if is_historical else JobType.INCREMENTAL
 
     def _start(self, job_type: str, at: float, origin: str) -> EmulatedJob:
         plan = self._planned.popleft() if self._planned else {}
@@ -296,6 +318,7 @@ class EmulatedPipeline:
             events=plan.get("events", self.events),
             objects=tuple(str(fields["name"]) for fields in self.objects.values()),
             extra=plan.get("extra", {}),
+            skew=plan.get("skew", 0.0),
         )
         self.jobs.append(job)
         return job
@@ -310,12 +333,19 @@ class EmulatedPipeline:
 
     # -- fields of the API ------------------------------------------------------------------------
 
-    def wire(self) -> dict[str, Any]:
-        """Return the Pipeline's fields in the API."""
+    def wire(self, now: float = inf) -> dict[str, Any]:
+        """Return the Pipeline's fields in the API now, or at a time in the past."""
+        status = next((status for until, status in self._past if now < until), self.status)
         fields = pipeline_fields(
-            self.id, self.name, self.status, created=self.created, every_minutes=self.every_minutes
+            self.id, self.name, status, created=self.created, every_minutes=self.every_minutes
         )
         return {**fields, **self.settings}
+
+    def find_object(self, named: str) -> str | None:
+        """Return the id of the object with this id or name."""
+        if named in self.objects:
+            return named
+        return next((i for i, fields in self.objects.items() if fields["name"] == named), None)
 
     def wire_object(self, object_id: str, *, whole: bool) -> dict[str, Any]:
         """Return an object's fields in the API: the few of the list, or the whole."""

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from hevo_edge.emulator.call_window import CallWindow
 from hevo_edge.emulator.clock import EmulatorClock
+from hevo_edge.emulator.edits import edit_call
 from hevo_edge.emulator.faults import AFTER, BEFORE, Fault, Faults
 from hevo_edge.emulator.journal import Journal, RecordedCall
-from hevo_edge.emulator.responses import send
+from hevo_edge.emulator.responses import cut, send
 from hevo_edge.emulator.routes import ROUTES, UNKNOWN
 from hevo_edge.emulator.service import Answer, Call, Service, number_in
 
@@ -122,13 +123,13 @@ class RequestHandler:
         answer = await self._inject(BEFORE, faults, request)
         if answer is None:
             with self._lock:
-                answer = self._answer(entry, request)
+                answer = self._answer(entry, request, faults)
                 entry.took_effect = answer.status < 400  # noqa: PLR2004
                 entry.job_id = answer.job.job_id if answer.job else None
             answer = await self._inject(AFTER, faults, request) or answer
         entry.status = answer.status
         date = self._emulator.now + (self._emulator.date_skew or 0.0)
-        return await send(answer, faults, request, date=date)
+        return await send(answer, faults, request, date=date, speed=self._emulator.speed)
 
     async def _inject(
         self, effect: str, faults: list[Fault], request: web.Request
@@ -140,15 +141,13 @@ class RequestHandler:
             if fault.kind == "delay":
                 await self._emulator.clock.sleep(fault.options["seconds"])
             elif fault.kind == "drop":
-                if request.transport is not None:
-                    request.transport.abort()
+                cut(request, reset=fault.options["reset"])
                 return Answer(499)  # nobody gets it: the connection is closed
             elif fault.kind == "status":
-                headers = {k.title(): v for k, v in fault.options["headers"].items()}
-                return Answer(fault.options["status"], fault.options["body"], headers=headers)
+                return Answer(**fault.options)
         return None
 
-    def _answer(self, entry: RecordedCall, request: web.Request) -> Answer:
+    def _answer(self, entry: RecordedCall, request: web.Request, faults: list[Fault]) -> Answer:
         emulator = self._emulator
         if not self._is_authentic(request.headers.get("Authorization", "")):
             message = "Unauthorized - Invalid API credentials"
@@ -160,6 +159,7 @@ class RequestHandler:
         if entry.endpoint == UNKNOWN:
             return Answer(404, {"error": "NOT_FOUND", "message": "no such endpoint"})
         call = Call(dict(request.match_info), entry.query, entry.body, emulator.now)
+        call = edit_call(call, faults, reads=entry.method == "GET")
         return emulator.service.answer(entry.endpoint, call)
 
     def _is_authentic(self, authorization: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,10 @@ from typing import Any
 
 from hevo_edge.emulator.dialect import Dialect
 from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.emulator.paging import page_of
 from hevo_edge.emulator.pipeline import EmulatedPipeline, Refused
 from hevo_edge.enums import PipelineStatus, ResyncMode
 
-DEFAULT_LIMIT = 10
-MAX_LIMIT = 100
 IN_PROGRESS_TEXT = "A job is in progress. To sync now you need to cancel the current job"
 
 
@@ -86,7 +84,7 @@ class Service:
             }
             for kind in ("MYSQL", "POSTGRESQL", "ORACLE")
         ]
-        return _page(rows, "type", call)
+        return self._page(rows, "type", call)
 
     def list_destination_connectors(self, call: Call) -> Answer:
         """List the types of destinations."""
@@ -99,11 +97,11 @@ class Service:
             }
             for kind in ("SNOWFLAKE", "BIGQUERY", "REDSHIFT")
         ]
-        return _page(rows, "type", call)
+        return self._page(rows, "type", call)
 
     def list_destinations(self, call: Call) -> Answer:
         """List the destinations."""
-        return _page(list(self.destinations.values()), "id", call)
+        return self._page(list(self.destinations.values()), "id", call)
 
     def get_destination(self, call: Call) -> Answer:
         """Return a destination."""
@@ -130,11 +128,13 @@ class Service:
 
     def list_pipelines(self, call: Call) -> Answer:
         """List the Pipelines."""
-        return _page([self._advanced(p, call).wire() for p in self.pipelines.values()], "id", call)
+        return self._page(
+            [self._advanced(p, call).wire(call.now) for p in self.pipelines.values()], "id", call
+        )
 
     def get_pipeline(self, call: Call) -> Answer:
         """Return a Pipeline."""
-        return Answer(body=self._pipeline(call).wire())
+        return Answer(body=self._pipeline(call).wire(call.now))
 
     def create_pipeline(self, call: Call) -> Answer:
         """Create a Pipeline; only its name is read."""
@@ -148,7 +148,7 @@ class Service:
             name=str(body["name"]) if body.get("name") else None,
         )
         self.pipelines[number] = pipeline
-        return Answer(201, pipeline.wire())
+        return Answer(201, pipeline.wire(call.now))
 
     def disable_pipeline(self, call: Call) -> Answer:
         """Disable a Pipeline."""
@@ -177,13 +177,13 @@ class Service:
         pipeline, fields = self._pipeline(call), _object(call.body)
         pipeline.name = str(fields.get("name", pipeline.name))
         pipeline.settings.update({k: v for k, v in fields.items() if k not in {"id", "status"}})
-        return Answer(body=pipeline.wire())
+        return Answer(body=pipeline.wire(call.now))
 
     def update_sources(self, call: Call) -> Answer:
         """Change the given fields of a Pipeline's source."""
         pipeline = self._pipeline(call)
-        pipeline.settings["source"] = {**pipeline.wire()["source"], **_object(call.body)}
-        return Answer(body=pipeline.wire())
+        pipeline.settings["source"] = {**pipeline.wire(call.now)["source"], **_object(call.body)}
+        return Answer(body=pipeline.wire(call.now))
 
     def delete_pipeline(self, call: Call) -> Answer:
         """Delete a Pipeline."""
@@ -196,13 +196,14 @@ class Service:
         """List the objects of a Pipeline."""
         pipeline = self._pipeline(call)
         rows = [pipeline.wire_object(object_id, whole=False) for object_id in pipeline.objects]
-        return _page(rows, "object_id", call)
+        return self._page(rows, "object_id", call)
 
     def get_object(self, call: Call) -> Answer:
-        """Return an object."""
-        pipeline, object_id = self._pipeline(call), call.params["object_id"]
-        if object_id not in pipeline.objects:
-            raise Problem(404, "OBJECT_NOT_FOUND", f"Object {object_id} does not exist")
+        """Return an object, by its id or its name."""
+        pipeline, named = self._pipeline(call), call.params["object_id"]
+        object_id = pipeline.find_object(named)
+        if object_id is None:
+            raise Problem(404, "OBJECT_NOT_FOUND", f"Object {named} does not exist")
         return Answer(body=pipeline.wire_object(object_id, whole=True))
 
     def refresh_schema(self, call: Call) -> Answer:
@@ -233,10 +234,12 @@ class Service:
         """List the Jobs of a Pipeline."""
         pipeline = self._pipeline(call)
         listed = [job for job in pipeline.jobs if job.visible_from <= call.now]
-        listed.sort(key=lambda job: job.created)
-        if self.dialect.list_order == "newest_first":
+        order = self.dialect.list_order
+        updated = order == "last_updated_first"
+        listed.sort(key=lambda job: job.updated_at(call.now) if updated else job.created)
+        if order != "oldest_first":
             listed.reverse()  # unlike sort(reverse=True), it also reverses Jobs of one time
-        return _page([job.wire(call.now, self.dialect) for job in listed], "job_id", call)
+        return self._page([job.wire(call.now, self.dialect) for job in listed], "job_id", call)
 
     def get_job(self, call: Call) -> Answer:
         """Return a Job."""
@@ -244,7 +247,7 @@ class Service:
 
     def list_job_objects(self, call: Call) -> Answer:
         """List the objects of a Job."""
-        return _page(self._job(call)[1].wire_objects(), "object_name", call)
+        return self._page(self._job(call)[1].wire_objects(call.now), "object_name", call)
 
     def cancel_job(self, call: Call) -> Answer:
         """Cancel a Job."""
@@ -253,6 +256,13 @@ class Service:
         return self._done("Job cancellation requested", call)
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _page(self, rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
+        """Return the page that a query asks for."""
+        try:
+            return Answer(body=page_of(rows, key, call.query, by=self.dialect.cursor))
+        except ValueError as error:
+            raise Problem(400, "BAD_REQUEST", str(error)) from None
 
     def _pipeline(self, call: Call) -> EmulatedPipeline:
         text = call.params["pipeline_id"]
@@ -330,21 +340,3 @@ def _list(body: dict[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise Problem(400, "BAD_REQUEST", f"{name} must be a list")
     return value
-
-
-def _page(rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
-    """Return one page; its cursor names its last row, so that new rows on top shift nothing."""
-    try:
-        limit = min(MAX_LIMIT, int(call.query.get("limit", DEFAULT_LIMIT)))
-        start = 0
-        if "cursor" in call.query:
-            last = base64.urlsafe_b64decode(call.query["cursor"]).decode()
-            start = 1 + [str(row[key]) for row in rows].index(last)
-    except ValueError:
-        raise Problem(400, "BAD_REQUEST", "limit or cursor is not valid") from None
-    if limit < 1:
-        raise Problem(400, "BAD_REQUEST", "limit must be at least 1")
-    page = list(rows[start : start + limit])
-    more = start + limit < len(rows)
-    cursor = base64.urlsafe_b64encode(str(page[-1][key]).encode()).decode() if more else None
-    return Answer(body={"data": page, "has_more": more, "next_cursor": cursor})

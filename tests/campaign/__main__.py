@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
+from .drawing import KINDS
 from .judge import Verdict
 from .report import Verdicts, failures, has_breach, table
-from .scenario import KINDS
 from .trials import CALLERS, run_block, run_trial
 
 BLOCK = 25

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TypedDict
 
 from hevo_edge import HevoClient, Job, TriggerTicket, errors
+from hevo_edge._triggering.ticket import OnTicket
+from hevo_edge.enums import JobStatus, is_terminal
 
 from .environment import PIPELINE, Environment
-from .outcome import FAILED, JOB, REFUSED, UNRESOLVED, Outcome
+from .outcome import FAILED, JOB, REFUSED, TIMEOUT, UNRESOLVED, Outcome
+from .relay import relay
+from .scenario import Scenario
 
 ROUNDS = 8
 PAUSE = 10.0
+LONGEST_WAIT = 3000.0
+ENDS = [status for status in JobStatus if is_terminal(status)]
 NOTHING_STARTED = (
     errors.RequestNotSent,
     errors.RequestOutcomeUnknown,
@@ -25,7 +32,7 @@ REFUSALS = (errors.JobInProgress, errors.PipelineNotReady)
 
 
 class _Request(TypedDict):
-    action: str
+    job_type: str | None
     drop_and_load: bool
     if_running: str
 
@@ -47,16 +54,66 @@ async def without_ticket(env: Environment) -> Outcome:
 
 async def hevo_edge(env: Environment) -> Outcome:
     """Run the caller that the scenario names."""
+    caller = with_on_ticket if uses_on_ticket(env.scenario) else with_ticket
     if env.scenario.without_ticket:
-        return await without_ticket(env)
-    return await (with_on_ticket if env.scenario.uses_on_ticket else with_ticket)(env)
+        caller = without_ticket
+    if env.scenario.second_holder is None:
+        return await caller(env)
+    second = asyncio.ensure_future(env.outcome_of(_fire_as_second_holder(env)))
+    try:
+        return await caller(env)
+    finally:
+        if not env.has_stored.is_set():
+            second.cancel()  # there is no ticket
+        env.others += [
+            each
+            for each in await asyncio.gather(second, return_exceptions=True)
+            if isinstance(each, Outcome)
+        ]
+
+
+def uses_on_ticket(scenario: Scenario) -> bool:
+    """Say whether a trial's ticket is stored by ``on_ticket``: only a trigger takes objects."""
+    return scenario.uses_on_ticket or scenario.action == "RESYNC_OBJECTS"
+
+
+async def _fire_as_second_holder(env: Environment) -> Outcome:
+    await env.has_stored.wait()
+    await asyncio.sleep(env.scenario.second_holder or 0.0)
+    ticket = TriggerTicket.loads(env.store["ticket"])
+    env.note(f"a second process fires the ticket, which is {ticket.state}")
+    async with AsyncExitStack() as stack:
+        base_url = None
+        if not env.scenario.shares_a_loop:
+            base_url = await stack.enter_async_context(relay(env.emulator.base_url))
+        hevo = await stack.enter_async_context(env.client(base_url))
+        return await _until_known(env, hevo, lambda: hevo.fire(ticket), "fire")
 
 
 async def _with_client(
     env: Environment, act: Callable[[Environment, HevoClient], Awaitable[Outcome]]
 ) -> Outcome:
     async with env.client() as hevo:
-        return await act(env, hevo)
+        outcome = await act(env, hevo)
+        if outcome.kind == JOB and env.scenario.awaits:
+            outcome.at = env.now
+            await _await_end(env, hevo, outcome)
+            outcome.ended_at = env.now
+        return outcome
+
+
+async def _await_end(env: Environment, hevo: HevoClient, outcome: Outcome) -> None:
+    job = hevo.pipeline(PIPELINE).job(outcome.job_id or "")
+    wait = job.await_completion(timeout=LONGEST_WAIT, accept=ENDS)
+    try:
+        await env.timed("await_completion", wait)
+    except errors.JobTimeout:
+        outcome.end = TIMEOUT
+    except errors.RequestError as error:
+        outcome.end, outcome.detail = type(error).__name__, _describe(error)
+    else:
+        outcome.end = str(job.status)
+        outcome.end_of = None if job.data is None else job.data.job_id
 
 
 async def _fire(env: Environment, hevo: HevoClient) -> Outcome:
@@ -71,7 +128,6 @@ async def _fire(env: Environment, hevo: HevoClient) -> Outcome:
 
 
 async def _trigger_with_on_ticket(env: Environment, hevo: HevoClient) -> Outcome:
-    pipeline, request = hevo.pipeline(PIPELINE), _request(env)
 
     async def store(ticket: TriggerTicket) -> None:
         env.store["ticket"] = ticket.dumps()
@@ -79,15 +135,22 @@ async def _trigger_with_on_ticket(env: Environment, hevo: HevoClient) -> Outcome
 
     def start() -> Awaitable[Job]:
         if "ticket" not in env.store:
-            return pipeline.trigger(on_ticket=store, **request)
+            return _start(env, hevo, store)
         return hevo.fire(TriggerTicket.loads(env.store["ticket"]), on_ticket=store)
 
     return await _until_known(env, hevo, start, "fire" if "ticket" in env.store else "trigger")
 
 
 async def _trigger(env: Environment, hevo: HevoClient) -> Outcome:
+    return await _until_known(env, hevo, lambda: _start(env, hevo), "trigger")
+
+
+def _start(env: Environment, hevo: HevoClient, on_ticket: OnTicket | None = None) -> Awaitable[Job]:
     pipeline, request = hevo.pipeline(PIPELINE), _request(env)
-    return await _until_known(env, hevo, lambda: pipeline.trigger(**request), "trigger")
+    if env.scenario.action == "RESYNC_OBJECTS":
+        objects = list(env.emulator.pipeline(PIPELINE).objects)[:2]
+        return pipeline.resync_objects(objects, on_ticket=on_ticket, **request)
+    return pipeline.trigger(env.scenario.action, on_ticket=on_ticket, **request)
 
 
 async def _prepare(env: Environment, hevo: HevoClient) -> TriggerTicket | Outcome:
@@ -95,7 +158,8 @@ async def _prepare(env: Environment, hevo: HevoClient) -> TriggerTicket | Outcom
     detail = ""
     for _ in range(ROUNDS):
         try:
-            return await env.timed("prepare", pipeline.prepare_trigger(**request))
+            preparing = pipeline.prepare_trigger(env.scenario.action, **request)
+            return await env.timed("prepare", preparing)
         except NOTHING_STARTED as error:
             detail = _describe(error)
             await asyncio.sleep(PAUSE)
@@ -135,7 +199,7 @@ async def _until_known(
 def _request(env: Environment) -> _Request:
     scenario = env.scenario
     return {
-        "action": scenario.action,
+        "job_type": scenario.job_type,
         "drop_and_load": scenario.drop_and_load,
         "if_running": scenario.if_running,
     }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
+from math import inf
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,11 +15,13 @@ from hevo_edge import HevoClient
 from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator, RecordedCall
 from hevo_edge.emulator.pipeline import Refused
+from hevo_edge.enums import PipelineStatus
 from hevo_edge.errors import HevoError
 
+from .hostile import OTHER_PIPELINE
 from .interruptions import RUNAWAY, Killer, ObservedJournal, Outages
 from .outcome import HANG, UNTYPED, Evidence, Outcome, Span
-from .scenario import PlannedFault, Scenario
+from .scenario import Lie, PlannedFault, Scenario
 
 T = TypeVar("T")
 
@@ -27,6 +30,12 @@ NOW = 1_767_225_600.0
 """This machine's clock at the trigger: 2026-01-01 00:00:00 UTC."""
 LONGEST_CALL = 3600.0
 LONGEST_TRIAL = 6 * 3600.0
+POSTS = {"RESYNC": "resync_pipeline", "RESYNC_OBJECTS": "resync_objects"}
+"""The endpoint of an action, where it is not ``sync_now``."""
+_GIVES_UP = 10.0  # seconds for which a caller pauses after its last failure
+_UNREAD = 60.0  # seconds for which a stray reply may wait on its connection
+_HARMLESS = frozenset({"stale", "shift"})
+"""Lies through which the truth can be seen after a while, so they excuse nobody who gives up."""
 _SETTLE = 60.0  # seconds after the end, for requests that the server still handles
 _RETRY_AFTER = 25.0  # subtracted from a fault's seconds
 
@@ -65,6 +74,8 @@ class Environment:
             date_skew=scenario.date_skew,
             on_request=self._answered,
         )
+        self.has_stored = asyncio.Event()
+        self.others: list[Outcome] = []
         self._clients = 0
         self._zero = 0.0
         self._killer: Killer | None = None
@@ -78,8 +89,8 @@ class Environment:
         return self.emulator.now
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[HevoClient]:
-        """Make a client, as a new process would."""
+    async def client(self, base_url: str | None = None) -> AsyncIterator[HevoClient]:
+        """Make a client, as a new process would; ``base_url`` is another address, of a relay."""
         self._clients += 1
         body = self.scenario.dialect.resync_body
         session = None
@@ -88,7 +99,7 @@ class Environment:
         hevo = HevoClient(
             self.emulator.api_key,
             self.emulator.api_secret,
-            base_url=self.emulator.base_url,
+            base_url=base_url or self.emulator.base_url,
             session=session,
             dialect="drop_and_load" if body == "drop_and_load" else "resync_mode",
             clock=_MachineClock(self.scenario.number + self._clients, self._zero),
@@ -136,7 +147,8 @@ class Environment:
         """Report that what the caller needs after a crash is stored."""
         if self._killer is not None:
             self._killer.stored()
-        await asyncio.sleep(0)
+        self.has_stored.set()
+        await asyncio.sleep(self.scenario.pause)
 
     async def run_process(self, process: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Run a caller's process; when it is killed, run it again, to its end."""
@@ -165,19 +177,7 @@ class Environment:
         """Run the trial with a caller; return the evidence."""
         async with self.emulator:
             await self._arrange()
-            try:
-                outcome = await asyncio.wait_for(caller(self), LONGEST_TRIAL)
-            except (CallTooLong, asyncio.TimeoutError) as error:
-                outcome = Outcome(HANG, detail=repr(error))
-            except HevoError as error:
-                outcome = Outcome(UNTYPED, detail=f"an unexpected HevoError: {error!r}")
-            except Exception as error:  # noqa: BLE001 -- the campaign searches for them
-                outcome = Outcome(UNTYPED, detail=repr(error))
-            outcome.at = self.now
-            # Ports differ from run to run; the text about a trial must not.
-            port = self.emulator.base_url.rsplit(":", 1)[1]
-            outcome.detail = outcome.detail.replace(port, "PORT")
-            self.note(f"outcome: {outcome}")
+            outcome = await self.outcome_of(caller(self))
             await asyncio.sleep(_SETTLE)
             if self._outage is not None:
                 await self._outage
@@ -191,28 +191,37 @@ class Environment:
                 jobs=self.emulator.pipeline(PIPELINE).jobs,
                 outcome=outcome,
                 spans=self.spans,
-                faults_end=self.faults_end,
+                faults_end=self._faults_end(),
+                others=self.others,
             )
+
+    def _faults_end(self) -> float:
+        endless = any(lie.times is None and lie.kind not in _HARMLESS for lie in self.scenario.lies)
+        pauses = self.scenario.pause + (_GIVES_UP if self.scenario.lies else 0.0)
+        return inf if endless else self.faults_end + pauses
+
+    async def outcome_of(self, call: Awaitable[Outcome]) -> Outcome:
+        """Await a caller; return its outcome, also when it hangs or raises."""
+        try:
+            outcome = await asyncio.wait_for(call, LONGEST_TRIAL)
+        except (CallTooLong, asyncio.TimeoutError) as error:
+            outcome = Outcome(HANG, detail=repr(error))
+        except HevoError as error:
+            outcome = Outcome(UNTYPED, detail=f"an unexpected HevoError: {error!r}")
+        except Exception as error:  # noqa: BLE001 -- the campaign searches for them
+            outcome = Outcome(UNTYPED, detail=repr(error))
+        outcome.at = outcome.at or self.now
+        # Ports differ from run to run; the text about a trial must not.
+        port = self.emulator.base_url.rsplit(":", 1)[1]
+        outcome.detail = outcome.detail.replace(port, "PORT")
+        self.note(f"outcome: {outcome}")
+        return outcome
 
     # -- inside -----------------------------------------------------------------------------------
 
     async def _arrange(self) -> None:
         scenario = self.scenario
-        added = self.now
-        pipeline = self.emulator.add_pipeline(
-            PIPELINE,
-            every_minutes=scenario.every_minutes,
-            restart_duration=scenario.restart_duration,
-        )
-        for past in reversed(scenario.history):
-            pipeline.add_history(
-                created=added - past.ago,
-                duration=past.duration,
-                status=past.status,
-                job_type=past.type,
-            )
-        for plan in scenario.plans:
-            pipeline.plan(duration=plan.duration, appears_after=plan.lag)
+        add_pipelines(self.emulator, scenario)
         age = scenario.running_age or 0.0
         await asyncio.sleep(scenario.lead - age)
         pipeline = self.emulator.pipeline(PIPELINE)
@@ -222,7 +231,9 @@ class Environment:
         self._zero = asyncio.get_running_loop().time()
         self.emulator.requests = ObservedJournal(self._arrived)
         for fault in scenario.faults:
-            self._add(fault)
+            add_fault(self.emulator, scenario, fault)
+        for lie in scenario.lies:
+            _add_lie(self.emulator, scenario, lie)
         outages = [fault for fault in scenario.faults if fault.kind == "outage"]
         self._outages = Outages(outages, self._stop_for)
         if scenario.stranger is not None:
@@ -233,34 +244,6 @@ class Environment:
         pipeline = self.emulator.pipeline(PIPELINE)
         with suppress(Refused):
             pipeline.sync_now(self.now).origin = "stranger"
-
-    def _add(self, fault: PlannedFault) -> None:
-        faults, kind = self.emulator.faults, fault.kind
-        post = "resync_pipeline" if self.scenario.action == "RESYNC" else "sync_now"
-        on = post if fault.on == "post" else fault.on
-        rule: dict[str, Any] = {"on": on, "skip": fault.skip, "times": fault.times}
-        if kind == "drop":
-            faults.drop(effect=fault.effect, **rule)
-        elif kind == "hold":
-            faults.delay(fault.seconds, **rule)
-            faults.drop(**rule)
-        elif kind == "late":
-            faults.delay(fault.seconds, **rule)
-        elif kind == "slow":
-            faults.delay(fault.seconds, effect="after", **rule)
-        elif kind == "429":
-            faults.status(429, "slow down", headers=self._retry_after(fault), **rule)
-        elif kind == "5xx":
-            faults.status(fault.status, fault.body, effect=fault.effect, **rule)
-        elif kind != "outage":
-            getattr(faults, kind)(**rule)
-
-    def _retry_after(self, fault: PlannedFault) -> dict[str, str]:
-        seconds = fault.seconds - _RETRY_AFTER
-        if fault.retry_after == "date":
-            skew = self.scenario.date_skew or 0.0
-            return {"Retry-After": formatdate(self.now + skew + seconds, usegmt=True)}
-        return {} if fault.retry_after is None else {"Retry-After": str(int(seconds))}
 
     def _arrived(self, call: RecordedCall) -> None:
         if self._killer is not None:
@@ -275,8 +258,9 @@ class Environment:
         job = f", Job {call.job_id}" if call.job_id else ""
         faults = f", faults: {' '.join(call.faults)}" if call.faults else ""
         self.note(f"{call.method} {call.endpoint}{delay}: {status}, {what}{job}{faults}")
-        if call.faults:
-            self.faults_end = max(self.faults_end, self.now)
+        if set(call.faults) - _HARMLESS:
+            unread = _UNREAD if {"stray", "double"} & set(call.faults) else 0.0
+            self.faults_end = max(self.faults_end, self.now + unread)
         self._outages.answered(call)
         if self._killer is not None:
             self._killer.answered(call)
@@ -297,6 +281,84 @@ class Environment:
         await asyncio.sleep(1)
         await self.emulator.start()
         self.faults_end = max(self.faults_end, self.now)
+
+
+def add_pipelines(emulator: HevoEmulator, scenario: Scenario) -> None:
+    """Add the trial's Pipeline with its history and plans, and another one."""
+    emulator.add_pipeline(OTHER_PIPELINE, status=PipelineStatus.DISABLED)
+    added = emulator.now
+    pipeline = emulator.add_pipeline(
+        PIPELINE,
+        every_minutes=scenario.every_minutes,
+        restart_duration=scenario.restart_duration,
+    )
+    for past in reversed(scenario.history):
+        pipeline.add_history(
+            created=added - past.ago,
+            duration=past.duration,
+            status=past.status,
+            job_type=past.type,
+            skew=past.skew,
+        )
+    for plan in scenario.plans:
+        pipeline.plan(
+            duration=plan.duration, appears_after=plan.lag, outcome=plan.outcome, skew=plan.skew
+        )
+    if scenario.includes_object:
+        pipeline.include_object("included")
+
+
+def add_fault(emulator: HevoEmulator, scenario: Scenario, fault: PlannedFault) -> None:
+    """Add a planned fault to the emulator's rules."""
+    faults, kind = emulator.faults, fault.kind
+    rule: dict[str, Any] = {
+        "on": _endpoint(scenario, fault.on),
+        "skip": fault.skip,
+        "times": fault.times,
+    }
+    if kind in {"drop", "reset"}:
+        faults.drop(effect=fault.effect, reset=kind == "reset", **rule)
+    elif kind == "hold":
+        faults.delay(fault.seconds, **rule)
+        faults.drop(**rule)
+    elif kind == "late":
+        faults.delay(fault.seconds, **rule)
+    elif kind == "slow":
+        faults.delay(fault.seconds, effect="after", **rule)
+    elif kind == "429":
+        headers = _retry_after(emulator.now + (scenario.date_skew or 0.0), fault)
+        faults.status(429, "slow down", headers=headers, **rule)
+    elif kind in {"5xx", "gateway"}:
+        faults.status(fault.status, fault.body, effect=fault.effect, **rule)
+    elif kind != "outage":
+        getattr(faults, kind)(**rule)
+
+
+def _add_lie(emulator: HevoEmulator, scenario: Scenario, lie: Lie) -> None:
+    options = dict(lie.options)
+    if lie.kind == "other_id" and not options:
+        past = [job.job_id for job in emulator.pipeline(PIPELINE).jobs if job.origin == "history"]
+        if not past:
+            return  # there is no other Job
+        options = {"job_id": past[-1]}
+    getattr(emulator.faults, lie.kind)(
+        **options,
+        on=_endpoint(scenario, lie.on),
+        times=lie.times,
+        skip=lie.skip,
+        probability=lie.probability,
+    )
+
+
+def _endpoint(scenario: Scenario, on: str) -> str:
+    return POSTS.get(scenario.action, "sync_now") if on == "post" else on
+
+
+def _retry_after(date: float, fault: PlannedFault) -> dict[str, str]:
+    seconds = fault.seconds - _RETRY_AFTER
+    if fault.retry_after == "date":
+        return {"Retry-After": formatdate(date + seconds, usegmt=True)}
+    return {} if fault.retry_after is None else {"Retry-After": str(int(seconds))}
 
 
 async def _as_coroutine(process: Callable[[], Awaitable[Outcome]]) -> Outcome:

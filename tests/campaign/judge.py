@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hevo_edge.emulator import EmulatedJob, RecordedCall
+from hevo_edge.enums import is_terminal
 
 from .interruptions import START_ENDPOINTS
-from .outcome import FAILED, HANG, JOB, REFUSED, UNTYPED, Evidence, Span
+from .outcome import FAILED, HANG, JOB, REFUSED, UNTYPED, Evidence, Outcome, Span
 
 REQUEST_TIMEOUT, DISCOVERY, MARGIN = 30.0, 150.0, 10.0
 DUPLICATE, WRONG, LOST = "duplicate", "wrong", "lost"
@@ -27,6 +28,10 @@ RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP
 ENDINGS = (RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP)
 BREACH = "a breach"
 _OWN = ("sync_now", "resync", "resync_objects")
+_SHOW_ONE = frozenset({"stale", "unknown_value", "missing_field"})
+"""Faults that show a Job as running, or as perhaps running, that has ended."""
+NOTICED = 600.0
+"""Seconds within which a wait must see the end of its Job, whatever some replies say."""
 
 
 @dataclass
@@ -68,23 +73,29 @@ def judge(evidence: Evidence) -> Verdict:
     )
     if verdict.runs > 1:
         verdict.breaches[DUPLICATE] = f"{verdict.runs} POSTs took effect"
-    _judge_ending(evidence, verdict)
+    _judge_ending(evidence, evidence.outcome, verdict)
+    for other in evidence.others:
+        ending = verdict.ending
+        _judge_ending(evidence, other, verdict)
+        verdict.ending = ending
+    if verdict.breaches:
+        verdict.ending = BREACH
     for span in evidence.spans:
         if late := _overdue(span, evidence, posts):
             verdict.breaches[HANG] = f"{span.name} lasted {late:.0f} s longer than allowed"
     return verdict
 
 
-def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
-    outcome = evidence.outcome
+def _judge_ending(evidence: Evidence, outcome: Outcome, verdict: Verdict) -> None:
     if outcome.kind in {UNTYPED, HANG}:
         verdict.breaches[outcome.kind] = outcome.detail
     elif outcome.kind == JOB:
-        _judge_job(evidence, verdict)
+        _judge_job(evidence, outcome, verdict)
+        _judge_wait(evidence, outcome, verdict)
     elif outcome.kind == REFUSED:
         if verdict.runs:
             verdict.breaches[LOST] = f"refused, though its own run was started: {outcome.detail}"
-        elif not _others_running(evidence):
+        elif not _others_running(evidence, outcome) and not _saw_one_run(evidence):
             verdict.breaches[LOST] = f"refused, though nothing ran: {outcome.detail}"
         else:
             verdict.ending = REFUSED_CORRECTLY
@@ -98,9 +109,8 @@ def _judge_ending(evidence: Evidence, verdict: Verdict) -> None:
         verdict.ending = GAVE_UP
 
 
-def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
-    outcome = evidence.outcome
-    job = next((job for job in evidence.jobs if job.job_id == outcome.job_id), None)
+def _judge_job(evidence: Evidence, outcome: Outcome, verdict: Verdict) -> None:
+    job = _job_of(evidence, outcome)
     verdict.claim = outcome.claim
     verdict.is_own = job is not None and job.origin in _OWN
     if job is None or not verdict.is_own:
@@ -108,7 +118,7 @@ def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
             verdict.breaches[WRONG] = f"Job {outcome.job_id} was not started by this caller"
         elif verdict.runs:
             verdict.ending = SWAPPED
-        elif evidence.if_running == "join" and job in _others_running(evidence):
+        elif evidence.if_running == "join" and job in _others_running(evidence, outcome):
             verdict.ending = JOINED
         else:
             verdict.ending = FOREIGN
@@ -118,14 +128,46 @@ def _judge_job(evidence: Evidence, verdict: Verdict) -> None:
     verdict.lag = job.visible_from - job.created
 
 
-def _others_running(evidence: Evidence) -> list[EmulatedJob]:
+def _judge_wait(evidence: Evidence, outcome: Outcome, verdict: Verdict) -> None:
+    """Judge what the caller was told of its Job's end."""
+    job = _job_of(evidence, outcome)
+    if outcome.end is None or job is None:
+        return
+    if outcome.end == "NotFound":
+        verdict.breaches[LOST] = f"told that its Job does not exist: {outcome.detail}"
+    elif is_terminal(outcome.end):
+        has_ended = job.ended is not None and job.ended <= outcome.ended_at
+        if not has_ended or outcome.end != job.status or outcome.end_of != job.job_id:
+            truth = f"{job.status} since {job.ended}"
+            verdict.breaches[WRONG] = f"told {outcome.end} of Job {outcome.end_of}; it is {truth}"
+    if job.ended is not None and outcome.ended_at - max(job.ended, outcome.at) > NOTICED:
+        verdict.breaches[HANG] = f"the end of its Job was not seen for {NOTICED:.0f} s"
+
+
+def _job_of(evidence: Evidence, outcome: Outcome) -> EmulatedJob | None:
+    return next((job for job in evidence.jobs if job.job_id == outcome.job_id), None)
+
+
+def _saw_one_run(evidence: Evidence) -> bool:
+    """Say whether a reply in the last call may have shown a Job as running that had ended."""
+    since = _last_call(evidence)
+    return any(call.at >= since and _SHOW_ONE & set(call.faults) for call in evidence.journal)
+
+
+def _last_call(evidence: Evidence) -> float:
+    """Return when the last call that starts a run began."""
+    starting = [span.started for span in evidence.spans if span.name != "await_completion"]
+    return max(starting, default=0.0)
+
+
+def _others_running(evidence: Evidence, outcome: Outcome) -> list[EmulatedJob]:
     """Return the Jobs of others that ran at any time during the last call."""
-    since = evidence.spans[-1].started if evidence.spans else 0.0
+    since = _last_call(evidence)
     return [
         job
         for job in evidence.jobs
         if job.origin not in _OWN
-        and job.created <= evidence.outcome.at
+        and job.created <= outcome.at
         and (job.ended is None or job.ended >= since)
     ]
 

@@ -118,6 +118,8 @@ def _request(env: Environment) -> tuple[str, dict[str, Any] | None]:
     scenario = env.scenario
     if scenario.action == "SYNC_NOW":
         return "/actions/sync-now", None
+    if scenario.action == "RESYNC_OBJECTS":
+        return "/objects/actions/resync", {"object_ids": ["1"]}
     if scenario.dialect.resync_body == "drop_and_load":
         return "/actions/resync", {"drop_and_load": scenario.drop_and_load}
     mode = "DROP_AND_LOAD" if scenario.drop_and_load else "EVOLVE_AND_MERGE"
@@ -126,7 +128,9 @@ def _request(env: Environment) -> tuple[str, dict[str, Any] | None]:
 
 def _wanted(env: Environment) -> str:
     scenario = env.scenario
-    if scenario.action == "SYNC_NOW":
-        return "INCREMENTAL"
+    if scenario.job_type is not None:
+        return scenario.job_type
+    if scenario.action != "RESYNC":
+        return "HISTORICAL" if scenario.action == "RESYNC_OBJECTS" else "INCREMENTAL"
     dialect = scenario.dialect
     return str(dialect.drop_and_load_type if scenario.drop_and_load else dialect.resync_type)

@@ -14,6 +14,7 @@ JOB, REFUSED, FAILED, UNRESOLVED, UNTYPED, HANG = (
     "untyped",
     "hang",
 )
+TIMEOUT = "timeout"
 
 
 @dataclass
@@ -26,7 +27,11 @@ class Outcome:
         certainty: The certainty of the Job; None where the caller has no such notion.
         adopted: Whether the Job is reported as possibly not the caller's own.
         detail: The error, as text.
-        at: When the caller ended, by the emulator's clock.
+        at: When the caller was told, by the emulator's clock.
+        end: The status in which it was told that its Job ended; "timeout" or an error's name when
+            the wait ended otherwise; None when it did not wait.
+        end_of: The id of the Job in the last snapshot of the wait.
+        ended_at: When the wait ended.
     """
 
     kind: str
@@ -35,6 +40,9 @@ class Outcome:
     adopted: bool = False
     detail: str = ""
     at: float = 0.0
+    end: str | None = None
+    end_of: str | None = None
+    ended_at: float = 0.0
 
     @property
     def claims_certain(self) -> bool:
@@ -65,6 +73,7 @@ class Evidence:
 
     Attributes:
         faults_end: When the last fault ended, by the emulator's clock.
+        others: What the second holder of the ticket reported.
     """
 
     action: str
@@ -76,3 +85,4 @@ class Evidence:
     outcome: Outcome
     spans: list[Span] = field(default_factory=list)
     faults_end: float = 0.0
+    others: list[Outcome] = field(default_factory=list)

@@ -8,6 +8,7 @@ import pytest
 
 from hevo_edge.emulator import EmulatedJob, RecordedCall
 from tests.campaign import __main__ as command
+from tests.campaign.drawing import draw
 from tests.campaign.judge import (
     BREACHES,
     FLAGGED,
@@ -23,7 +24,6 @@ from tests.campaign.judge import (
 )
 from tests.campaign.outcome import Evidence, Outcome, Span
 from tests.campaign.report import failures, has_breach
-from tests.campaign.scenario import draw
 from tests.campaign.trials import run_block, run_trial
 
 MINE, OTHER = "mine", "other"

@@ -12,11 +12,12 @@ from itertools import groupby
 from hevo_edge.emulator import EmulatedJob, virtual_time
 
 from .callers import hevo_edge
+from .drawing import draw
 from .environment import NOW, Environment
 from .judge import Verdict, judge
 from .naive import naive
 from .outcome import Outcome
-from .scenario import Scenario, draw
+from .scenario import Scenario
 
 CALLERS: dict[str, Callable[[Environment], Awaitable[Outcome]]] = {
     "hevo_edge": hevo_edge,

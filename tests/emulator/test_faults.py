@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hevo_edge.emulator import Fault, Faults, HevoEmulator
-from hevo_edge.emulator.faults import edit
+from hevo_edge.emulator.edits import edit_fields
 from tests.emulator.conftest import Ask, basic
 
 PIPELINE = "/pipelines/123"
@@ -258,8 +258,8 @@ class TestBodies:
 
     def test_edit_changes_nothing_without_such_a_field(self) -> None:
         fault = Fault("unknown_value", options={"name": "status", "value": "X"})
-        assert edit("text", fault) == "text"
-        assert edit([{"a": 1}, {"status": 2}], fault) == [{"a": 1}, {"status": "X"}]
+        assert edit_fields("text", fault) == "text"
+        assert edit_fields([{"a": 1}, {"status": 2}], fault) == [{"a": 1}, {"status": "X"}]
         body = {"data": [{"status": 1}], "inner": {"status": 1}}
-        assert edit(body, fault) == {"data": [{"status": "X"}], "inner": {"status": 1}}
+        assert edit_fields(body, fault) == {"data": [{"status": "X"}], "inner": {"status": 1}}
         assert body["data"] == [{"status": 1}]

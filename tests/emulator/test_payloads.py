@@ -49,6 +49,19 @@ class TestWire:
         assert [row["status"] for row in job.wire_objects()] == ["COMPLETED", "COMPLETED", outcome]
         assert [row["rows_failed"] for row in job.wire_objects()] == [0, 0, 33]
 
+    @pytest.mark.parametrize(
+        ("outcome", "failed"), [("DEFERRED", 0), ("DEFERRED_WITH_FAILURES", 50)]
+    )
+    def test_a_deferred_job_has_loaded_a_part(self, outcome: str, failed: int) -> None:
+        p = pipeline(duration=10)
+        p.plan(outcome=outcome)
+        job = p.sync_now(NOW)
+        p.advance(NOW + 10)
+        shown = job.wire(NOW + 100, NEWEST)
+        assert (shown["status"], shown["events_loaded"]) == (outcome, 500 - failed)
+        assert (shown["events_ingested"], shown["events_failed"]) == (500, failed)
+        assert [row["status"] for row in job.wire_objects()][-1] == outcome
+
     def test_a_failed_job_without_objects(self) -> None:
         p = pipeline(objects=(), history=0)
         job = p.add_history(created=NOW - 60, status=JobStatus.FAILED)

@@ -94,8 +94,35 @@ class TestPlans:
         with pytest.raises(ValueError, match="a duration must be seconds, or a range"):
             pipeline().plan(duration=duration)
 
+    def test_cancelling_can_be_endless(self) -> None:
+        p = pipeline(cancel_duration=None)
+        job = p.sync_now(NOW)
+        p.cancel(job, NOW + 1)
+        p.advance(NOW + 1e6)
+        assert (p.running, job.status) == (job, "CANCELLING")
+
     def test_all_jobs_can_be_endless(self) -> None:
         assert pipeline(duration=None).sync_now(NOW).ends is None
+
+    @pytest.mark.parametrize(
+        ("job_type", "outcome", "following"),
+        [
+            ("HISTORICAL", "DEFERRED", "HISTORICAL"),
+            ("RESYNC", "DEFERRED_WITH_FAILURES", "HISTORICAL"),
+            ("INCREMENTAL", "DEFERRED", "INCREMENTAL"),
+            ("HISTORICAL", "COMPLETED", "INCREMENTAL"),
+        ],
+    )
+    def test_the_job_after_a_deferred_one(
+        self, job_type: str, outcome: str, following: str
+    ) -> None:
+        p = pipeline(duration=10)
+        p.plan(type=job_type, outcome=outcome)
+        p.sync_now(NOW)
+        p.advance(NOW + 10)
+        assert p.sync_now(NOW + 10).type == following
+        p.advance(NOW + 20)
+        assert p.sync_now(NOW + 20).type == "INCREMENTAL"
 
     def test_a_mistyped_plan_is_refused(self) -> None:
         with pytest.raises(TypeError, match=r"'outcom'.*'outcome'"):

@@ -9,12 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hevo_edge.emulator import DIALECTS, HevoEmulator
 from hevo_edge.emulator.routes import ROUTES
-from hevo_edge.emulator.service import Answer, Call, Service, _page
+from hevo_edge.emulator.service import Answer, Call, Service
 from tests.conftest import START
 from tests.emulator.conftest import Ask, asker
 
@@ -32,6 +30,15 @@ async def any_dialect(request: pytest.FixtureRequest) -> AsyncIterator[HevoEmula
 
 
 class TestAllEndpoints:
+    async def test_an_object_is_found_by_id_and_by_name(
+        self, ask: Ask, emulator: HevoEmulator
+    ) -> None:
+        object_id = list(emulator.pipeline(123).objects)[1]
+        for named in (object_id, "orders"):
+            found = (await ask("GET", f"{PIPELINE}/objects/{named}")).json
+            assert (found["object_id"], found["object_name"]) == (object_id, "orders")
+        assert (await ask("GET", f"{PIPELINE}/objects/nothing")).status == 404
+
     async def test_there_are_26_and_all_answer(
         self, any_dialect: HevoEmulator, session: aiohttp.ClientSession
     ) -> None:
@@ -360,21 +367,6 @@ class TestPages:
         second = (await ask("GET", "/pipelines/124/jobs", params=cursor)).json
         assert [row["job_id"] for row in first["data"] + second["data"]] == wanted
         assert (first["has_more"], second["has_more"], second["next_cursor"]) == (True, False, None)
-
-    @settings(derandomize=True, max_examples=100, deadline=None)
-    @given(count=st.integers(0, 25), limit=st.integers(1, 12))
-    def test_pages_are_the_list_cut_in_pieces(self, count: int, limit: int) -> None:
-        rows = [{"id": number} for number in range(count)]
-        query, pages = {"limit": str(limit)}, []
-        while True:
-            body = _page(rows, "id", Call({}, query, None, 0.0)).body
-            pages.append(body["data"])
-            assert body["has_more"] == (body["next_cursor"] is not None)
-            if not body["has_more"]:
-                break
-            query = {**query, "cursor": body["next_cursor"]}
-        assert [row for page in pages for row in page] == rows
-        assert all(len(page) == limit for page in pages[:-1])
 
     def test_a_cursor_that_is_no_text_is_refused(self) -> None:
         cursor = base64.urlsafe_b64encode(b"\xff").decode()
