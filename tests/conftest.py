@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from hevo_edge import HevoClient, errors
 from hevo_edge._common.clock import Clock
+from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
 
@@ -98,7 +99,8 @@ async def hevo(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
 
 
 def client_of(emulator: HevoEmulator, **options: object) -> HevoClient:
-    """Return a client of an emulator."""
+    """Return a client of an emulator, as if in a process that knows no ticket yet."""
+    forget_tickets()
     settings: dict[str, object] = {"base_url": emulator.base_url, "clock": Clock(seed=1)}
     settings.update(options)
     return HevoClient(emulator.api_key, emulator.api_secret, **settings)  # type: ignore[arg-type]

@@ -7,21 +7,19 @@ transitions that guarantee this.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-from hevo_edge import api
-from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, Overtaken
 from hevo_edge._http.limiter import RateLimiter
-from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._text.logger import get_logger
 from hevo_edge._triggering.attribution import Found, select
 from hevo_edge._triggering.discovery import LISTED_WITHIN, Discovery, was_sent_long_ago
 from hevo_edge._triggering.if_running import IfRunningPolicy
+from hevo_edge._triggering.known_tickets import shared
 from hevo_edge._triggering.pipeline_lock import lock_of
 from hevo_edge._triggering.pipeline_reader import (
     JobRunning,
@@ -29,19 +27,17 @@ from hevo_edge._triggering.pipeline_reader import (
     PipelineRestarting,
     RunningJobUnlisted,
 )
+from hevo_edge._triggering.posting import send_post
 from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
 from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import UNKNOWN, Post, TriggerTicket
 from hevo_edge._triggering.time_limit import TimeLimit
-from hevo_edge.enums import Certainty, Dialect, IfRunning, PipelineAction
+from hevo_edge.enums import Certainty, Dialect, IfRunning
 from hevo_edge.errors import (
     ApiError,
     HevoError,
     JobInProgress,
     RateLimited,
-    RequestOutcomeUnknown,
-    ServerError,
-    UnexpectedResponse,
 )
 from hevo_edge.schedules import Geometric, geometric
 
@@ -106,6 +102,7 @@ class Attempt:
         self._given = given or record.ticket
         self._limit = TimeLimit(parts.clock, record, deadline)
         self._lock = lock_of(parts.scope, record.ticket.pipeline_id)
+        self._is_started = False
         self._unlisted_since: float | None = None
         self._limited_since: float | None = None
 
@@ -119,8 +116,9 @@ class Attempt:
             except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
                 obstacle = error
             except Overtaken:
-                if not self._record.is_unposted:
-                    continue  # it is the run of this ticket, fired by another task
+                if self._lock.started_by == self._record.ticket.ticket_id:
+                    self._is_started = True  # by another task that fires this ticket
+                    continue
                 raise self._parts.policy.in_progress(self._record.ticket, None) from None
             found = await self._clear_obstacle(obstacle)
             if found is not None:
@@ -141,9 +139,8 @@ class Attempt:
 
     async def search_only(self) -> Found | None:
         """Return the Job of a ticket that may have been posted; None when there is none."""
-        async with self._limit.locked(self._lock):
+        async with self._alone():
             record = self._record
-            record.update(self._given)
             if record.is_unposted and record.earlier is None:
                 return None  # its POST was refused while this waited for the lock
             found = await self._search()
@@ -159,9 +156,8 @@ class Attempt:
         """
         record = self._record
         may_post = record.is_unposted and not record.earlier and not record.is_behind(self._given)
-        fails = may_post and record.ticket.if_running is IfRunning.FAIL
-        async with self._limit.locked(self._lock, unless_run_started=fails):
-            record.update(self._given)
+        fails = record.ticket.if_running is IfRunning.FAIL and may_post and not self._is_started
+        async with self._alone(unless_run_started=fails):
             if record.state is TicketState.FOREIGN:
                 found = await self._search()
                 if found is not None:
@@ -174,6 +170,14 @@ class Attempt:
                 await self._read_if_stale()
                 await self._post()
             return await self._find()
+
+    @asynccontextmanager
+    async def _alone(self, *, unless_run_started: bool = False) -> AsyncGenerator[None, None]:
+        """Hold the Pipeline's lock, and know of the ticket what any task of this loop knows."""
+        async with self._limit.locked(self._lock, unless_run_started=unless_run_started):
+            self._record.update(self._given)
+            with shared(self._record):
+                yield
 
     async def _search(self) -> Found | None:
         record = self._record
@@ -245,7 +249,13 @@ class Attempt:
         try:
             # Stored before the POST leaves, so that every process which resumes it knows of it.
             await record.mark_sending(wall)
-            post = await self._send(self._endpoint(read), leaves)
+            post = await send_post(
+                self._parts.transport,
+                read,
+                self._parts.dialect,
+                deadline=self._limit.deadline,
+                before_sending=leaves,
+            )
         except JobInProgress as error:
             refusal = error
             # With an earlier POST, the refusal is evidence of that POST: keep the stored ticket.
@@ -261,7 +271,7 @@ class Attempt:
         else:
             elapsed = clock.now() - (left_at or clock.now())
             if post.accepted:
-                self._lock.mark_run_started()
+                self._lock.mark_run_started(read.ticket_id)
             await record.mark_settled(post.model_copy(update={"elapsed": elapsed, "sent_at": wall}))
             return
         await self._raise_running(refusal)
@@ -270,30 +280,6 @@ class Attempt:
         reading = self._parts.reader.running_job(self._record.ticket.pipeline_id)
         running = await self._limit.bounded("reading which Job runs", reading)
         raise RunningJobUnlisted(refusal) if running is None else JobRunning(running, refusal)
-
-    async def _send(self, request: api.Request[Any], before_sending: Callable[[], None]) -> Post:
-        try:
-            reply = await self._parts.transport.exchange(
-                request,
-                Priority.TRIGGER,
-                deadline=self._limit.deadline,
-                # An unknown outcome is worse than a late one.
-                reply_timeout=None if self._limit.deadline is None else FINAL_POLL_TIMEOUT,
-                before_sending=before_sending,
-            )
-        except (ServerError, RequestOutcomeUnknown, UnexpectedResponse) as error:
-            return Post(ambiguity=str(error))
-        return Post(answered_at=reply.server_time)
-
-    def _endpoint(self, ticket: TriggerTicket) -> api.Request[Any]:
-        pipeline_id, drop, dialect = ticket.pipeline_id, ticket.drop_and_load, self._parts.dialect
-        if ticket.object_ids is not None:
-            return api.resync_objects(
-                pipeline_id, ticket.object_ids, drop_and_load=drop, dialect=dialect
-            )
-        if ticket.action is PipelineAction.RESYNC:
-            return api.resync_pipeline(pipeline_id, drop_and_load=drop, dialect=dialect)
-        return api.sync_now(pipeline_id)
 
     # -- obstacles --------------------------------------------------------------------------------
 
@@ -313,7 +299,7 @@ class Attempt:
             return None
         elif not await self._was_restarting(obstacle):
             raise obstacle
-        async with self._limit.locked(self._lock):
+        async with self._alone():
             self._record.reopen()
         return None
 
@@ -375,7 +361,7 @@ class Attempt:
 
     async def _mark_found(self, found: Found) -> Found | None:
         """Record a running Job, unless another task has posted the ticket meanwhile."""
-        async with self._limit.locked(self._lock):
+        async with self._alone():
             return await self._record.mark_found(found) if self._record.is_unposted else None
 
     async def _wait_until_listed(self, refusal: JobInProgress) -> Found | None:
@@ -388,7 +374,7 @@ class Attempt:
         record, ticket, clock = self._record, self._record.ticket, self._parts.clock
         self._unlisted_since = self._unlisted_since or clock.now()
         if record.earlier is not None:
-            async with self._limit.locked(self._lock):
+            async with self._alone():
                 await record.mark_ambiguous(f"Hevo says that a Job is running: {refusal}")
                 return await self._find()
         age = clock.now() - self._unlisted_since

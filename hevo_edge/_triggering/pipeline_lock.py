@@ -15,14 +15,20 @@ _locks: WeakKeyDictionary[
 
 
 class PipelineLock:
-    """A Pipeline's lock: one trigger reads, posts and searches at a time."""
+    """A Pipeline's lock: one trigger reads, posts and searches at a time.
+
+    Attributes:
+        started_by: The id of the ticket of the holder whose POST Hevo has accepted; None without.
+    """
 
     def __init__(self) -> None:
+        self.started_by: str | None = None
         self._lock = asyncio.Lock()
         self._run_started: asyncio.Future[None] | None = None
 
-    def mark_run_started(self) -> None:
-        """Say that Hevo has accepted the holder's POST: a run is under way."""
+    def mark_run_started(self, ticket_id: str) -> None:
+        """Say that Hevo has accepted the POST of the holder's ticket: a run is under way."""
+        self.started_by = ticket_id
         started = self._announcement()
         if not started.done():
             started.set_result(None)
@@ -46,6 +52,7 @@ class PipelineLock:
             try:
                 yield
             finally:
+                self.started_by = None
                 if self._run_started is not None and self._run_started.done():
                     self._run_started = None
 

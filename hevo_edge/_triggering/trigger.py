@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hevo_edge._triggering.attempt import Attempt, TriggerParts
 from hevo_edge._triggering.attribution import Found
+from hevo_edge._triggering.known_tickets import latest_copy
 from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
 from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
@@ -84,7 +85,7 @@ class Triggers:
         """
         record = self.registry.lookup(ticket)
         may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
-        if not (may_have_job or record.is_behind(ticket)):
+        if not (may_have_job or any(map(record.is_behind, (ticket, latest_copy(ticket))))):
             return None
         with self.registry.keeping(record):
             return await Attempt(self._parts, record, deadline, given=ticket).search_only()

@@ -234,6 +234,27 @@ async def test_two_tickets_of_a_client_get_a_job_each(
     assert [job.id for job in jobs] == runs(emulator)
 
 
+@pytest.mark.parametrize("sleeps", [0, 20, 300])
+@pytest.mark.parametrize("first_is_behind", [True, False])
+async def test_two_clients_of_a_loop_that_hold_one_ticket_post_it_once(
+    emulator: HevoEmulator, sleeps: float, first_is_behind: bool
+) -> None:
+    """At once, or one after another: also the one that prepared it, and knows of no POST."""
+    async with client_of(emulator) as one, client_of(emulator) as two:
+        emulator.pipeline(123).plan(duration=1)
+        ticket = await one.pipeline(123).prepare_trigger(discovery_timeout=60)
+        copy = TriggerTicket.loads(ticket.dumps())
+        fires = [lambda: two.fire(copy), lambda: one.fire(ticket)]
+        if not first_is_behind:
+            fires.reverse()
+        first = asyncio.create_task(fires[0]())
+        await asyncio.sleep(sleeps)
+        second = await fires[1]()
+        assert await first == second
+        assert await one.reconcile(ticket) == await two.reconcile(copy) == second
+    assert [second.id] == runs(emulator)
+
+
 async def test_a_job_older_than_the_ticket_is_only_possible(emulator: HevoEmulator) -> None:
     """It began 12 s before and was not listed yet; another process fires what was never fired."""
     emulator.pipeline(123).plan(appears_after=20, duration=600)

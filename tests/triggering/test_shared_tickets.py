@@ -8,6 +8,7 @@ import time
 import pytest
 
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
+from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge._triggering.ticket import IN_FLIGHT
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.triggering import TicketState
@@ -27,6 +28,7 @@ async def in_flight_and_accepted(emulator: HevoEmulator) -> tuple[TriggerTicket,
     async with client_of(emulator) as first:
         with pytest.raises(KeyError):
             await first.pipeline(123).trigger(on_ticket=store, discovery_timeout=60)
+    forget_tickets()  # that process has died
     return stored[0], stored[1]
 
 
