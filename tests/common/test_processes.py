@@ -35,7 +35,7 @@ def child() -> Iterator[tuple[subprocess.Popen[str], Process]]:
 
 
 def test_who_lives_has_not_ended(child: tuple[subprocess.Popen[str], Process]) -> None:
-    assert ME == Process.current()
+    assert Process.current() == ME
     assert not ME.has_ended(ME)
     assert child[1].namespace == ME.namespace != 0
     assert not child[1].has_ended(ME)

@@ -90,7 +90,9 @@ asyncio.run(main())
 def test_in_no_period_do_all_processes_make_more_calls_than_the_limit(path: Path) -> None:
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(python(BUSY, path)) for _ in range(6)]
-        times = sorted(float(at) for each in running for at in each.communicate(timeout=60)[0].split())
+        times = sorted(
+            float(at) for each in running for at in each.communicate(timeout=60)[0].split()
+        )
         assert [each.returncode for each in running] == [0] * 6
     assert len(times) > 60
     assert min(after - at for at, after in zip(times, times[20:], strict=False)) >= 0.5
