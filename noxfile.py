@@ -199,6 +199,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.weight")
     session.run("python", "-m", "tests.benchmarks.learning")
     session.run("python", "-m", "tests.benchmarks.sharing")
+    session.run("python", "-m", "tests.benchmarks.shared_window")
     session.run("python", "-m", "tests.benchmarks.waiting")
 
 

@@ -287,8 +287,12 @@ class RateLimiter:
             self._arm_for_next(self._limit, queue, heads)
 
     def _hand_over(self, queue: Queue, priority: Priority, slot: Slot) -> None:
-        if priority in queue.heads():
-            queue.waiting[priority].popleft()[1].set_result(slot)
+        """Give a slot that was taken for a priority to who has it, or to somebody more urgent."""
+        above = min(priority, Priority.POLL)
+        for head in queue.heads():
+            if head == priority or head < above:
+                queue.waiting[head].popleft()[1].set_result(slot)
+                break
         else:  # cancelled, while the window was asked
             del self._taken[slot]
             self._window.give_back(slot, queue.loop.time(), sent=False)

@@ -1,4 +1,4 @@
-"""The window that the processes of one machine share, through a file, and how a limit opens its own.
+"""The window that the processes of one machine share, through a file; and which a limit opens.
 
 Hevo counts the calls of a user, whoever makes them, and reports the count to nobody. On one machine
 the processes can tell each other: each writes its calls into a small file, by the machine's
@@ -47,7 +47,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 """Seconds between two tries of the lock: the first pause, and the longest."""
 _FOLDER = "hevo_edge-"
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE})
-"""Errors that mending needs no other configuration: a client that is made meanwhile waits."""
+"""Errors that pass without another configuration: a client can be made in spite of them."""
 
 
 def open_window(limit: RateLimit, account: str) -> SharedWindow:

@@ -43,7 +43,7 @@ class SharedWindow(Protocol):
     def recheck_in(self) -> float | None:
         """Seconds after which a refused ``take`` is worth another try, whatever ``state`` says.
 
-        None where nobody else can make a slot free.
+        None only in memory, where nothing happens between the refusal and the state.
         """
         ...
 
@@ -109,7 +109,8 @@ class LocalWindow:
 
     def hold(self, now: float, until: float) -> None:
         """Let nobody take a slot before ``until``."""
-        self._held_until = max(self._held_until, until)
+        if until > now:
+            self._held_until = max(self._held_until, until)
 
     def state(self, now: float) -> WindowState:
         """Return what is known."""

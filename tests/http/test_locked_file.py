@@ -147,7 +147,7 @@ def test_the_lock_is_another_s_while_it_is_held(path: Path) -> None:
 
 def test_no_descriptor_is_left_open(path: Path) -> None:
     use(path)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         use(path)
         LockedFile(path, is_private=False).peek()
@@ -155,7 +155,7 @@ def test_no_descriptor_is_left_open(path: Path) -> None:
         with pytest.raises(PermissionError):
             use(path)
         path.chmod(0o600)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 # -- when a client is made -------------------------------------------------------------------------

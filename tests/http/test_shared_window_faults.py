@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,8 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.shared_window import IN_FLIGHT, PATIENCE, FileWindow
 from hevo_edge.emulator import HevoEmulator
+from tests.conftest import client_of
 
-from ..conftest import client_of
 from .support import now, use
 
 LOST = "not shared with other processes any more"
@@ -70,7 +70,7 @@ def short_writes() -> Iterator[None]:
         yield
 
 
-FAULTS = {
+FAULTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "the disk is full": lambda: failing("os.pwrite", errno.ENOSPC),
     "the disk becomes full": short_writes,
     "the quota is used up": lambda: failing("os.pwrite", errno.EDQUOT),
