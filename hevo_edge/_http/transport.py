@@ -205,7 +205,7 @@ class Transport:
             self._limiter.accepted()
             try:
                 body, date = await _read_whole(response), response.headers.get("Date")
-                return read_body(request, response.status, body, date, self._config.redact)
+                reply = read_body(request, response.status, body, date, self._config.redact)
             except UnexpectedResponse as unexpected:
                 failed = self._failed(call, unexpected)
             except aiohttp.ClientPayloadError as cut:
@@ -215,6 +215,9 @@ class Transport:
                 )
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
+            else:
+                self._retries.outages.succeeded()
+                return reply
             raise failed
 
     async def _error_of(
