@@ -201,6 +201,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.sharing")
     session.run("python", "-m", "tests.benchmarks.shared_window")
     session.run("python", "-m", "tests.benchmarks.waiting")
+    session.run("python", "-m", "tests.benchmarks.months")
 
 
 @nox.session

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hevo_edge._awaiting.duration_history import DurationHistory
-from hevo_edge._awaiting.poll import Poll, PollsInFlight
+from hevo_edge._awaiting.poll import TRANSIENT_ERRORS, Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, loop_time
 from hevo_edge._awaiting.watched_job import WatchedJob
 from hevo_edge._text.logger import get_logger
@@ -90,7 +90,9 @@ class ListPoll(Poll):
             self._lists.history.record(pipeline_id, page.data, loop_time())
         except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
             self._lists.mark_unreadable(pipeline_id, loop_time())
-            log.warning(
+            # What is transient shows in the log of requests.
+            log.log(
+                logging.DEBUG if isinstance(error, TRANSIENT_ERRORS) else logging.WARNING,
                 "the Jobs of Pipeline %s are polled one by one for a while, as they cannot be "
                 "listed: %s",
                 pipeline_id,

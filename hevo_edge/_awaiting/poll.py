@@ -60,7 +60,7 @@ class Poll:
             await target.poll(reader, final=self.is_final, on_slot=on_slot)
         except TRANSIENT_ERRORS as error:
             target.record_failure(error, loop_time())
-            log.warning("a poll of %s failed and will be repeated: %s", target.label, error)
+            log.debug("a poll of %s failed and will be repeated: %s", target.label, error)
         except NotFound as error:
             target.record_failure(error, loop_time())
             return error if target.confirm_missing() else None

@@ -16,6 +16,7 @@ import backoff
 
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.limiter import RateLimiter
+from hevo_edge._http.outage_log import OutageLog
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply
 from hevo_edge._http.throttle import MAX_PAUSE
@@ -92,12 +93,14 @@ class Retries:
         self._attempt = attempt
         self._limiter = limiter
         self._clock = clock
+        self.outages: OutageLog = OutageLog(clock.now)
         self._retry = backoff.on_exception(
             self._waits,
             AttemptFailed,
             max_tries=max_retries + 1,
             giveup=self._gives_up,
-            on_backoff=_log_retry,
+            on_backoff=self._log,
+            on_giveup=self._log,
             jitter=None,
             logger=None,
         )(self._attempt_again)
@@ -165,9 +168,13 @@ class Retries:
                 wait = max(0.0, min(wait, call.deadline - self._clock.now()))
             failed = yield wait
 
+    def _log(self, details: Any) -> None:
+        failed: AttemptFailed = details["exception"]
+        if "wait" in details:
+            log.debug("retrying in %.1f s: %s", details["wait"], failed.error)
+        # Without a cause, the call budget had no slot for it.
+        if failed.cause is not None or not isinstance(failed.error, RequestNotSent):
+            self.outages.failed(failed.error)
+
     def _jitter(self) -> float:
         return self._clock.random.uniform(0, JITTER)
-
-
-def _log_retry(details: Any) -> None:
-    log.warning("retrying in %.1f s: %s", details["wait"], details["exception"].error)

@@ -218,7 +218,7 @@ class Transport:
             self._limiter.accepted()
             try:
                 body, date = await _read_whole(response), response.headers.get("Date")
-                return read_body(request, response.status, body, date)
+                reply = read_body(request, response.status, body, date)
             except UnexpectedResponse as unexpected:
                 close_idle(session, url, keep=False)  # this one has come back to them
                 failed = self._failed(call, unexpected)
@@ -229,6 +229,9 @@ class Transport:
                 )
                 broken.transient = True
                 failed = self._failed(call, broken, cut)
+            else:
+                self._retries.outages.succeeded()
+                return reply
             raise failed
 
     async def _error_of(self, call: Call, response: aiohttp.ClientResponse) -> RequestError:

@@ -153,7 +153,7 @@ class Discovery:
         except HevoError as error:
             if final or not isinstance(error, TRANSIENT_ERRORS):
                 raise self._unlistable_error(error) from error
-            log.warning("a poll for the Job of a trigger failed, and will be repeated: %s", error)
+            log.debug("a poll for the Job of a trigger failed, and will be repeated: %s", error)
             return None
         skip_doubtful = not final and self._clock.now() < self._skip_doubtful_until
         new_jobs = [job for job in new_jobs if not self._is_of_another(ticket, job)]

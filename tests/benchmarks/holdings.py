@@ -9,12 +9,16 @@ import asyncio
 import gc
 import os
 import tracemalloc
-from collections.abc import Iterator, Mapping, Set
-from collections.abc import Sequence as AnySequence
+from collections import deque
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AnySet
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+_CONTAINERS = (Mapping, AnySet, list, tuple, deque)
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type)
 
 
@@ -28,7 +32,7 @@ class Holdings:
         tasks: Tasks of the running loop, but for the one that asks.
         timers: Its timers that are not cancelled.
         sockets: Sockets that are open.
-        entries: Entries of all containers that the clients reach.
+        containers: The sizes of all containers that the roots reach, by where they are.
     """
 
     traced: int
@@ -36,7 +40,12 @@ class Holdings:
     tasks: int
     timers: int
     sockets: int
-    entries: int
+    containers: dict[str, int]
+
+    @property
+    def entries(self) -> int:
+        """The entries of all containers."""
+        return sum(self.containers.values())
 
 
 def take_stock(*roots: object) -> Holdings:
@@ -49,7 +58,7 @@ def take_stock(*roots: object) -> Holdings:
         tasks=len(asyncio.all_tasks()) - 1,
         timers=sum(not timer.cancelled() for timer in loop._scheduled),
         sockets=_sockets(),
-        entries=sum(containers(*roots).values()),
+        containers=containers(*roots),
     )
 
 
@@ -60,13 +69,13 @@ def containers(*roots: object) -> dict[str, int]:
     """
     sizes: dict[str, int] = {}
     seen: set[int] = set()
-    waiting = [(type(root).__name__, root) for root in roots]
+    waiting = deque((type(root).__name__, root) for root in roots)
     while waiting:
-        path, found = waiting.pop()
+        path, found = waiting.popleft()  # by breadth: a place goes by its shortest name
         if isinstance(found, _LEAVES) or id(found) in seen:
             continue
         seen.add(id(found))
-        if isinstance(found, (Mapping, Set, AnySequence)):
+        if isinstance(found, _CONTAINERS):
             sizes[path] = sizes.get(path, 0) + len(found)
         waiting.extend(_inside(path, found))
     return sizes
@@ -79,29 +88,25 @@ def _inside(path: str, found: object) -> Iterator[tuple[str, object]]:
         for key, value in list(found.items()):
             yield f"{path}.keys", key
             yield f"{path}[]", value
-    elif isinstance(found, (Set, AnySequence)):
+    elif isinstance(found, _CONTAINERS):
         yield from ((f"{path}[]", item) for item in list(found))
     elif type(found).__module__.startswith("hevo_edge"):
         names = [name for kind in type(found).__mro__ for name in getattr(kind, "__slots__", ())]
-        for name in {*names, *getattr(found, "__dict__", {})}:
+        for name in dict.fromkeys([*names, *getattr(found, "__dict__", ())]):
             if hasattr(found, name):
                 yield f"{path}.{name}", getattr(found, name)
 
 
 def _resident() -> int:
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+    counts = Path("/proc/self/statm")
+    pages = int(counts.read_text().split()[1]) if counts.exists() else 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _sockets() -> int:
     """Return how many sockets this process has open; 0 where the system does not say."""
     opened = 0
-    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
-        try:
-            opened += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
-        except OSError:  # that of this very listing
-            continue
+    for file in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # that of this very listing
+            opened += str(file.readlink()).startswith("socket:")
     return opened
