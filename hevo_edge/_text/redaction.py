@@ -114,7 +114,7 @@ class _Form:
 
 def _forms(secret: str) -> Iterator[_Form]:
     """Yield the forms that no decoding leads back to the secret, and itself."""
-    data = secret.encode()
+    data = secret.encode("utf-8", "surrogatepass")
     # Read in another encoding than it was sent in, by us or by somebody on the way.
     mistaken = data.decode("latin-1"), secret.encode("latin-1", "replace").decode(errors="replace")
     for text in (secret, *mistaken):
