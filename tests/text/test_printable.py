@@ -67,7 +67,7 @@ def test_an_error_is_one_line_and_crosses_processes(text: str) -> None:
 
 def test_an_error_about_something_huge_is_not_huge() -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
-        HevoClient("key", "secret", region="us").pipeline("9" * 1_000_000)  # type: ignore[arg-type]
+        HevoClient("key", "secret", region="us").pipeline("9" * 1_000_000)
     assert len(str(caught.value)) < 5000
 
 
@@ -83,7 +83,7 @@ def test_reprs_of_huge_data_are_bounded_and_the_data_is_whole() -> None:
     huge = "n" * 1_000_000
     pipeline = PipelineData(id=1, name=huge)
     page = Page[PipelineData](data=[pipeline] * 100)
-    ticket = TriggerTicket(pipeline_id=1, action="SYNC_NOW", job_type=huge)  # type: ignore[arg-type]
+    ticket = TriggerTicket(pipeline_id=1, action="SYNC_NOW", job_type=huge)
     for shown in (pipeline, page, ticket, ticket.watermark, JobHandle(1, huge)):
         assert len(repr(shown)) < 5000
         assert "more characters" in repr(shown) or shown is ticket.watermark

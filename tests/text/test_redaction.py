@@ -97,7 +97,7 @@ def test_a_secret_is_hidden_in_binary_encodings_of_a_text_that_holds_it(
     assert whole not in shown
     # What is left beside the stars are parts of what was around the secret.
     assert len(shown) <= len("got *** here") + len(whole) - len(secret)
-    assert held
+    del held
 
 
 @given(secret=TOKENS, limit=st.integers(1, 60), lead=st.integers(0, 60), shown_lines=st.booleans())
@@ -109,7 +109,7 @@ def test_no_part_of_a_secret_stays_where_a_text_is_cut(
     show = printable_lines if shown_lines else printable
     shown = show(text, limit).partition("…")[0]
     assert set(shown) <= {"#", "*"}
-    assert held
+    del held
 
 
 @pytest.mark.parametrize("kept", [6, 8, 15])
@@ -119,19 +119,19 @@ def test_a_secret_that_somebody_else_has_cut_off(kept: int, ellipsis: str) -> No
     line = b"X-Echo: s3cr3t/t0ken+of=length"[: 8 + kept]
     assert printable(f"too long: {line!r}") == f"too long: {line!r}"
     assert printable(f"too long: {line.decode()}{ellipsis}") == f"too long: X-Echo: ***{ellipsis}"
-    assert held
+    del held
 
 
 def test_a_short_secret_is_a_word_of_its_own() -> None:
     held = hide(["pw1", "a"])
     assert printable("with pw1, not pw12, a word: 'pw1'") == "with ***, not pw12, a word: '***'"
-    assert held
+    del held
 
 
 def test_the_words_of_our_own_messages_are_no_secrets() -> None:
     held = hide(["key", "secret", "api_key"])
     assert printable("api_key and secret, key") == "api_key and secret, key"
-    assert held
+    del held
 
 
 def test_secrets_are_hidden_for_as_long_as_somebody_holds_them() -> None:
@@ -149,7 +149,7 @@ def test_secrets_are_hidden_for_as_long_as_somebody_holds_them() -> None:
 def test_spans_that_touch_are_one() -> None:
     held = hide(["abcdefgh", "efghijkl"])
     assert secret_spans("xabcdefghijklx abcdefgh") == [(1, 13), (15, 23)]
-    assert held
+    del held
 
 
 @pytest.mark.parametrize("unit", ["%25", "\\u005c", "&amp;", "\\\\", "s3cr3t", "...", "%5c%26"])
@@ -158,4 +158,4 @@ def test_a_hostile_text_takes_no_time(unit: str) -> None:
     began = time.process_time()
     printable(unit * 200_000)
     assert time.process_time() - began < 2.0  # 0.1 s on an idle machine
-    assert held
+    del held
