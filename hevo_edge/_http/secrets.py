@@ -18,7 +18,8 @@ _PUBLIC_HEADERS = frozenset({"user-agent", "accept", "accept-encoding", "accept-
 
 def basic_token(user: str, password: str) -> str:
     """Return what follows ``Basic`` in a header."""
-    return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    login = f"{user}:{password}".encode("utf-8", "surrogatepass")
+    return base64.b64encode(login).decode("ascii")
 
 
 def secrets_of(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -113,12 +114,13 @@ class _Form:
 
 def _forms(secret: str) -> Iterator[_Form]:
     """Yield the forms that no decoding leads back to the secret, and itself."""
-    yield _Form(secret)
-    yield _Form(secret.replace(" ", "+"))
     data = secret.encode("utf-8", "surrogatepass")
-    for mistaken in (data.decode("latin-1"), data.decode("utf-8", "replace")):
-        yield _Form(mistaken)
-    yield _Form(_as_latin_1(secret))
+    # Read in another encoding than it was sent in, by us or by somebody on the way.
+    mistaken = data.decode("latin-1"), secret.encode("latin-1", "replace").decode(errors="replace")
+    for text in (secret, *mistaken):
+        if set(text) - {"?", "\ufffd"}:
+            yield _Form(text)
+            yield _Form(text.replace(" ", "+"))
     yield _Form(data.hex())
     yield _Form(data.hex().upper())
     for aligned in range(3):
@@ -138,37 +140,43 @@ def _base64_core(data: bytes, aligned: int) -> str:
     return encoded[-(-bits_before // 6) : bits // 6]
 
 
-def _as_latin_1(secret: str) -> str:
-    """Return the secret as a server sends it in Latin-1, and we read it as UTF-8."""
-    return secret.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
 # -- a text, seen through its encodings -----------------------------------------------------------
 
 _ELLIPSES = ("...", "…")
 _BASE64_END = re.compile(r"[A-Za-z0-9+/_-]?={0,2}")
-_JSON = re.compile(
-    r"""\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(["'\\/nrt]))"""
+_BACKSLASH = re.compile(
+    r"""\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})
+    |u([0-9a-fA-F]{4}) | U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4}) | x([0-9a-fA-F]{2})
+    |(["'\\/nrtbf]))""",
+    re.VERBOSE,
 )
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
-_SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_ENTITY = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|[A-Za-z]{2,8});")
+_SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 def _unescape(found: re.Match[str]) -> str:
     """Read an escape of JSON or of a Python repr."""
-    high, low, code, byte, character = found.groups()
+    high, low, *codes, character = found.groups()
     if high:
         return chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
     if character:
         return _SHORT_ESCAPES.get(character, character)
-    return chr(int(code or byte, 16))
+    return chr(int("".join(filter(None, codes)), 16))
+
+
+def _entity(found: re.Match[str]) -> str:
+    """Read an entity of HTML; the standard reader leaves some numbers out."""
+    if not (found[1] or found[2]):
+        return html.unescape(found[0])
+    code = int(found[1]) if found[1] else int(found[2], 16)
+    return chr(code) if code <= sys.maxunicode else found[0]
 
 
 _DECODERS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    ("\\", _JSON, _unescape),
+    ("\\", _BACKSLASH, _unescape),
     ("%", _PERCENT, lambda found: unquote(found[0])),
-    ("&", _ENTITY, lambda found: html.unescape(found[0])),
+    ("&", _ENTITY, _entity),
 )
 
 
