@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     add("--processes", type=int, default=2, help="how many run at a time")
     add("--caller", choices=sorted(CALLERS), help="only this caller; default: all")
     kinds = "; ".join(f"{name}: {meaning}" for name, meaning in KINDS.items())
-    add("--kind", choices=sorted(KINDS), default="faults", help=kinds)
+    add("--kind", choices=sorted(KINDS), default="hostile", help=kinds)
     add("--only", type=int, metavar="NUMBER", help="replay this trial")
     add("--verbose", action="store_true", help="with --only: the scenario and what happened")
     return options

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import TypedDict
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Protocol, TypedDict, TypeVar
 
 from hevo_edge import HevoClient, Job, TriggerTicket, errors
 from hevo_edge._triggering.ticket import OnTicket
 from hevo_edge.enums import JobStatus, is_terminal
 
-from .environment import PIPELINE, Environment
+from .environment import PIPELINE, Address, Environment
 from .outcome import FAILED, JOB, REFUSED, TIMEOUT, UNRESOLVED, Outcome
 from .relay import relay
 from .scenario import Scenario
+
+T = TypeVar("T")
 
 ROUNDS = 8
 PAUSE = 10.0
@@ -37,27 +39,72 @@ class _Request(TypedDict):
     if_running: str
 
 
-async def with_ticket(env: Environment) -> Outcome:
+class CallerEnvironment(Protocol):
+    """What a caller has to work with: in a trial's event loop, or in a process of its own."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The plan of the trial."""
+        ...
+
+    @property
+    def store(self) -> dict[str, str]:
+        """What survives the end of the caller's process."""
+        ...
+
+    @property
+    def object_ids(self) -> list[str]:
+        """The objects to resync."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """Where the emulator listens."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """The emulator's clock."""
+        ...
+
+    def client(self) -> AbstractAsyncContextManager[HevoClient]:
+        """Make a client."""
+        ...
+
+    async def timed(self, name: str, call: Awaitable[T], /) -> T:
+        """Await a call of the SDK."""
+        ...
+
+    async def stored(self) -> None:
+        """Report that what the caller needs after a crash is stored."""
+        ...
+
+    async def run_process(self, process: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Run the caller's process until it ends."""
+        ...
+
+
+async def with_ticket(env: CallerEnvironment) -> Outcome:
     """Prepare, store the ticket, fire it until the outcome is known; resume after a crash."""
     return await env.run_process(lambda: _with_client(env, _fire))
 
 
-async def with_on_ticket(env: Environment) -> Outcome:
+async def with_on_ticket(env: CallerEnvironment) -> Outcome:
     """``trigger`` with ``on_ticket``; after a crash, fire the stored ticket."""
     return await env.run_process(lambda: _with_client(env, _trigger_with_on_ticket))
 
 
-async def without_ticket(env: Environment) -> Outcome:
+async def without_ticket(env: CallerEnvironment) -> Outcome:
     """``trigger`` in a loop; a ticket is used only where an error carries one."""
     return await env.run_process(lambda: _with_client(env, _trigger))
 
 
-async def hevo_edge(env: Environment) -> Outcome:
+async def hevo_edge(env: CallerEnvironment) -> Outcome:
     """Run the caller that the scenario names."""
     caller = with_on_ticket if uses_on_ticket(env.scenario) else with_ticket
     if env.scenario.without_ticket:
         caller = without_ticket
-    if env.scenario.second_holder is None:
+    if env.scenario.second_holder is None or not isinstance(env, Environment):
         return await caller(env)
     second = asyncio.ensure_future(env.outcome_of(_fire_as_second_holder(env)))
     try:
@@ -91,7 +138,7 @@ async def _fire_as_second_holder(env: Environment) -> Outcome:
 
 
 async def _with_client(
-    env: Environment, act: Callable[[Environment, HevoClient], Awaitable[Outcome]]
+    env: CallerEnvironment, act: Callable[[CallerEnvironment, HevoClient], Awaitable[Outcome]]
 ) -> Outcome:
     async with env.client() as hevo:
         outcome = await act(env, hevo)
@@ -102,7 +149,7 @@ async def _with_client(
         return outcome
 
 
-async def _await_end(env: Environment, hevo: HevoClient, outcome: Outcome) -> None:
+async def _await_end(env: CallerEnvironment, hevo: HevoClient, outcome: Outcome) -> None:
     job = hevo.pipeline(PIPELINE).job(outcome.job_id or "")
     wait = job.await_completion(timeout=LONGEST_WAIT, accept=ENDS)
     try:
@@ -116,7 +163,7 @@ async def _await_end(env: Environment, hevo: HevoClient, outcome: Outcome) -> No
         outcome.end_of = None if job.data is None else job.data.job_id
 
 
-async def _fire(env: Environment, hevo: HevoClient) -> Outcome:
+async def _fire(env: CallerEnvironment, hevo: HevoClient) -> Outcome:
     if "ticket" not in env.store:
         prepared = await _prepare(env, hevo)
         if isinstance(prepared, Outcome):
@@ -127,7 +174,7 @@ async def _fire(env: Environment, hevo: HevoClient) -> Outcome:
     return await _until_known(env, hevo, lambda: hevo.fire(ticket), "fire")
 
 
-async def _trigger_with_on_ticket(env: Environment, hevo: HevoClient) -> Outcome:
+async def _trigger_with_on_ticket(env: CallerEnvironment, hevo: HevoClient) -> Outcome:
 
     async def store(ticket: TriggerTicket) -> None:
         env.store["ticket"] = ticket.dumps()
@@ -141,19 +188,20 @@ async def _trigger_with_on_ticket(env: Environment, hevo: HevoClient) -> Outcome
     return await _until_known(env, hevo, start, "fire" if "ticket" in env.store else "trigger")
 
 
-async def _trigger(env: Environment, hevo: HevoClient) -> Outcome:
+async def _trigger(env: CallerEnvironment, hevo: HevoClient) -> Outcome:
     return await _until_known(env, hevo, lambda: _start(env, hevo), "trigger")
 
 
-def _start(env: Environment, hevo: HevoClient, on_ticket: OnTicket | None = None) -> Awaitable[Job]:
+def _start(
+    env: CallerEnvironment, hevo: HevoClient, on_ticket: OnTicket | None = None
+) -> Awaitable[Job]:
     pipeline, request = hevo.pipeline(PIPELINE), _request(env)
     if env.scenario.action == "RESYNC_OBJECTS":
-        objects = list(env.emulator.pipeline(PIPELINE).objects)[:2]
-        return pipeline.resync_objects(objects, on_ticket=on_ticket, **request)
+        return pipeline.resync_objects(env.object_ids, on_ticket=on_ticket, **request)
     return pipeline.trigger(env.scenario.action, on_ticket=on_ticket, **request)
 
 
-async def _prepare(env: Environment, hevo: HevoClient) -> TriggerTicket | Outcome:
+async def _prepare(env: CallerEnvironment, hevo: HevoClient) -> TriggerTicket | Outcome:
     pipeline, request = hevo.pipeline(PIPELINE), _request(env)
     detail = ""
     for _ in range(ROUNDS):
@@ -169,7 +217,7 @@ async def _prepare(env: Environment, hevo: HevoClient) -> TriggerTicket | Outcom
 
 
 async def _until_known(
-    env: Environment, hevo: HevoClient, start: Callable[[], Awaitable[Job]], name: str
+    env: CallerEnvironment, hevo: HevoClient, start: Callable[[], Awaitable[Job]], name: str
 ) -> Outcome:
     """Start until the outcome is known; ``reconcile`` wherever it is unknown."""
     outcome = Outcome(FAILED)
@@ -196,7 +244,7 @@ async def _until_known(
     return outcome
 
 
-def _request(env: Environment) -> _Request:
+def _request(env: CallerEnvironment) -> _Request:
     scenario = env.scenario
     return {
         "job_type": scenario.job_type,

@@ -10,11 +10,13 @@ from hevo_edge.enums import JobStatus, JobType
 
 from .hostile import hostile
 from .scenario import Kill, PastJob, PlannedFault, PlannedJob, Scenario
+from .sigkill import sigkill
 
 KINDS = {
     "hostile": "faults, clocks apart, and replies that are well-formed and wrong",
     "faults": "faults, kills and scheduled runs",
     "strangers": "also, another person syncs by hand within 30 s after the trigger",
+    "sigkill": "a process that is really killed, in real time",
     "quiet": "a sync of an on-demand Pipeline without faults or other runs",
 }
 HISTORY = 250
@@ -48,6 +50,8 @@ def draw(seed: int, number: int, kind: str = "faults") -> Scenario:
     scenario = _draw(seed, number)
     if kind == "hostile":
         scenario = hostile(scenario)
+    elif kind == "sigkill":
+        scenario = sigkill(scenario)
     elif kind == "strangers":
         moment = random.Random(f"{seed}:{number}:stranger").uniform(0, 30)
         scenario = replace(scenario, stranger=moment)

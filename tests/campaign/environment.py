@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -38,6 +38,40 @@ _HARMLESS = frozenset({"stale", "shift"})
 """Lies through which the truth can be seen after a while, so they excuse nobody who gives up."""
 _SETTLE = 60.0  # seconds after the end, for requests that the server still handles
 _RETRY_AFTER = 25.0  # subtracted from a fault's seconds
+
+
+class Address(NamedTuple):
+    """Where an emulator listens, and the credentials that it accepts."""
+
+    base_url: str
+    api_key: str
+    api_secret: str
+
+
+@asynccontextmanager
+async def client_of(
+    scenario: Scenario, address: Address, clock: Clock
+) -> AsyncIterator[HevoClient]:
+    """Make a client for a trial, as a new process would."""
+    body = scenario.dialect.resync_body
+    session = None
+    if scenario.fresh_connections:
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+    hevo = HevoClient(
+        address.api_key,
+        address.api_secret,
+        base_url=address.base_url,
+        session=session,
+        dialect="drop_and_load" if body == "drop_and_load" else "resync_mode",
+        clock=clock,
+    )
+    try:
+        yield hevo
+    finally:
+        # After a kill this sends nothing: it closes the sockets, as the end of a process does.
+        await hevo.close()
+        if session is not None:
+            await session.close()
 
 
 class CallTooLong(Exception):
@@ -77,6 +111,7 @@ class Environment:
         self.has_stored = asyncio.Event()
         self.others: list[Outcome] = []
         self._clients = 0
+        self._killed = 0
         self._zero = 0.0
         self._killer: Killer | None = None
         self._outages = Outages([], self._stop_for)
@@ -92,25 +127,23 @@ class Environment:
     async def client(self, base_url: str | None = None) -> AsyncIterator[HevoClient]:
         """Make a client, as a new process would; ``base_url`` is another address, of a relay."""
         self._clients += 1
-        body = self.scenario.dialect.resync_body
-        session = None
-        if self.scenario.fresh_connections:
-            session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
-        hevo = HevoClient(
-            self.emulator.api_key,
-            self.emulator.api_secret,
-            base_url=base_url or self.emulator.base_url,
-            session=session,
-            dialect="drop_and_load" if body == "drop_and_load" else "resync_mode",
-            clock=_MachineClock(self.scenario.number + self._clients, self._zero),
-        )
-        try:
+        address = self.address
+        if base_url is not None:
+            address = address._replace(base_url=base_url)
+        clock = _MachineClock(self.scenario.number + self._clients, self._zero)
+        async with client_of(self.scenario, address, clock) as hevo:
             yield hevo
-        finally:
-            # After a kill this sends nothing: it closes the sockets, as the end of a process does.
-            await hevo.close()
-            if session is not None:
-                await session.close()
+
+    @property
+    def address(self) -> Address:
+        """Where the emulator listens, and the credentials that it accepts."""
+        emulator = self.emulator
+        return Address(emulator.base_url, emulator.api_key, emulator.api_secret)
+
+    @property
+    def object_ids(self) -> list[str]:
+        """The objects to resync."""
+        return list(self.emulator.pipeline(PIPELINE).objects)[:2]
 
     def note(self, text: str) -> None:
         """Write a line into the trial's log."""
@@ -169,6 +202,7 @@ class Environment:
                 killer.disarm()
             if kill is None:
                 raise CallTooLong("too many requests")
+            self._killed += 1
             self.note(f"killed: {kill}")
             await asyncio.sleep(kill.resume_after)
             self.note("resumed")
@@ -192,6 +226,8 @@ class Environment:
                 outcome=outcome,
                 spans=self.spans,
                 faults_end=self._faults_end(),
+                pause=scenario.pause,
+                killed=self._killed,
                 others=self.others,
             )
 

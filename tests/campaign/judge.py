@@ -11,6 +11,7 @@ from .interruptions import START_ENDPOINTS
 from .outcome import FAILED, HANG, JOB, REFUSED, UNTYPED, Evidence, Outcome, Span
 
 REQUEST_TIMEOUT, DISCOVERY, MARGIN = 30.0, 150.0, 10.0
+_STORES = 3  # times that a call stores its ticket after its POST, at most
 DUPLICATE, WRONG, LOST = "duplicate", "wrong", "lost"
 BREACHES = (DUPLICATE, WRONG, LOST, UNTYPED, HANG)
 """What must never happen."""
@@ -25,7 +26,11 @@ RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP
     "unresolved, with a ticket",
     "gave up while the faults lasted, nothing started",
 )
-ENDINGS = (RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, UNRESOLVED, GAVE_UP)
+OTHER_HOLDER = "the other holder of its ticket has its Job"
+ENDINGS = (
+    *(RIGHT, FLAGGED, JOINED, FOREIGN, SWAPPED, REFUSED_CORRECTLY, OTHER_HOLDER),
+    *(UNRESOLVED, GAVE_UP),
+)
 BREACH = "a breach"
 _OWN = ("sync_now", "resync", "resync_objects")
 _SHOW_ONE = frozenset({"stale", "unknown_value", "missing_field"})
@@ -44,6 +49,7 @@ class Verdict:
         claim: The certainty that was claimed for its Job, where it ended with one.
         is_own: Whether that Job was started by the caller.
         limited: Calls that the emulator's own limit refused.
+        killed: Processes of the caller that were ended.
         delay: Seconds from the Job's appearing in the list until the caller had its handle.
         lag: Seconds that the Job was missing from the list.
     """
@@ -56,6 +62,7 @@ class Verdict:
     runs: int = 0
     requests: int = 0
     limited: int = 0
+    killed: int = 0
     is_quiet: bool = False
     delay: float | None = None
     lag: float | None = None
@@ -69,15 +76,19 @@ def judge(evidence: Evidence) -> Verdict:
         runs=sum(call.took_effect for call in posts),
         requests=len(evidence.journal),
         limited=sum(_is_limited(call) for call in evidence.journal),
+        killed=evidence.killed,
         is_quiet=evidence.is_quiet,
     )
     if verdict.runs > 1:
         verdict.breaches[DUPLICATE] = f"{verdict.runs} POSTs took effect"
     _judge_ending(evidence, evidence.outcome, verdict)
     for other in evidence.others:
-        ending = verdict.ending
-        _judge_ending(evidence, other, verdict)
-        verdict.ending = ending
+        of_other = Verdict(runs=verdict.runs)
+        _judge_ending(evidence, other, of_other)
+        verdict.breaches.update(of_other.breaches)
+    if LOST in verdict.breaches and _one_holder_has_it(evidence):
+        del verdict.breaches[LOST]
+        verdict.ending = verdict.ending if verdict.ending != BREACH else OTHER_HOLDER
     if verdict.breaches:
         verdict.ending = BREACH
     for span in evidence.spans:
@@ -144,6 +155,15 @@ def _judge_wait(evidence: Evidence, outcome: Outcome, verdict: Verdict) -> None:
         verdict.breaches[HANG] = f"the end of its Job was not seen for {NOTICED:.0f} s"
 
 
+def _one_holder_has_it(evidence: Evidence) -> bool:
+    """Say whether, of two holders of a ticket, one was given its Job, and was told no lie of it."""
+    outcomes = [evidence.outcome, *evidence.others]
+    return len(outcomes) > 1 and any(
+        outcome.kind == JOB and (job := _job_of(evidence, outcome)) and job.origin in _OWN
+        for outcome in outcomes
+    )
+
+
 def _job_of(evidence: Evidence, outcome: Outcome) -> EmulatedJob | None:
     return next((job for job in evidence.jobs if job.job_id == outcome.job_id), None)
 
@@ -188,7 +208,9 @@ def _overdue(span: Span, evidence: Evidence, posts: list[RecordedCall]) -> float
     if since is None:
         return 0.0
     restart = evidence.restart_duration if evidence.action == "RESYNC" else 0.0
-    return max(0.0, span.ended - since - REQUEST_TIMEOUT - DISCOVERY - MARGIN - restart)
+    stores = _STORES * evidence.pause
+    allowed = REQUEST_TIMEOUT + DISCOVERY + MARGIN + restart + stores
+    return max(0.0, span.ended - since - allowed)
 
 
 def _is_limited(call: RecordedCall) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from .environment import PIPELINE, Environment
+from .callers import CallerEnvironment
+from .environment import PIPELINE
 from .outcome import FAILED, JOB, Outcome
 
 ATTEMPTS, DELAY = 3, 2.0
@@ -23,7 +24,7 @@ class _Failed(Exception):
     """The script ends with an error."""
 
 
-async def naive(env: Environment) -> Outcome:
+async def naive(env: CallerEnvironment) -> Outcome:
     """Do what the vendor's provider does, with the retries that are usual in scripts.
 
     It reads the Pipeline and stops unless that answers 200. It posts, with up to 3 attempts 2 s
@@ -36,13 +37,13 @@ async def naive(env: Environment) -> Outcome:
     return await env.run_process(lambda: _run(env))
 
 
-async def _run(env: Environment) -> Outcome:
-    emulator = env.emulator
-    token = base64.b64encode(f"{emulator.api_key}:{emulator.api_secret}".encode()).decode()
+async def _run(env: CallerEnvironment) -> Outcome:
+    address = env.address
+    token = base64.b64encode(f"{address.api_key}:{address.api_secret}".encode()).decode()
     headers = {"Authorization": f"Basic {token}"}
     timeout = aiohttp.ClientTimeout(total=30.0)
     async with aiohttp.ClientSession(
-        emulator.base_url,
+        address.base_url,
         connector=aiohttp.TCPConnector(force_close=env.scenario.fresh_connections),
         headers=headers,
         timeout=timeout,
@@ -69,7 +70,7 @@ async def _get(session: aiohttp.ClientSession, path: str) -> Any:
         raise _Failed("GET answered no JSON") from error
 
 
-async def _post(env: Environment, session: aiohttp.ClientSession) -> bool:
+async def _post(env: CallerEnvironment, session: aiohttp.ClientSession) -> bool:
     """Start a run; return whether the reply was that one is running already."""
     path, body = _request(env)
     detail = ""
@@ -92,7 +93,7 @@ async def _post(env: Environment, session: aiohttp.ClientSession) -> bool:
     raise _Failed(detail)
 
 
-async def _find_job(env: Environment, session: aiohttp.ClientSession) -> str:
+async def _find_job(env: CallerEnvironment, session: aiohttp.ClientSession) -> str:
     wanted = _wanted(env)
     for poll in range(POLLS):
         if poll:
@@ -114,7 +115,7 @@ async def _all_jobs(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return jobs
 
 
-def _request(env: Environment) -> tuple[str, dict[str, Any] | None]:
+def _request(env: CallerEnvironment) -> tuple[str, dict[str, Any] | None]:
     scenario = env.scenario
     if scenario.action == "SYNC_NOW":
         return "/actions/sync-now", None
@@ -126,7 +127,7 @@ def _request(env: Environment) -> tuple[str, dict[str, Any] | None]:
     return "/actions/resync", {"resync_mode": mode}
 
 
-def _wanted(env: Environment) -> str:
+def _wanted(env: CallerEnvironment) -> str:
     scenario = env.scenario
     if scenario.job_type is not None:
         return scenario.job_type

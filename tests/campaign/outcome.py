@@ -73,6 +73,8 @@ class Evidence:
 
     Attributes:
         faults_end: When the last fault ended, by the emulator's clock.
+        pause: Seconds that the caller takes to store its ticket, which a call does several times.
+        killed: How many processes of the caller were ended.
         others: What the second holder of the ticket reported.
     """
 
@@ -85,4 +87,6 @@ class Evidence:
     outcome: Outcome
     spans: list[Span] = field(default_factory=list)
     faults_end: float = 0.0
+    pause: float = 0.0
+    killed: int = 0
     others: list[Outcome] = field(default_factory=list)

@@ -36,6 +36,7 @@ def table(callers: dict[str, Verdicts]) -> str:
     rows += [
         ("POSTs that start a run", lambda all_: str(sum(v.posts for v in all_))),
         ("runs started by them", lambda all_: str(sum(v.runs for v in all_))),
+        ("processes killed", lambda all_: str(sum(v.killed for v in all_))),
         ("429s from the call limit", lambda all_: str(sum(v.limited for v in all_))),
         ("requests a trial, mean", lambda all_: _mean([v.requests for v in all_])),
         ("quiet trials that ended with a Job", lambda all_: str(len(_quiet(all_)))),

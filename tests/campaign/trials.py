@@ -11,12 +11,13 @@ from itertools import groupby
 
 from hevo_edge.emulator import EmulatedJob, virtual_time
 
+from . import sigkill
 from .callers import hevo_edge
 from .drawing import draw
 from .environment import NOW, Environment
 from .judge import Verdict, judge
 from .naive import naive
-from .outcome import Outcome
+from .outcome import Evidence, Outcome
 from .scenario import Scenario
 
 CALLERS: dict[str, Callable[[Environment], Awaitable[Outcome]]] = {
@@ -59,17 +60,23 @@ class Trial:
 def run_trial(seed: int, number: int, caller: str, kind: str = "faults") -> Trial:
     """Run one trial."""
     scenario = draw(seed, number, kind)
+    if kind == "sigkill":
+        evidence = sigkill.evidence_of(scenario, caller)
+        return Trial(scenario, caller, judge(evidence), [], _not_history(evidence))
 
     async def main() -> Trial:
         # aiohttp rounds deadlines up to whole seconds of the loop's time, whose start is arbitrary.
         await asyncio.sleep(1.5 - asyncio.get_running_loop().time() % 1)
         env = Environment(scenario)
         evidence = await env.run(CALLERS[caller])
-        jobs = [job for job in evidence.jobs if job.origin != "history"]
-        return Trial(scenario, caller, judge(evidence), env.log, jobs)
+        return Trial(scenario, caller, judge(evidence), env.log, _not_history(evidence))
 
     with _silence():
         return virtual_time.run(main())
+
+
+def _not_history(evidence: Evidence) -> list[EmulatedJob]:
+    return [job for job in evidence.jobs if job.origin != "history"]
 
 
 def run_block(
