@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hevo_edge import HevoClient, errors
+from hevo_edge import HevoClient, Job, errors
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.orchestration import Account
 from hevo_edge.triggering import TriggerTicket
@@ -30,7 +30,8 @@ async def test_a_job_of_another_account_is_refused_before_any_request(
 ) -> None:
     _, job = started(emulator, hevo, duration=100)
     _, own = started(emulator, hevo, duration=100)
-    for jobs in ([job], [own.ref, job]):
+    several: list[list[Job | str]] = [[job], [own.ref, job]]
+    for jobs in several:
         with pytest.raises(errors.ConfigurationError, match=r"another account.*than this client"):
             await theirs.await_all(jobs, cancel_on_interrupt=cancel)
         with pytest.raises(errors.ConfigurationError, match="another account"):

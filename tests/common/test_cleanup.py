@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from hevo_edge._common.cleanup import add_note, ended, finish
+from hevo_edge._common.cleanup import add_note, ended, finish_cleanup
 
 
-def cancel_at_each_turn(task: asyncio.Task[None]) -> None:
+def cancel_at_each_turn(task: asyncio.Task[Any]) -> None:
     """Cancel a task again and again until it is done, as a scope of anyio does."""
     if not task.done():
         task.cancel()
         asyncio.get_running_loop().call_soon(cancel_at_each_turn, task)
 
 
-def cancel_twice(task: asyncio.Task[None]) -> None:
+def cancel_twice(task: asyncio.Task[Any]) -> None:
     task.cancel()
     task.cancel()
 
 
-def cancel_now_and_soon(task: asyncio.Task[None]) -> None:
+def cancel_now_and_soon(task: asyncio.Task[Any]) -> None:
     task.cancel()
     asyncio.get_running_loop().call_soon(task.cancel)
 
@@ -39,7 +39,7 @@ async def turns(count: int, done: list[str]) -> str:
 
 @pytest.mark.parametrize("cancel", [cancel_at_each_turn, cancel_twice, cancel_now_and_soon])
 async def test_it_ends_before_the_cancellation_is_raised(
-    cancel: Callable[[asyncio.Task[None]], None],
+    cancel: Callable[[asyncio.Task[Any]], None],
 ) -> None:
     done: list[str] = []
 
@@ -47,7 +47,7 @@ async def test_it_ends_before_the_cancellation_is_raised(
         try:
             await asyncio.sleep(100)
         finally:
-            await finish(turns(50, done), "a test")
+            await finish_cleanup(turns(50, done), "a test")
 
     task = asyncio.create_task(main())
     await asyncio.sleep(1)
@@ -59,15 +59,15 @@ async def test_it_ends_before_the_cancellation_is_raised(
 
 
 async def test_without_a_cancellation_it_is_as_if_it_were_awaited() -> None:
-    assert await finish(turns(3, []), "a test") == "cleaned"
+    assert await finish_cleanup(turns(3, []), "a test") == "cleaned"
 
     async def fail() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await finish(fail(), "a test")
+        await finish_cleanup(fail(), "a test")
     # However long it takes.
-    await finish(asyncio.sleep(1000), "a test")
+    await finish_cleanup(asyncio.sleep(1000), "a test")
 
 
 async def test_a_cancellation_that_comes_meanwhile_is_not_lost(
@@ -77,7 +77,7 @@ async def test_a_cancellation_that_comes_meanwhile_is_not_lost(
         await asyncio.sleep(5)
         raise ZeroDivisionError("no ticket")
 
-    task = asyncio.create_task(finish(fail(), "storing it"))
+    task = asyncio.create_task(finish_cleanup(fail(), "storing it"))
     await asyncio.sleep(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -95,7 +95,7 @@ async def test_it_is_bounded_and_says_what_was_cut_off(caplog: pytest.LogCapture
                 return
 
     for cleanup in (asyncio.sleep(1000), stubborn()):
-        task = asyncio.create_task(finish(cleanup, "closing it", 10))
+        task = asyncio.create_task(finish_cleanup(cleanup, "closing it", 10))
         await asyncio.sleep(1)
         start = now()
         for _ in range(3):
@@ -156,7 +156,7 @@ async def test_a_scope_of_anyio_does_not_wake_it_at_each_turn(
             try:
                 await anyio.sleep(10)
             finally:
-                await finish(cleanup(), "a test")
+                await finish_cleanup(cleanup(), "a test")
 
     monkeypatch.setattr(asyncio, "wait", counting)
     with pytest.raises(TimeoutError):
