@@ -9,6 +9,7 @@ import pytest
 from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import now, started
+from tests.awaiting.test_interrupts import notes_of
 
 
 async def test_cancelling_the_await_stops_polling_and_leaves_the_job_alone(
@@ -91,7 +92,7 @@ async def test_a_second_interrupt_does_not_end_the_cancelling_but_its_bound_does
     with pytest.raises(asyncio.CancelledError) as caught:
         await waiting
     assert now() == pytest.approx(start + 20, abs=0.01)
-    assert job.ref in caught.value.__notes__[0]  # type: ignore[attr-defined]
+    assert job.ref in notes_of(caught.value)[0]
 
 
 async def test_closing_the_client_ends_the_waits(emulator: HevoEmulator, hevo: HevoClient) -> None:

@@ -16,13 +16,19 @@ from tests.common.test_cleanup import cancel_at_each_turn, cancel_now_and_soon, 
 from tests.conftest import client_of
 
 
+def notes_of(error: BaseException) -> list[str]:
+    # On Python 3.10, what awaits a task gets an error of its own; the task's is its context.
+    of_task = error if hasattr(error, "__notes__") else error.__context__
+    return list(getattr(of_task, "__notes__", ()))
+
+
 async def interrupted(waiting: asyncio.Task[Any], after: float) -> list[str]:
     """Interrupt a wait; return the notes of what it raises."""
     await asyncio.sleep(after)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await waiting
-    return list(getattr(caught.value, "__notes__", ()))
+    return notes_of(caught.value)
 
 
 def young_and_old(
