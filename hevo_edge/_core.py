@@ -9,7 +9,7 @@ from hevo_edge import api
 from hevo_edge._awaiting.job_reader import HttpJobReader
 from hevo_edge._awaiting.next_job import NextJobs
 from hevo_edge._awaiting.watcher import Watcher
-from hevo_edge._common.cleanup import finish
+from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import Config
 from hevo_edge._http.limiter import RateLimiter
@@ -95,7 +95,7 @@ class Core:
 
     async def close(self) -> None:
         """End all waits, and close what was opened, however often that is cancelled."""
-        await finish(self._close(), "closing the client")
+        await finish_cleanup(self._close(), "closing the client")
 
     async def _close(self) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hevo_edge import JobStatus, JobType, PipelineAction
-from hevo_edge.enums import can_come_of, is_terminal, same_job_type
+from hevo_edge.enums import can_come_of, is_known_status, is_terminal, same_job_type
 
 SYNC, RESYNC = PipelineAction.SYNC_NOW, PipelineAction.RESYNC
 
@@ -22,8 +22,20 @@ def test_which_statuses_end_a_wait(status: JobStatus) -> None:
     assert is_terminal(status) is (status.value not in running)
 
 
-def test_an_unknown_status_is_still_running() -> None:
-    assert not is_terminal("ON_THE_MOON")
+@pytest.mark.parametrize("status", ["ON_THE_MOON", "UNKNOWN", "", " "])
+def test_an_unknown_status_is_still_running(status: str) -> None:
+    assert not is_terminal(status)
+    assert not is_known_status(status)
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if status != "UNKNOWN"])
+def test_words_mean_the_same_in_any_case(status: JobStatus) -> None:
+    for written in (status.value, status.value.lower(), f" {status.value.title()} "):
+        assert JobStatus(written) is status
+        assert is_terminal(written) is is_terminal(status)
+        assert is_known_status(written)
+    with pytest.raises(ValueError, match="ON_THE_MOON"):
+        JobStatus("ON_THE_MOON")
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_an_odd_value_makes_nothing_unreadable(odd: dict[str, Any]) -> None:
 
 
 def test_odd_values_are_as_if_they_were_missing() -> None:
-    odd = {"type": None, "status": None, "duration": 1.5, "events_loaded": "many"}
+    odd = {"type": None, "status": None, "duration": "long", "events_loaded": "many"}
     job = reader(JobData)(json.dumps({**JOB, **odd, "created_ts": {}}).encode())
     assert (job.type, job.status) == ("UNKNOWN", "UNKNOWN")
     assert job.duration is job.events_loaded is job.created_ts is None
@@ -148,10 +148,48 @@ def test_times_of_the_interim_generation(sent: Any, milliseconds: int | None) ->
     assert reader(JobData)(body).created_ts == milliseconds
 
 
-def test_a_time_beyond_the_calendar_is_no_crash() -> None:
-    job = JobData.model_validate({"job_id": "x", "created_ts": 10**18})
-    assert job.created_ts == 10**18
-    assert job.created is None
+@pytest.mark.parametrize("status", [None, 5, True, {}, ["COMPLETED"]])
+def test_a_status_that_is_no_word_is_unknown(status: Any) -> None:
+    job = JobData.model_validate({"job_id": "x", "status": status})
+    assert job.status is JobStatus.UNKNOWN
+    assert not job.has_known_status
+    assert not job.is_terminal
+
+
+def test_words_are_read_in_any_case() -> None:
+    job = JobData.model_validate({**JOB, "status": " completed ", "type": "Incremental"})
+    assert (job.status, job.type) == (JobStatus.COMPLETED, JobType.INCREMENTAL)
+    assert job.is_terminal
+    assert PipelineData.model_validate({"id": 1, "status": "Disabled"}).status == "DISABLED"
+
+
+SNAPSHOTS = [
+    JobData(job_id="a", status=status, updated_ts=updated)
+    for status in ("IN_PROGRESS", "ON_THE_MOON", "UNKNOWN", "COMPLETED", "DEFERRED")
+    for updated in (None, 5, 6, 1_704_067_200, 1_704_067_200_000, 1_704_067_200_001)
+]
+
+
+@pytest.mark.parametrize("one", SNAPSHOTS, ids=lambda job: f"{job.status}-{job.updated_ts}")
+def test_no_time_overrules_a_terminal_status(one: JobData) -> None:
+    for other in SNAPSHOTS:
+        if one.is_terminal:
+            assert not one.is_older_than(other)
+        elif other.is_terminal:
+            assert one.is_older_than(other)
+        elif one.updated_ts is None or other.updated_ts is None:
+            assert not one.is_older_than(other)
+        else:
+            lag = other.updated_ts - one.updated_ts
+            assert one.is_older_than(other) is (lag == 1)
+
+
+def test_the_names_of_the_fields_are_shared_by_no_two_snapshots() -> None:
+    one, other = JobData.model_validate(JOB), JobData.model_validate(JOB)
+    one.model_fields_set.clear()
+    assert other.model_fields_set == set(JOB)
+    assert one.model_fields_set == set(JOB)
+    assert one.model_dump(exclude_unset=True).keys() == JOB.keys()
 
 
 def test_snapshots_are_frozen() -> None:

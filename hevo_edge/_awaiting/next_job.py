@@ -200,14 +200,15 @@ class NextJobTarget(PollTarget):
         found: JobData | None
         if self._baseline is None:
             reading = await read_newest(fetch, self._job_filter.is_too_old)
-            self._is_whole = more is None and len(reading.jobs) <= KNOWN_IDS
-            self._baseline = _ids(reading)
-            found = self._job_filter.select(reading.jobs)
+            jobs = reading.jobs
+            self._is_whole = more is None and len(jobs) <= KNOWN_IDS
+            self._baseline = _ids(jobs)
+            found = self._job_filter.select(jobs)
         else:
             reading = await self._read_on(fetch)
-            new_runs = reversed(self._new_runs(reading.jobs, self._baseline))
-            found = next(filter(self._job_filter.is_next, new_runs), None)
-        self._last, self._tail = _ids(reading), reading.tail
+            jobs = self._without_older(reading.jobs, self._baseline | self._last)
+            found = self._select_new(jobs, self._baseline)
+        self._last, self._tail = _ids(jobs), reading.tail
         if found is not None:
             self.notify(found)
         self.record_success(loop_time())
@@ -225,19 +226,22 @@ class NextJobTarget(PollTarget):
                 raise
             return await read_newest(fetch, is_known)  # a cursor may expire
 
-    def _new_runs(self, jobs: list[JobData], baseline: frozenset[str]) -> list[JobData]:
-        """Return the runs that were not there at first; rows below all known ones are older."""
-        if not self._is_whole:
-            known = baseline | self._last
-            places = [place for place, job in enumerate(jobs) if job.job_id in known]
-            jobs = jobs[: places[-1] + 1] if places else jobs
-        return [
-            job for job in jobs if job.job_id not in baseline and job.status != JobStatus.SKIPPED
-        ]
+    def _without_older(self, jobs: list[JobData], known: frozenset[str]) -> list[JobData]:
+        """Leave out what stands below all known rows: it was there before, further down."""
+        places = [place for place, job in enumerate(jobs) if job.job_id in known]
+        return jobs if self._is_whole or not places else jobs[: places[-1] + 1]
+
+    def _select_new(self, jobs: list[JobData], baseline: frozenset[str]) -> JobData | None:
+        """Return the oldest run that will do of those that were not there at first."""
+        for job in reversed(jobs):
+            is_new = job.job_id not in baseline and job.status != JobStatus.SKIPPED
+            if is_new and self._job_filter.is_next(job):
+                return job
+        return None
 
 
-def _ids(reading: Reading) -> frozenset[str]:
-    return frozenset(job.job_id for job in reading.jobs[:KNOWN_IDS])
+def _ids(jobs: list[JobData]) -> frozenset[str]:
+    return frozenset(job.job_id for job in jobs[:KNOWN_IDS])
 
 
 class _Wait(Subscriber):

@@ -20,7 +20,7 @@ from hevo_edge._awaiting.outcomes import outcome_error
 from hevo_edge._awaiting.poll_target import Subscriber
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.async_context import AsyncContext
-from hevo_edge._common.cleanup import GRACE, add_note, finish
+from hevo_edge._common.cleanup import GRACE, add_note, finish_cleanup
 from hevo_edge._jobs.handle import (
     JobHandle,
     key_of,
@@ -140,7 +140,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             return
         try:
             grace = GRACE + self.options.cancel_timeout
-            await finish(self._settle(to_cancel, left), "leaving a wait", grace)
+            await finish_cleanup(self._settle(to_cancel, left), "leaving a wait", grace)
         except asyncio.CancelledError:
             if interrupt is None:
                 raise

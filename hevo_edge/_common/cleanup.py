@@ -23,7 +23,7 @@ _LAST_GRACE = 1.0
 """Seconds in which clean-up that is cut off must end."""
 
 
-async def finish(cleanup: Awaitable[T], what: str, grace: float = GRACE) -> T:
+async def finish_cleanup(cleanup: Awaitable[T], what: str, grace: float = GRACE) -> T:
     """Await clean-up to its end; a cancellation meanwhile is raised when that has come.
 
     Args:

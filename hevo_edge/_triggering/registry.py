@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from hevo_edge._common.bounded_dict import BoundedDict
+from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
@@ -192,7 +193,8 @@ class TicketRecord:
         for on_ticket in tuple(self.on_ticket):
             stored = on_ticket(self.ticket)
             if inspect.isawaitable(stored):
-                await stored
+                # To its end: half a ticket in a store helps nobody.
+                await finish_cleanup(stored, "storing a ticket")
 
     @contextmanager
     def stored_by(self, on_ticket: OnTicket | None) -> Iterator[None]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from hevo_edge._common.cleanup import finish_cleanup
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
@@ -48,6 +49,7 @@ __all__ = [
     "await_job",
     "await_pipeline",
     "failure",
+    "finish_cleanup",
     "get_logger",
     "lazy_names",
     "lineage_of",
@@ -75,6 +77,7 @@ __getattr__, __dir__ = lazy_names(
         "await_job": "waits",
         "await_pipeline": "waits",
         "failure": "results",
+        "finish_cleanup": "runs",
         "lineage_of": "lineage",
         "may_cancel": "waits",
         "read_lineage": "lineage",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
+from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
 from hevo_edge._text.logger import get_logger
@@ -274,7 +275,8 @@ class Run:
     async def cancel(self, hevo: HevoClient, *, within: float) -> bool:
         """Ask Hevo to cancel the Job, if it is the task's own; say whether that was asked.
 
-        An attempt that was cut off while it searched for its Job searches once more.
+        An attempt that was cut off while it searched for its Job searches once more. It goes on
+        though the task that awaits it is cancelled again.
 
         Args:
             hevo: The client.
@@ -285,7 +287,8 @@ class Run:
         """
         try:
             deadline = asyncio.get_running_loop().time() + within
-            return await bounded(deadline, self._cancel(hevo, within))
+            cancelling = bounded(deadline, self._cancel(hevo, within))
+            return await finish_cleanup(cancelling, "cancelling a task's Job", within)
         except DeadlinePassed:
             raise HevoError(f"Hevo did not answer within {within:g} s") from None
 

@@ -9,6 +9,7 @@ import pytest
 from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import now, started
+from tests.awaiting.test_interrupts import notes_of
 
 
 async def test_cancelling_the_await_stops_polling_and_leaves_the_job_alone(
@@ -77,20 +78,21 @@ async def test_an_interrupt_that_cannot_cancel_is_bounded_and_logged(
         assert message in caplog.text
 
 
-async def test_a_second_interrupt_ends_the_cancelling_too(
+async def test_a_second_interrupt_does_not_end_the_cancelling_but_its_bound_does(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
     _, job = started(emulator, hevo, duration=1000)
     emulator.faults.delay(400, on="cancel_job")
-    waiting = asyncio.create_task(job.await_completion(cancel_on_interrupt=True))
+    waiting = asyncio.create_task(job.await_completion(cancel_on_interrupt=True, cancel_timeout=20))
     await asyncio.sleep(1)
-    waiting.cancel()
-    await asyncio.sleep(1)
-    waiting.cancel()
     start = now()
-    with pytest.raises(asyncio.CancelledError):
+    waiting.cancel()
+    await asyncio.sleep(1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
         await waiting
-    assert now() == pytest.approx(start, abs=0.01)
+    assert now() == pytest.approx(start + 20, abs=0.01)
+    assert job.ref in notes_of(caught.value)[0]
 
 
 async def test_closing_the_client_ends_the_waits(emulator: HevoEmulator, hevo: HevoClient) -> None:

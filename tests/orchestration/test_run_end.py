@@ -12,6 +12,7 @@ from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import HevoError
 from hevo_edge.orchestration import may_cancel
+from tests.common.test_cleanup import cancel_at_each_turn
 from tests.conftest import client_of
 from tests.orchestration.support import (
     CutOff,
@@ -310,6 +311,27 @@ async def test_trouble_with_the_cancel_is_raised(
 )
 def test_only_what_is_certain_or_likely_may_be_cancelled(certainty: Any, allowed: bool) -> None:
     assert may_cancel(certainty) is allowed
+
+
+async def test_a_cancel_outlasts_further_cancellations_of_its_task(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    one = attempt(None)
+    job = job_of(await one.start(hevo))
+
+    async def task() -> None:
+        try:
+            await one.wait(hevo)
+        except asyncio.CancelledError:
+            await one.cancel(hevo, within=4)
+            raise
+
+    running = asyncio.create_task(task())
+    await asyncio.sleep(20)
+    cancel_at_each_turn(running)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await job.refresh()).status == "CANCELLING"
 
 
 # -- finish ---------------------------------------------------------------------------------------

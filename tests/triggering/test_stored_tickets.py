@@ -14,6 +14,7 @@ from hevo_edge import (
 )
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.triggering import TicketState
+from tests.common.test_cleanup import cancel_at_each_turn
 from tests.conftest import client_of
 from tests.triggering.support import now, posts, runs
 
@@ -161,3 +162,23 @@ async def test_a_ticket_that_was_fired_elsewhere_since_is_not_fired_here(
     for later in reversed(stored):
         assert await hevo.fire(later) == job
     assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize("state", ["sending", "accepted", "found"])
+async def test_a_ticket_that_is_being_stored_outlasts_cancellations(
+    state: str, emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    stored: list[TriggerTicket] = []
+
+    async def store(ticket: TriggerTicket) -> None:
+        if ticket.state == state:
+            cancel_at_each_turn(triggering)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        stored.append(ticket)
+
+    triggering = asyncio.create_task(hevo.pipeline(123).trigger(on_ticket=store))
+    with pytest.raises(asyncio.CancelledError):
+        await triggering
+    assert stored[-1].state == state
+    assert posts(emulator) == (state != "sending")

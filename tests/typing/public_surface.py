@@ -116,6 +116,7 @@ class Awaits(Protocol):
         accept: Iterable[JobStatus | str] = ...,
         on_timeout: str = ...,
         cancel_on_interrupt: bool = ...,
+        cancel_timeout: float = ...,
         on_update: OnUpdate | None = ...,
         progress: bool = ...,
     ) -> Job: ...

@@ -25,6 +25,7 @@ from hevo_edge.orchestration import (
     await_job,
     await_pipeline,
     failure,
+    finish_cleanup,
     get_logger,
     may_cancel,
     validation,
@@ -123,7 +124,7 @@ class HevoTrigger(BaseTrigger):
             outcome = failure(error, self.pipeline_id)
         except asyncio.CancelledError:
             if not compat.CALLS_TRIGGERS_ON_KILL:
-                await self.on_kill()
+                await finish_cleanup(self.on_kill(), "ending a killed task's Job")
             raise
         yield TriggerEvent(event_of(outcome))  # type: ignore[no-untyped-call]
 

@@ -90,11 +90,13 @@ def test_on_kill_does_not_raise_when_the_connection_is_gone(
     assert "nowhere" in caplog.text
 
 
-async def cancelled(one: HevoTrigger) -> None:
-    """Cancel a trigger in the midst of its wait, as a triggerer does."""
+async def cancelled(one: HevoTrigger, *, again: bool = False) -> None:
+    """Cancel a trigger in the midst of its wait, as a triggerer does; and perhaps again."""
     waiting = asyncio.ensure_future(first_event(one))
     await asyncio.sleep(0.2)
     waiting.cancel()
+    if again:
+        asyncio.get_running_loop().call_later(0.001, waiting.cancel)
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
@@ -121,7 +123,7 @@ def test_on_airflow_2_a_cancellation_asks_who_it_was(
     monkeypatch.setattr(compat, "was_ended_by_user", was_ended_by_user)
     one = trigger(job_id, cancel_on_kill=cancel_on_kill)
     one.task_instance = FakeTaskInstance()  # type: ignore[assignment]
-    asyncio.run(cancelled(one))
+    asyncio.run(cancelled(one, again=True))
     assert len(emu.requests.of("cancel_job")) == expected
     assert asked == ([one.task_instance] if cancel_on_kill else [])
 
