@@ -10,7 +10,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -20,6 +20,9 @@ from hevo_edge import HevoClient, api, errors
 from hevo_edge._common.clock import Clock
 
 from .support import POST, everything_in
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TLS = Path(__file__).parents[1] / "worthless.pem"
 
@@ -42,7 +45,7 @@ class Server:
         self._tls = tls
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def __aenter__(self) -> Server:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
@@ -180,10 +183,6 @@ class JsonServer(Server):
         self.used: list[int] = []
         self.doubled = doubled
         self.answer = answer
-
-    async def __aenter__(self) -> JsonServer:
-        await super().__aenter__()
-        return self
 
     async def answers(
         self, _: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
