@@ -35,7 +35,7 @@ from hevo_edge.errors import (
 T = TypeVar("T")
 log: logging.Logger = logging.getLogger("hevo_edge.http")
 
-MAX_REPLY_BYTES = 16 * 1024 * 1024
+MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 _ERROR_BODY_BYTES = 64 * 1024
 _SUCCESSES = range(200, 300)

@@ -10,7 +10,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
@@ -26,6 +26,7 @@ TLS = Path(__file__).parents[1] / "worthless.pem"
 PIPELINE = b'{"id": 123, "name": "Orders", "status": "INITIALIZED"}'
 RST = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
 
+ServerT = TypeVar("ServerT", bound="Server")
 Behaviour = Callable[["Server", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 Ending = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -42,7 +43,7 @@ class Server:
         self._tls = tls
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def __aenter__(self) -> Server:
+    async def __aenter__(self: ServerT) -> ServerT:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
@@ -180,10 +181,6 @@ class JsonServer(Server):
         self.used: list[int] = []
         self.doubled = doubled
         self.answer = answer
-
-    async def __aenter__(self) -> JsonServer:
-        await super().__aenter__()
-        return self
 
     async def answers(
         self, _: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
