@@ -9,22 +9,17 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
 )
-from pydantic_core import from_json
 
-from hevo_edge._text.lenient_json import strict_json
 from hevo_edge._text.model import PrintableModel
 from hevo_edge._wire_values import (
     EPOCH,
@@ -128,6 +123,8 @@ class Timestamped(WireModel):
 _MAX_LAG_MS = 60_000
 """Milliseconds by which one snapshot of a running Job may lag behind another, judged by the times
 of their last changes."""
+_MAX_SHARED = 100
+"""Of how many names a set is shared; a Job has twenty fields."""
 
 
 @lru_cache(maxsize=64)
@@ -162,8 +159,10 @@ class JobData(Timestamped):
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
         """Share the set of the field names, nearly half of a snapshot's memory."""
         # Snapshots are frozen, so none changes the shared set; model_copy makes a copy of it.
-        shared = _shared_set(frozenset(self.__pydantic_fields_set__))
-        object.__setattr__(self, "__pydantic_fields_set__", shared)
+        names = self.__pydantic_fields_set__
+        if len(names) <= _MAX_SHARED:
+            shared = _shared_set(frozenset(names))
+            object.__setattr__(self, "__pydantic_fields_set__", shared)
 
     @property
     def model_fields_set(self) -> set[str]:
@@ -310,6 +309,8 @@ class ConnectorData(WireModel):
     capabilities: list[str] | None = None
 
 
+MAX_PAGE_ROWS = 1000
+"""How many rows a page may have: ten times as many as the API is known to send."""
 ItemT = TypeVar("ItemT")
 
 
@@ -318,69 +319,6 @@ class Page(PrintableModel, Generic[ItemT]):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
-    data: list[ItemT]
+    data: list[ItemT] = Field(max_length=MAX_PAGE_ROWS)
     has_more: bool | None = None
     next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)
-
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def strict(body: bytes, error: ValidationError) -> bytes:
-    """Return a body that pydantic cannot read as JSON that it can, if Python can read it.
-
-    Raises:
-        ValidationError: the given one, when Python cannot read it either.
-    """
-    try:
-        readable = strict_json(body)
-    except ValueError:
-        readable = body
-    if readable == body:
-        raise error
-    return readable
-
-
-def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
-    """Return a function that reads a body as a model.
-
-    A field with an invalid value (a null status, a count in words) is dropped, as if it were
-    missing: one odd value must not make a whole list unreadable. If the field is required, the
-    body is refused.
-
-    Raises (the function):
-        ValidationError: when the body is not JSON, or of another shape.
-    """
-
-    def read(body: bytes) -> ModelT:
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
-            if problems[0]["type"] == "json_invalid":
-                return read(strict(body, error))
-            raw = from_json(body)
-            # Find all fields before any is dropped: a union reports one field several times.
-            for holder, name in [_innermost_field(raw, problem["loc"]) for problem in problems]:
-                holder.pop(name, None)
-            try:
-                return model.model_validate(raw)
-            except ValidationError:
-                # The first error says more.
-                raise error from None
-
-    return read
-
-
-def _innermost_field(raw: Any, location: tuple[int | str, ...]) -> tuple[dict[str, Any], str]:
-    """Return the innermost object and field on the path to a problem; never a row of a list."""
-    holder: dict[str, Any] = {}
-    name, inner = "", raw
-    for step in location:
-        if isinstance(inner, dict) and step in inner:
-            holder, name, inner = inner, str(step), inner[step]
-        elif isinstance(inner, list) and isinstance(step, int) and step < len(inner):
-            inner = inner[step]
-        else:
-            break  # the rest names a member of a union
-    return holder, name
