@@ -218,6 +218,14 @@ def campaign(session: nox.Session) -> None:
     session.run("python", "-m", "tests.campaign", *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Each call against many raw replies; `-- 20000` sets how many for each call."""
+    install(session, "test")
+    examples = session.posargs[0] if session.posargs else "1000"
+    session.run("pytest", *PARALLEL, "tests/fuzz", env={"FUZZ_EXAMPLES": examples})
+
+
 NEWEST = ["lint", "types", "tests", "airflow-2", "airflow-3", "docs"]
 
 

@@ -85,6 +85,12 @@ class JobStatus(WireEnum):
     UNKNOWN = "UNKNOWN"
 
 
+DEFERRED_STATUSES: frozenset[str] = frozenset(
+    {JobStatus.DEFERRED, JobStatus.DEFERRED_WITH_FAILURES, JobStatus.DEFERRED_WITH_FAILURE}
+)
+"""Ended in part (Hevo docs, Handling Rate Limit Exceptions): the source's rate limit was hit, what had
+been ingested is loaded, and the next run goes on from there.
+"""
 TERMINAL_STATUSES: frozenset[str] = frozenset(
     {
         JobStatus.COMPLETED,
@@ -92,11 +98,7 @@ TERMINAL_STATUSES: frozenset[str] = frozenset(
         JobStatus.FAILED,
         JobStatus.CANCELLED,
         JobStatus.SKIPPED,
-        # The vendor's model calls these unfinished, its operator treats them as final. A wait must
-        # not hang on a Job that Hevo has deferred, so here they end it, with an error.
-        JobStatus.DEFERRED,
-        JobStatus.DEFERRED_WITH_FAILURES,
-        JobStatus.DEFERRED_WITH_FAILURE,
+        *DEFERRED_STATUSES,
     }
 )
 """The statuses that end a wait. Anything else, known or not, is treated as still running."""
@@ -109,14 +111,7 @@ RUNNING_STATUSES: frozenset[str] = frozenset(
 
 _KNOWN_STATUSES: frozenset[str] = TERMINAL_STATUSES | RUNNING_STATUSES
 
-PUT_ASIDE_STATUSES: frozenset[str] = frozenset(
-    {
-        JobStatus.SKIPPED,
-        JobStatus.DEFERRED,
-        JobStatus.DEFERRED_WITH_FAILURES,
-        JobStatus.DEFERRED_WITH_FAILURE,
-    }
-)
+PUT_ASIDE_STATUSES: frozenset[str] = frozenset({JobStatus.SKIPPED, *DEFERRED_STATUSES})
 """SKIPPED and the DEFERRED statuses: a row with one is no run, so an older Job may be running."""
 
 

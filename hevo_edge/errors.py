@@ -274,8 +274,10 @@ class JobSkipped(JobDidNotSucceed):
 
 
 class JobDeferred(JobDidNotSucceed):
-    """The Job is DEFERRED: Hevo postponed it, probably because of a limit of the source or the
-    destination.
+    """The Job ended DEFERRED, in part: the source's rate limit was hit.
+
+    What had been ingested until then is loaded, and the next run goes on from there; nobody need do
+    anything. ``accept=("DEFERRED",)`` counts it as success.
     """
 
 

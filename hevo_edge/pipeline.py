@@ -289,7 +289,7 @@ class Pipeline(KeepsClient):
             yield row
 
     async def get_object(self, object_id: str) -> ObjectData:
-        """Return an object.
+        """Return an object, by its id; or by its name, in which sources conflict.
 
         Raises:
             NotFound: when there is no such object.

@@ -98,6 +98,8 @@ def test_ids_are_checked_and_quoted() -> None:
     for wrong in ("..", "a/b", ""):
         with pytest.raises(errors.ConfigurationError):
             api.cancel_job(1, wrong)
+    assert api.get_object(1, "a/b c").path == "/api/v1/pipelines/1/objects/a%2Fb%20c"
+    for wrong in ("..", " ", "a\nb"):
         with pytest.raises(errors.ConfigurationError):
             api.get_object(1, wrong)
     with pytest.raises(errors.ConfigurationError):

@@ -71,6 +71,12 @@ class TestPipeline:
         assert (await pipeline.get_object(objects[0].object_id)).object_name == "users"
         with pytest.raises(errors.NotFound):
             await pipeline.get_object("nope")
+        for odd in ("users", "order items/2026?#%2F ü&a=b;c", "a\\b", "..x", "%2e%2e"):
+            emulator.pipeline(123).include_object(odd)
+            assert (await pipeline.get_object(odd)).object_name == odd
+        for bad in ("", "  ", ".", "..", "a\nb", "a\x1bb", None, 7):
+            with pytest.raises(errors.ConfigurationError, match="object_id must"):
+                await pipeline.get_object(bad)  # type: ignore[arg-type]
         await pipeline.refresh_schema()
         assert emulator.requests[-1].endpoint == "refresh_schema"
 

@@ -7,7 +7,7 @@ from typing import Any
 from hevo_edge._awaiting import progress
 from hevo_edge._jobs.handle import JobHandle
 from hevo_edge._text.printable import short
-from hevo_edge.enums import JobStatus
+from hevo_edge.enums import DEFERRED_STATUSES, JobStatus
 from hevo_edge.errors import (
     JobCancelled,
     JobCompletedWithFailures,
@@ -26,10 +26,15 @@ _OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
     ),
     JobStatus.CANCELLED: (JobCancelled, "somebody cancelled it"),
     JobStatus.SKIPPED: (JobSkipped, "another Job was running when its scheduled start came"),
-    JobStatus.DEFERRED: (JobDeferred, "Hevo deferred it; a limit of the source or destination?"),
+    **{
+        status: (
+            JobDeferred,
+            "the source's rate limit was hit: what had been ingested is loaded, and the next run "
+            f'goes on from there. Pass accept=("{status}",) if that is good enough',
+        )
+        for status in DEFERRED_STATUSES
+    },
 }
-_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURES] = _OUTCOMES[JobStatus.DEFERRED]
-_OUTCOMES[JobStatus.DEFERRED_WITH_FAILURE] = _OUTCOMES[JobStatus.DEFERRED]
 
 
 def outcome_error(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed:

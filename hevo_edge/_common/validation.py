@@ -53,6 +53,22 @@ def identifier(value: Any, name: str) -> str:
     return value
 
 
+def object_name(value: Any) -> str:
+    """Return the id or the name of an object; a name may hold anything but control characters.
+
+    Raises:
+        ConfigurationError: for no text, dots only, which are no path segment, or a control
+            character.
+    """
+    if not isinstance(value, str) or not value.strip() or len(value) > _ID_LENGTH:
+        raise ConfigurationError(f"object_id must be an object's id or name, not {value!r}")
+    if not value.strip(".") or _CONTROL.search(value):
+        raise ConfigurationError(
+            f"object_id must not be dots only nor hold control characters: {value!r}"
+        )
+    return value
+
+
 def job_ref(value: Any) -> tuple[int, str]:
     """Split a ``Job.ref`` such as ``"123:550e8400-..."`` into Pipeline id and Job id.
 

@@ -7,12 +7,8 @@ from math import inf
 from typing import Any
 
 from hevo_edge.emulator.dialect import Dialect
-from hevo_edge.enums import JobStatus, is_terminal
+from hevo_edge.enums import DEFERRED_STATUSES, JobStatus, is_terminal
 
-DEFERRED_STATUSES = frozenset(
-    {JobStatus.DEFERRED, JobStatus.DEFERRED_WITH_FAILURES, JobStatus.DEFERRED_WITH_FAILURE}
-)
-"""Ended in part: the source's rate limit was hit, and what had been ingested is loaded."""
 _FAILING = frozenset(
     {
         JobStatus.FAILED,
@@ -69,7 +65,7 @@ class EmulatedJob:
     def status_at(self, now: float) -> str:
         """Return its status at a time, which may be past."""
         is_now = self.cancelled is None if self.ended is None else self.ended <= now
-        if is_now:
+        if is_now or self.origin == "history":  # which has ended, even if its times are to come
             return self.status
         is_cancelled = self.cancelled is not None and self.cancelled <= now
         return JobStatus.CANCELLING if is_cancelled else JobStatus.IN_PROGRESS

@@ -11,10 +11,10 @@ from math import inf
 from typing import Any, NamedTuple
 
 from hevo_edge.emulator.dialect import Dialect
-from hevo_edge.emulator.job import DEFERRED_STATUSES, EmulatedJob
+from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.latest import Latest
 from hevo_edge.emulator.payloads import object_fields, pipeline_fields
-from hevo_edge.enums import JobStatus, JobType, PipelineStatus
+from hevo_edge.enums import DEFERRED_STATUSES, JobStatus, JobType, PipelineStatus
 
 Duration = float | tuple[float, float]
 """Seconds, or a range from which seconds are drawn."""

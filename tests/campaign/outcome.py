@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hevo_edge import Job
 from hevo_edge.emulator import EmulatedJob, RecordedCall
 
 JOB, REFUSED, FAILED, UNRESOLVED, UNTYPED, HANG = (
@@ -32,6 +33,7 @@ class Outcome:
             the wait ended otherwise; None when it did not wait.
         end_of: The id of the Job in the last snapshot of the wait.
         ended_at: When the wait ended.
+        job: The handle that it was given.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Outcome:
     end: str | None = None
     end_of: str | None = None
     ended_at: float = 0.0
+    job: Job | None = field(default=None, repr=False)
 
     @property
     def claims_certain(self) -> bool:

@@ -24,7 +24,7 @@ class _End(asyncio.Protocol):
         if self.other is not None:
             self.other.send(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self.other is not None:
             self.other.close()
 

@@ -1,0 +1,1 @@
+"""Replies of every kind over raw sockets: each ends in a typed error or in a result."""
