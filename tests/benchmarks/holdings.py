@@ -10,15 +10,17 @@ import gc
 import os
 import tracemalloc
 from collections import deque
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AnySet
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-_CONTAINERS = (Mapping, AnySet, list, tuple, deque)
+# No abstract classes: each check of one leaves an entry in a cache of Python's.
+_MAPPINGS = (dict, MappingProxyType, WeakKeyDictionary, WeakValueDictionary)
+_CONTAINERS = (*_MAPPINGS, set, frozenset, WeakSet, list, tuple, deque)
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type)
 
 
@@ -32,7 +34,7 @@ class Holdings:
         tasks: Tasks of the running loop, but for the one that asks.
         timers: Its timers that are not cancelled.
         sockets: Sockets that are open.
-        containers: The sizes of all containers that the roots reach, by where they are.
+        entries: Entries of all containers that the roots reach.
     """
 
     traced: int
@@ -40,12 +42,7 @@ class Holdings:
     tasks: int
     timers: int
     sockets: int
-    containers: dict[str, int]
-
-    @property
-    def entries(self) -> int:
-        """The entries of all containers."""
-        return sum(self.containers.values())
+    entries: int
 
 
 def take_stock(*roots: object) -> Holdings:
@@ -58,7 +55,7 @@ def take_stock(*roots: object) -> Holdings:
         tasks=len(asyncio.all_tasks()) - 1,
         timers=sum(not timer.cancelled() for timer in loop._scheduled),
         sockets=_sockets(),
-        containers=containers(*roots),
+        entries=sum(containers(*roots).values()),
     )
 
 
@@ -82,9 +79,7 @@ def containers(*roots: object) -> dict[str, int]:
 
 
 def _inside(path: str, found: object) -> Iterator[tuple[str, object]]:
-    if isinstance(found, WeakKeyDictionary):
-        yield from ((f"{path}[]", value) for value in list(found.values()))
-    elif isinstance(found, Mapping):
+    if isinstance(found, _MAPPINGS):
         for key, value in list(found.items()):
             yield f"{path}.keys", key
             yield f"{path}[]", value
