@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 # No abstract classes: each check of one leaves an entry in a cache of Python's.
 _MAPPINGS = (dict, MappingProxyType, WeakKeyDictionary, WeakValueDictionary)
 _CONTAINERS = (*_MAPPINGS, set, frozenset, WeakSet, list, tuple, deque)
-_LEAVES = (str, bytes, int, float, complex, bool, type(None), type)
+_LEAVES = (str, bytes, int, float, complex, bool, type(None))
+_CACHE = type(lru_cache(len))
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,31 @@ def take_stock(*roots: object) -> Holdings:
     )
 
 
+def package_modules() -> list[ModuleType]:
+    """Return the modules of hevo_edge that are loaded, but for the emulator's."""
+    names = [name for name in sorted(sys.modules) if name.split(".")[0] == "hevo_edge"]
+    return [sys.modules[name] for name in names if ".emulator" not in name]
+
+
 def containers(*roots: object) -> dict[str, int]:
     """Return the sizes of all containers that objects of hevo_edge reach, by where they are.
 
     Where several are at one place, such as the Jobs of a dict, their sizes are added.
+
+    Args:
+        *roots: Objects, and modules: what they and their classes keep, and their caches.
     """
     sizes: dict[str, int] = {}
     seen: set[int] = set()
-    waiting = deque((type(root).__name__, root) for root in roots)
+    waiting = deque((getattr(root, "__name__", type(root).__name__), root) for root in roots)
     while waiting:
         path, found = waiting.popleft()  # by breadth: a place goes by its shortest name
         if isinstance(found, _LEAVES) or id(found) in seen:
             continue
         seen.add(id(found))
-        if isinstance(found, _CONTAINERS):
+        if isinstance(found, _CACHE) and found.cache_info().maxsize is None:
+            sizes[path] = found.cache_info().currsize  # others have their bound
+        elif isinstance(found, _CONTAINERS):
             sizes[path] = sizes.get(path, 0) + len(found)
         waiting.extend(_inside(path, found))
     return sizes
@@ -85,11 +99,20 @@ def _inside(path: str, found: object) -> Iterator[tuple[str, object]]:
             yield f"{path}[]", value
     elif isinstance(found, _CONTAINERS):
         yield from ((f"{path}[]", item) for item in list(found))
-    elif type(found).__module__.startswith("hevo_edge"):
+    elif isinstance(found, (ModuleType, type)) and _is_own(found):
+        own = {name: value for name, value in vars(found).items() if not name.startswith("__")}
+        yield from ((f"{path}.{name}", value) for name, value in own.items())
+    elif _is_own(type(found)):
         names = [name for kind in type(found).__mro__ for name in getattr(kind, "__slots__", ())]
         for name in dict.fromkeys([*names, *getattr(found, "__dict__", ())]):
             if hasattr(found, name):
                 yield f"{path}.{name}", getattr(found, name)
+
+
+def _is_own(found: ModuleType | type) -> bool:
+    """Say whether it is a module or a class of hevo_edge."""
+    name = found.__module__ if isinstance(found, type) else found.__name__
+    return name.split(".")[0] == "hevo_edge"
 
 
 def _resident() -> int:

@@ -14,7 +14,7 @@ At the end of each day, when all that was begun has ended, it prints what the pr
 * traced: memory by tracemalloc, the emulator's included, which keeps its latest requests and Jobs;
 * resident: memory by the system's count, of all that Python and its libraries took;
 * tasks, timers, sockets; records: tickets that the client remembers; entries: those of all
-  containers that can be reached from the clients.
+  containers that can be reached from the clients and the package's modules.
 
 A line is fitted to the last seven days. It exits with 1 when traced memory rises by more than 24
 KiB a day, or resident memory by more than 512 KiB a day, when there are more tasks, timers or
@@ -44,7 +44,7 @@ from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import run
 from hevo_edge.orchestration import Account, ClientPool
-from tests.benchmarks.holdings import Holdings, take_stock
+from tests.benchmarks.holdings import Holdings, package_modules, take_stock
 
 DAY = 86_400.0
 START = 1_767_225_600.0
@@ -300,7 +300,9 @@ class Month:
         """Return what the process holds, and how many tickets the client remembers."""
         shared = self.pool._of_loop[asyncio.get_running_loop()]["hevo"]
         assert shared._leased is not None
-        return take_stock(self.pool), len(shared._leased.hevo._core.triggers.registry)
+        return take_stock(self.pool, *package_modules()), len(
+            shared._leased.hevo._core.triggers.registry
+        )
 
 
 @dataclass(frozen=True)

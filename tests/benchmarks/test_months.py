@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hevo_edge._awaiting.job_reader import HttpJobReader
-from tests.benchmarks.holdings import containers
+from tests.benchmarks.holdings import containers, package_modules
 from tests.benchmarks.months import Day, Month, faults_of, live
 
-BOUNDED = ("registry", "history")
+BOUNDED = ("registry", "known_tickets", "history")
 """What grows to a bound of its own, each with a test: tickets, and the durations of Jobs."""
 
 
@@ -23,7 +23,7 @@ class Sizes:
 
     def take(self, _: Day, month: Month) -> None:
         """Take those at the end of a day."""
-        self.days.append(containers(month.pool))
+        self.days.append(containers(month.pool, *package_modules()))
 
     def growth(self) -> dict[str, tuple[int, int]]:
         """Return the sizes of those that have grown, and have no bound that is known."""
