@@ -43,4 +43,7 @@ _PRINTABLE = _Printable()
 
 
 def _shown(argument: object) -> object:
-    return argument if isinstance(argument, (int, float)) else _Shown(argument)
+    if isinstance(argument, (int, float)):
+        return argument
+    # Who keeps log records would keep an error's frames, and what those hold.
+    return _Shown(str(argument) if isinstance(argument, BaseException) else argument)

@@ -8,18 +8,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import tracemalloc
 from collections import deque
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AnySet
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-_CONTAINERS = (Mapping, AnySet, list, tuple, deque)
-_LEAVES = (str, bytes, int, float, complex, bool, type(None), type)
+# No abstract classes: each check of one leaves an entry in a cache of Python's.
+_MAPPINGS = (dict, MappingProxyType, WeakKeyDictionary, WeakValueDictionary)
+_CONTAINERS = (*_MAPPINGS, set, frozenset, WeakSet, list, tuple, deque)
+_LEAVES = (str, bytes, int, float, complex, bool, type(None))
+_CACHE = type(lru_cache(len))
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Holdings:
         tasks: Tasks of the running loop, but for the one that asks.
         timers: Its timers that are not cancelled.
         sockets: Sockets that are open.
-        containers: The sizes of all containers that the roots reach, by where they are.
+        entries: Entries of all containers that the roots reach.
     """
 
     traced: int
@@ -40,12 +45,7 @@ class Holdings:
     tasks: int
     timers: int
     sockets: int
-    containers: dict[str, int]
-
-    @property
-    def entries(self) -> int:
-        """The entries of all containers."""
-        return sum(self.containers.values())
+    entries: int
 
 
 def take_stock(*roots: object) -> Holdings:
@@ -58,43 +58,61 @@ def take_stock(*roots: object) -> Holdings:
         tasks=len(asyncio.all_tasks()) - 1,
         timers=sum(not timer.cancelled() for timer in loop._scheduled),
         sockets=_sockets(),
-        containers=containers(*roots),
+        entries=sum(containers(*roots).values()),
     )
+
+
+def package_modules() -> list[ModuleType]:
+    """Return the modules of hevo_edge that are loaded, but for the emulator's."""
+    names = [name for name in sorted(sys.modules) if name.split(".")[0] == "hevo_edge"]
+    return [sys.modules[name] for name in names if ".emulator" not in name]
 
 
 def containers(*roots: object) -> dict[str, int]:
     """Return the sizes of all containers that objects of hevo_edge reach, by where they are.
 
     Where several are at one place, such as the Jobs of a dict, their sizes are added.
+
+    Args:
+        *roots: Objects, and modules: what they and their classes keep, and their caches.
     """
     sizes: dict[str, int] = {}
     seen: set[int] = set()
-    waiting = deque((type(root).__name__, root) for root in roots)
+    waiting = deque((getattr(root, "__name__", type(root).__name__), root) for root in roots)
     while waiting:
         path, found = waiting.popleft()  # by breadth: a place goes by its shortest name
         if isinstance(found, _LEAVES) or id(found) in seen:
             continue
         seen.add(id(found))
-        if isinstance(found, _CONTAINERS):
+        if isinstance(found, _CACHE) and found.cache_info().maxsize is None:
+            sizes[path] = found.cache_info().currsize  # others have their bound
+        elif isinstance(found, _CONTAINERS):
             sizes[path] = sizes.get(path, 0) + len(found)
         waiting.extend(_inside(path, found))
     return sizes
 
 
 def _inside(path: str, found: object) -> Iterator[tuple[str, object]]:
-    if isinstance(found, WeakKeyDictionary):
-        yield from ((f"{path}[]", value) for value in list(found.values()))
-    elif isinstance(found, Mapping):
+    if isinstance(found, _MAPPINGS):
         for key, value in list(found.items()):
             yield f"{path}.keys", key
             yield f"{path}[]", value
     elif isinstance(found, _CONTAINERS):
         yield from ((f"{path}[]", item) for item in list(found))
-    elif type(found).__module__.startswith("hevo_edge"):
+    elif isinstance(found, (ModuleType, type)) and _is_own(found):
+        own = {name: value for name, value in vars(found).items() if not name.startswith("__")}
+        yield from ((f"{path}.{name}", value) for name, value in own.items())
+    elif _is_own(type(found)):
         names = [name for kind in type(found).__mro__ for name in getattr(kind, "__slots__", ())]
         for name in dict.fromkeys([*names, *getattr(found, "__dict__", ())]):
             if hasattr(found, name):
                 yield f"{path}.{name}", getattr(found, name)
+
+
+def _is_own(found: ModuleType | type) -> bool:
+    """Say whether it is a module or a class of hevo_edge."""
+    name = found.__module__ if isinstance(found, type) else found.__name__
+    return name.split(".")[0] == "hevo_edge"
 
 
 def _resident() -> int:

@@ -19,6 +19,7 @@ from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge._jobs.watermark import KNOWN_IDS, Watermark
 from hevo_edge._triggering import registry
 from hevo_edge._triggering.attribution import Found
+from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
 from hevo_edge._triggering.ticket import Post
 from hevo_edge.emulator import HevoEmulator
@@ -39,6 +40,7 @@ def forget(hevo: HevoClient) -> None:
     tickets = hevo._core.triggers.registry
     for kept in KEPT:
         kept(tickets)._entries.clear()
+    forget_tickets()
 
 
 def read_ticket() -> TriggerTicket:
