@@ -88,8 +88,8 @@ class JobStatus(WireEnum):
 DEFERRED_STATUSES: frozenset[str] = frozenset(
     {JobStatus.DEFERRED, JobStatus.DEFERRED_WITH_FAILURES, JobStatus.DEFERRED_WITH_FAILURE}
 )
-"""Ended in part (Hevo docs, Handling Rate Limit Exceptions): the source's rate limit was hit, what had
-been ingested is loaded, and the next run goes on from there.
+"""Ended in part (Hevo docs, Handling Rate Limit Exceptions): the source's rate limit was hit, what
+had been ingested is loaded, and the next run goes on from there.
 """
 TERMINAL_STATUSES: frozenset[str] = frozenset(
     {
