@@ -30,8 +30,8 @@ _OUTCOMES: dict[str, tuple[type[JobDidNotSucceed], str]] = {
         status: (
             JobDeferred,
             (
-                "the source's rate limit was hit: what had been ingested is loaded, and the next run "
-                f'goes on from there. Pass accept=("{status}",) if that is good enough'
+                "the source's rate limit was hit: what had been ingested is loaded, and the next "
+                f'run goes on from there. Pass accept=("{status}",) if that is good enough'
             ),
         )
         for status in DEFERRED_STATUSES

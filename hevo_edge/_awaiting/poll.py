@@ -63,7 +63,7 @@ class Poll:
             log.debug("a poll of %s failed and will be repeated: %s", target.label, error)
         except NotFound as error:
             target.record_failure(error, loop_time())
-            return error if target.confirm_missing() else None
+            return error if target.confirm_missing(final=self.is_final) else None
         except Exception as error:  # noqa: BLE001 -- handed to the subscribers
             return error
         return None

@@ -126,8 +126,12 @@ class PollTarget:
         """Whether polling it again would show nothing new."""
         return False
 
-    def confirm_missing(self) -> bool:
-        """Take in a 404; return whether it is certain now that the target does not exist."""
+    def confirm_missing(self, *, final: bool) -> bool:  # noqa: ARG002 -- a Pipeline is there or not
+        """Take in a 404; return whether it is certain now that the target does not exist.
+
+        Args:
+            final: Whether the final poll got it.
+        """
         return True
 
     def _effective(self, schedule: Schedule) -> Schedule:

@@ -21,11 +21,13 @@ JobKey: TypeAlias = tuple[int, str]
 log: logging.Logger = get_logger("hevo_edge.awaiting")
 
 CONFIRMED_MISSING = 3
-"""How many 404s in a row it takes to believe that a Job that was read before is gone."""
+"""How many 404s in a row it takes to believe that there is no such Job."""
 MAX_LIST_POLLS = 3
 """How many polls in a row may read the Job from the list, before it is read by its id."""
-CONFIRMING_INTERVAL = 5.0
-"""Seconds between polls of a Job that seems to be gone, at most."""
+CONFIRMING_INTERVAL = 10.0
+"""Seconds between polls of a Job that seems to be gone, whatever the schedule. A Job is listed 5 to
+15 s after it has started, and a copy of Hevo's data may be as late to show it by its id.
+"""
 
 
 class WatchedJob(PollTarget):
@@ -138,10 +140,13 @@ class WatchedJob(PollTarget):
         super().record_success(read_at)
         self._missing = 0
 
-    def confirm_missing(self) -> bool:
-        """Take in a 404; return whether it is certain now that there is no such Job."""
+    def confirm_missing(self, *, final: bool) -> bool:
+        """Take in a 404; return whether it is certain now that there is no such Job.
+
+        Nothing confirms that of a final poll: it is believed unless the Job was read before.
+        """
         self._missing += 1
-        return self.latest is None or self._missing >= CONFIRMED_MISSING
+        return self._missing >= CONFIRMED_MISSING or (final and self.latest is None)
 
     def _is_newer(self, seen_at: float, now: float) -> bool:
         """Say whether a snapshot of a loop time is newer than the last poll."""
@@ -154,7 +159,7 @@ class WatchedJob(PollTarget):
         """Return the seconds from the last poll to the next: the subscribers' shortest interval."""
         gap = super().gap(now)
         if self._missing:
-            self._gap = gap = min(gap, CONFIRMING_INTERVAL)
+            self._gap = gap = CONFIRMING_INTERVAL
         return gap
 
     def needs_history(self, now: float) -> bool:

@@ -17,7 +17,7 @@ from hevo_edge._text.printable import short
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import RESTARTING_STATUSES, UNRUNNABLE_STATUSES
-from hevo_edge.errors import HevoError, JobInProgress, PipelineNotReady
+from hevo_edge.errors import HevoError, JobInProgress, NotFound, PipelineNotReady
 from hevo_edge.models import JobData, Page, PipelineData
 
 log: logging.Logger = get_logger("hevo_edge.triggering")
@@ -131,12 +131,15 @@ class PipelineReader:
     async def job(
         self, pipeline_id: int, job_id: str, deadline: float | None = None
     ) -> JobData | None:
-        """Return a Job's snapshot; None when a transient error prevents that."""
+        """Return a Job's snapshot; None when a transient error prevents that.
+
+        The Job was listed, so a 404 is one of those: a copy of Hevo's data may be late.
+        """
         try:
             return await self._transport.send(
                 api.get_job(pipeline_id, job_id), Priority.DISCOVERY, deadline=deadline
             )
-        except TRANSIENT_ERRORS as error:
+        except (*TRANSIENT_ERRORS, NotFound) as error:
             log.warning(
                 "could not read Job %s of Pipeline %s: %s", short(job_id), pipeline_id, error
             )

@@ -88,9 +88,27 @@ async def test_a_wait_that_fails_cancels_no_poll_of_others(emulator: HevoEmulato
 
 
 async def test_a_job_that_does_not_exist(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    start = now()
     with pytest.raises(errors.NotFound):
         await hevo.job("123:nope").await_completion()
-    assert len(emulator.requests) == 1
+    assert len(emulator.requests) == 3
+    assert now() - start == pytest.approx(20, abs=0.1)
+    with pytest.raises(errors.NotFound):
+        await hevo.job("123:nope").await_completion(timeout=0)
+    assert len(emulator.requests) == 4
+
+
+@pytest.mark.parametrize("interval", [0.2, 15.0, 3600.0])
+async def test_a_404_is_confirmed_in_the_same_time_whatever_the_interval(
+    emulator: HevoEmulator, hevo: HevoClient, interval: float
+) -> None:
+    _, job = started(emulator, hevo, duration=100)
+    await job.refresh()
+    emulator.faults.status(404, on="get_job", times=None)
+    start = now()
+    with pytest.raises(errors.NotFound):
+        await job.await_completion(poll_interval=interval)
+    assert now() - start == pytest.approx(interval + 20, abs=0.1)
 
 
 async def test_a_job_read_before_is_gone_only_when_that_is_confirmed(
@@ -109,7 +127,7 @@ async def test_a_job_read_before_is_gone_only_when_that_is_confirmed(
     with pytest.raises(errors.NotFound):
         await job.await_completion()
     # One poll on schedule, and two soon after it.
-    assert now() - start == pytest.approx(25, abs=0.1)
+    assert now() - start == pytest.approx(35, abs=0.1)
 
 
 async def test_404s_are_counted_in_a_row(emulator: HevoEmulator, hevo: HevoClient) -> None:
