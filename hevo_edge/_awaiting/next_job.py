@@ -11,7 +11,7 @@ from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
-from hevo_edge._common.pagination import Fetch, next_cursor
+from hevo_edge._common.pagination import Fetch
 from hevo_edge._jobs.listing import (
     Reading,
     is_of_type,
@@ -189,26 +189,22 @@ class NextJobTarget(PollTarget):
 
     async def poll(self, reader: JobReader, *, final: bool, on_slot: Callable[[], None]) -> None:
         """Read what is there; from the second successful poll on, what is new since the first."""
-        more: str | None = None
 
         async def fetch(cursor: str | None) -> Page[JobData]:
-            nonlocal more
-            page = await reader.read_page(self._pipeline_id, cursor, final=final, on_slot=on_slot)
-            more = next_cursor(page, cursor)
-            return page
+            return await reader.read_page(self._pipeline_id, cursor, final=final, on_slot=on_slot)
 
         found: JobData | None
         if self._baseline is None:
             reading = await read_newest(fetch, self._job_filter.is_too_old)
-            jobs = reading.jobs
-            self._is_whole = more is None and len(jobs) <= KNOWN_IDS
-            self._baseline = _ids(jobs)
-            found = self._job_filter.select(jobs)
+            rows = reading.rows
+            self._is_whole = reading.is_whole and len(rows) <= KNOWN_IDS
+            self._baseline = _ids(rows)
+            found = self._job_filter.select(reading.jobs)
         else:
             reading = await self._read_on(fetch)
-            jobs = self._without_older(reading.jobs, self._baseline | self._last)
-            found = self._select_new(jobs, self._baseline)
-        self._last, self._tail = _ids(jobs), reading.tail
+            rows = self._without_older(reading.rows, self._baseline | self._last)
+            found = self._select_new(rows, self._baseline)
+        self._last, self._tail = _ids(rows), reading.tail
         if found is not None:
             self.notify(found)
         self.record_success(loop_time())
@@ -226,22 +222,22 @@ class NextJobTarget(PollTarget):
                 raise
             return await read_newest(fetch, is_known)  # a cursor may expire
 
-    def _without_older(self, jobs: list[JobData], known: frozenset[str]) -> list[JobData]:
+    def _without_older(self, rows: list[JobData], known: frozenset[str]) -> list[JobData]:
         """Leave out what stands below all known rows: it was there before, further down."""
-        places = [place for place, job in enumerate(jobs) if job.job_id in known]
-        return jobs if self._is_whole or not places else jobs[: places[-1] + 1]
+        places = [place for place, job in enumerate(rows) if job.job_id in known]
+        return rows if self._is_whole or not places else rows[: places[-1] + 1]
 
-    def _select_new(self, jobs: list[JobData], baseline: frozenset[str]) -> JobData | None:
+    def _select_new(self, rows: list[JobData], baseline: frozenset[str]) -> JobData | None:
         """Return the oldest run that will do of those that were not there at first."""
-        for job in reversed(jobs):
+        for job in reversed(rows):
             is_new = job.job_id not in baseline and job.status != JobStatus.SKIPPED
             if is_new and self._job_filter.is_next(job):
                 return job
         return None
 
 
-def _ids(jobs: list[JobData]) -> frozenset[str]:
-    return frozenset(job.job_id for job in jobs[:KNOWN_IDS])
+def _ids(rows: list[JobData]) -> frozenset[str]:
+    return frozenset(job.job_id for job in rows[:KNOWN_IDS])
 
 
 class _Wait(Subscriber):
