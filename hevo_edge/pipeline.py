@@ -260,9 +260,8 @@ class Pipeline(KeepsClient):
 
         Raises:
             ConfigurationError: for wrong options, or both times.
-            JobTimeout: with ``job`` None when none started in time, also with
-                ``on_timeout="return"``: there is no Job to return. Else see
-                ``Job.await_completion``.
+            JobTimeout: with ``job`` None when none started in time, whatever ``on_timeout`` says.
+                Else see ``Job.await_completion``.
         """
         options = WaitOptions.check(**wait)
         job_filter = JobFilter.check(job_type, ended_since, started_since, options.accepts)

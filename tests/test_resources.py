@@ -85,7 +85,7 @@ class TestJobs:
     async def test_listing_with_filters(self, emulator: HevoEmulator, hevo: HevoClient) -> None:
         emulated = emulator.add_pipeline(1, history=120)
         emulated.add_history(created=START - 100, status="FAILED", job_type="HISTORICAL")
-        emulated.add_history(created=START - 50, status="SKIPPED")
+        emulated.add_history(created=START - 50, status="SKIPPED", duration=0)
         pipeline = hevo.pipeline(1)
 
         async def listed(**options: Any) -> list[Job]:
