@@ -170,9 +170,7 @@ class Run:
             is_cut_short = deadline is not None and now() >= deadline
             if is_cut_short or not self._may_give_up(stored, error):
                 raise
-            log.warning(
-                "the run of an earlier attempt is not there, so a new one starts: %s", error
-            )
+            log.warning("the earlier attempt's run is not there, so a new one starts: %s", error)
             self._forget()
             return None
         if not job.is_terminal:

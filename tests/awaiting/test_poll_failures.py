@@ -91,11 +91,11 @@ async def test_a_job_that_does_not_exist(emulator: HevoEmulator, hevo: HevoClien
     start = now()
     with pytest.raises(errors.NotFound):
         await hevo.job("123:nope").await_completion()
-    assert len(emulator.requests) == 3
+    assert len(emulator.requests.of("get_job")) == 3
     assert now() - start == pytest.approx(20, abs=0.1)
     with pytest.raises(errors.NotFound):
         await hevo.job("123:nope").await_completion(timeout=0)
-    assert len(emulator.requests) == 4
+    assert len(emulator.requests.of("get_job")) == 4
 
 
 @pytest.mark.parametrize("interval", [0.2, 15.0, 3600.0])
