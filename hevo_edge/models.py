@@ -333,8 +333,8 @@ def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
                 # To list them would block the event loop.
                 raise UnreadableReply(f"has {error.error_count()} invalid values") from None
             problems = error.errors(include_url=False, include_context=False)
-            if problems[0]["type"] == "json_invalid":
-                raise
+            if problems[0]["type"] in {"json_invalid", "too_long"}:
+                raise  # no field is at fault
             raw = from_json(body)
             # Find all fields before any is dropped: a union reports one field several times.
             for holder, name in [_innermost_field(raw, problem["loc"]) for problem in problems]:
