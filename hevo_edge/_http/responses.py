@@ -37,7 +37,7 @@ _JOB_IN_PROGRESS = re.compile(
     r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
     re.IGNORECASE,
 )
-MAX_VALUES = 150_000
+MAX_VALUES = 100_000
 """How many values a reply may hold; a page of a hundred Jobs has 2,000. Each costs up to 200 bytes
 and a microsecond of the event loop, whatever its length."""
 _MESSAGE_LENGTH = 300

@@ -55,6 +55,8 @@ def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
                 # To list them would block the event loop.
                 raise UnreadableReply(f"has {error.error_count()} invalid values") from None
             problems = error.errors(include_url=False, include_context=False)
+            if problems[0]["type"] == "too_long":
+                raise  # no field is at fault
             if problems[0]["type"] == "json_invalid":
                 return read(strict(body, error))
             raw = from_json(body)

@@ -11,7 +11,7 @@ import pytest
 from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import now, started
-from tests.conftest import client_of
+from tests.conftest import START, client_of
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ async def test_a_job_that_does_not_exist(emulator: HevoEmulator, hevo: HevoClien
     start = now()
     with pytest.raises(errors.NotFound):
         await hevo.job("123:nope").await_completion()
-    assert len(emulator.requests.of("get_job")) == 3
+    # Over a kept connection an error may be a stray reply, so it is asked for again over another.
+    assert {round(call.at - START) for call in emulator.requests} == {0, 10, 20}
     assert now() - start == pytest.approx(20, abs=0.1)
     with pytest.raises(errors.NotFound):
         await hevo.job("123:nope").await_completion(timeout=0)
-    assert len(emulator.requests.of("get_job")) == 4
 
 
 @pytest.mark.parametrize("interval", [0.2, 15.0, 3600.0])
