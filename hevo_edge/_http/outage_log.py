@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import (
     RateLimited,
     RequestError,
@@ -17,7 +18,7 @@ from hevo_edge.errors import (
     UnexpectedResponse,
 )
 
-log: logging.Logger = logging.getLogger("hevo_edge.http")
+log: logging.Logger = get_logger("hevo_edge.http")
 
 OVER_AFTER = 300.0
 """Seconds without a failure after which an outage is over: a gateway may answer badly at times."""
