@@ -377,11 +377,8 @@ class Pipeline(KeepsClient):
         data = await self._core.next_jobs.next_job(self.id, job_filter, options.schedule, deadline)
         if data is None or isinstance(data, Exception):
             seen = "started" if data is None else "was seen to start"
-            raise JobTimeout(
-                f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen} within "
-                f"{options.timeout:g} s",
-                job=None,
-            ) from data
+            what = f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen}"
+            raise JobTimeout(f"{what} within {options.timeout:g} s", job=None) from data
         return data
 
     def __repr__(self) -> str:

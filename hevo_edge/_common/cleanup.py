@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
+from hevo_edge._text.logger import get_logger
+
 T = TypeVar("T")
-log: logging.Logger = logging.getLogger("hevo_edge")
+log: logging.Logger = get_logger("hevo_edge")
 
 GRACE = 10.0
 """Seconds that clean-up has left once the task that awaits it is cancelled."""

@@ -174,9 +174,7 @@ class Run:
             self._forget()
             return None
         if not job.is_terminal:
-            log.info(
-                "an earlier attempt started Job %s, which is still running: resuming", short(job.id)
-            )
+            log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
             return job
         if self._is_of_another_generation(stored):
             log.info("Job %s of an earlier generation is over: a new run starts", short(job.id))
@@ -185,15 +183,9 @@ class Run:
         try:
             await job.await_completion(accept=self.spec.accept)
         except JobDidNotSucceed:
-            log.info(
-                "Job %s of an earlier attempt ended %s: a new run starts",
-                short(job.id),
-                short(job.status),
-            )
+            log.info("Job %s of an earlier attempt ended %s: a new run starts", job.id, job.status)
             return None
-        log.info(
-            "Job %s of an earlier attempt has ended %s: taking it", short(job.id), short(job.status)
-        )
+        log.info("Job %s of an earlier attempt has ended %s: taking it", job.id, job.status)
         return job
 
     async def _prove_nothing_came(self, hevo: HevoClient, ticket: TriggerTicket) -> None:
