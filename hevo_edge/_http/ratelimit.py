@@ -46,7 +46,8 @@ class RateLimit:
         period: The period in seconds.
         margin: Seconds added to the period, for clocks that tick differently.
         shared: Share the calls with the other processes of this machine: True, for those of this
-            user that talk to the same account; or the path of a file, for whoever may write it.
+            user that talk to the same account; or the path of a file. It is made for this user
+            alone; one that is there already is shared by all who may read and write it.
 
     Raises:
         ConfigurationError: for numbers that make no sense.

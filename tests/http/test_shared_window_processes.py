@@ -126,7 +126,7 @@ def test_four_processes_at_once_never_earn_a_429(
 
 TAKES_ALL = """
 async def main():
-    window = FileWindow(path, 1.0)
+    window = FileWindow(path, 2.5)
     while await window.take(Clock().now(), 5):
         pass
     print("all are taken", flush=True)
@@ -138,7 +138,8 @@ asyncio.run(main())
 
 def test_slots_of_a_killed_process_are_free_one_period_later(path: Path) -> None:
     """Not at once: its calls may have arrived in the moment of its death."""
-    shared = RateLimiter(RateLimit(5, 1.0, margin=0, shared=path), Clock())
+    period = 2.5  # longer than the dead are looked for anew
+    shared = RateLimiter(RateLimit(5, period, margin=0, shared=path), Clock())
 
     async def next_slot() -> None:
         assert await shared.acquire(Priority.CANCEL, Clock().now() + 60)
@@ -148,7 +149,7 @@ def test_slots_of_a_killed_process_are_free_one_period_later(path: Path) -> None
         running.kill()
         killed = time.monotonic()
         asyncio.run(next_slot())
-        assert 1.0 <= time.monotonic() - killed < 1.0 + RECHECK + SLACK
+        assert period <= time.monotonic() - killed < period + RECHECK + SLACK
 
 
 def test_slots_of_a_living_process_stay_taken(path: Path) -> None:
@@ -177,7 +178,7 @@ asyncio.run(main())
 
 def test_kills_at_any_moment_leave_neither_a_lock_nor_a_broken_file(path: Path) -> None:
     chance = random.Random(1)
-    for _ in range(12):
+    for _ in range(8):
         with python(HASTY, path) as running, python(HASTY, path) as other:
             assert [line(running), line(other)] == ["begins"] * 2
             time.sleep(chance.random() * 0.05)
@@ -241,7 +242,11 @@ def test_a_fork_inside_the_lock_does_not_keep_it(path: Path) -> None:
 def test_nor_when_the_parent_dies_inside_it(path: Path) -> None:
     with forked_inside(path, "dies") as running:
         assert running.wait(10) == -signal.SIGKILL
-        assert asyncio.run(FileWindow(path, 60.1).take(time.monotonic(), 5))
+        window, end = FileWindow(path, 60.1), time.monotonic() + SLACK
+        while not asyncio.run(window.take(time.monotonic(), 5)):
+            assert time.monotonic() < end
+            time.sleep(0.01)  # the child has not begun yet, perhaps
+        assert not window._is_apart
 
 
 CHILD_GOES_ON = """
