@@ -20,13 +20,15 @@ JobKey: TypeAlias = tuple[int, str]
 """Pipeline id and Job id."""
 log: logging.Logger = get_logger("hevo_edge.awaiting")
 
-CONFIRMED_MISSING = 3
-"""How many 404s in a row it takes to believe that there is no such Job."""
+NEVER_THERE, GONE = 3, 7
+"""How many 404s in a row it takes to believe that there is no such Job: one that was never read,
+and one that was, of which only an old copy of Hevo's data is likely to know nothing.
+"""
 MAX_LIST_POLLS = 3
 """How many polls in a row may read the Job from the list, before it is read by its id."""
 CONFIRMING_INTERVAL = 10.0
 """Seconds between polls of a Job that seems to be gone, whatever the schedule. A Job is listed 5 to
-15 s after it has started, and a copy of Hevo's data may be as late to show it by its id.
+15 s after it has started, and a copy of Hevo's data may be later still to show it by its id.
 """
 
 
@@ -146,7 +148,9 @@ class WatchedJob(PollTarget):
         Nothing confirms that of a final poll: it is believed unless the Job was read before.
         """
         self._missing += 1
-        return self._missing >= CONFIRMED_MISSING or (final and self.latest is None)
+        if self.latest is not None:
+            return self._missing >= GONE
+        return final or self._missing >= NEVER_THERE
 
     def _is_newer(self, seen_at: float, now: float) -> bool:
         """Say whether a snapshot of a loop time is newer than the last poll."""
