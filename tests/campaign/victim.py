@@ -25,7 +25,7 @@ from .scenario import Scenario
 
 T = TypeVar("T")
 
-SPEED = 100.0
+SPEED = 50.0
 """Seconds of the caller's clock, and of the emulator's, in a real second."""
 _LONGEST = 3600.0
 CALLERS = {"hevo_edge": hevo_edge, "naive": naive}
