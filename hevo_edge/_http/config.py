@@ -272,8 +272,9 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     try:
         parts = urlsplit(base_url if isinstance(base_url, str) else "")
         port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"base_url is not a URL: {error}") from None
+    except ValueError:
+        # What urlsplit says of it quotes a password that stands where the port should.
+        raise ConfigurationError("base_url is not a URL: its host or port is wrong") from None
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url must not hold credentials; pass api_key and api_secret")
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -96,7 +96,13 @@ def test_credentials_in_the_base_url_are_refused_and_not_quoted() -> None:
         config(region=None, base_url="https://me:hunter2@us.hevodata.com")
     assert "must not hold credentials" in str(caught.value)
     assert "hunter2" not in str(caught.value)
-    for odd in ("me:hunter2@us.hevodata.com", "https:/me:hunter2@x", "https://x?token=hunter2"):
+    for odd in (
+        "me:hunter2@us.hevodata.com",
+        "https:/me:hunter2@x",
+        "https://x?token=hunter2",
+        "https://me:hunter2",
+        "https://me:hunter2\u2100@host",
+    ):
         with pytest.raises(errors.ConfigurationError) as caught:
             config(region=None, base_url=odd)
         assert "hunter2" not in str(caught.value)
