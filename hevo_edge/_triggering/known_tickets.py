@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from hevo_edge._common.bounded_dict import BoundedDict
-from hevo_edge._triggering.registry import TicketRecord
+from hevo_edge._triggering.registry import SETTLED_FOR, TicketRecord
 from hevo_edge._triggering.ticket import TriggerTicket
 
 MAX_TICKETS = 1000
-"""How many posted tickets an event loop knows, the latest."""
+"""How many posted tickets an event loop knows, the latest, and of one day."""
 
 _tickets: WeakKeyDictionary[asyncio.AbstractEventLoop, BoundedDict[str, TriggerTicket]] = (
     WeakKeyDictionary()
@@ -38,7 +38,7 @@ def shared(record: TicketRecord) -> Iterator[None]:
     """
     record.update(latest_copy(record.ticket))
     loop = asyncio.get_running_loop()
-    known = _tickets.setdefault(loop, BoundedDict(MAX_TICKETS))
+    known = _tickets.setdefault(loop, BoundedDict(MAX_TICKETS, SETTLED_FOR))
     try:
         yield
     finally:
