@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from hevo_edge import api, errors, models
 from hevo_edge._http.responses import MAX_VALUES, read_body
+from hevo_edge._text import body_reader
 from hevo_edge._text.body_reader import MAX_PROBLEMS
 from hevo_edge.models import MAX_PAGE_ROWS, JobData, Page
 
@@ -99,7 +100,7 @@ def test_too_many_invalid_values_are_counted_but_not_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked_at: list[object] = []
-    monkeypatch.setattr(models, "_innermost_field", lambda *args: looked_at.append(args))
+    monkeypatch.setattr(body_reader, "_innermost_field", lambda *args: looked_at.append(args))
     body = page_of([{"job_id": str(number), **ODD} for number in range(MAX_PAGE_ROWS)])
     assert "invalid values" in str(refusal_of(JOBS, body))
     with pytest.raises(ValidationError) as caught:
