@@ -128,6 +128,8 @@ class Timestamped(WireModel):
 _MAX_LAG_MS = 60_000
 """Milliseconds by which one snapshot of a running Job may lag behind another, judged by the times
 of their last changes."""
+_MAX_SHARED = 100
+"""Of how many names a set is shared; a Job has twenty fields."""
 
 
 @lru_cache(maxsize=64)
@@ -162,8 +164,10 @@ class JobData(Timestamped):
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
         """Share the set of the field names, nearly half of a snapshot's memory."""
         # Snapshots are frozen, so none changes the shared set; model_copy makes a copy of it.
-        shared = _shared_set(frozenset(self.__pydantic_fields_set__))
-        object.__setattr__(self, "__pydantic_fields_set__", shared)
+        names = self.__pydantic_fields_set__
+        if len(names) <= _MAX_SHARED:
+            shared = _shared_set(frozenset(names))
+            object.__setattr__(self, "__pydantic_fields_set__", shared)
 
     @property
     def model_fields_set(self) -> set[str]:
@@ -310,6 +314,11 @@ class ConnectorData(WireModel):
     capabilities: list[str] | None = None
 
 
+MAX_PAGE_ROWS = 1000
+"""How many rows a page may have: ten times as many as the API is known to send."""
+MAX_PROBLEMS = 5000
+"""How many problems of a reply are looked at. With more, it is not a reply with some odd values."""
+
 ItemT = TypeVar("ItemT")
 
 
@@ -318,7 +327,7 @@ class Page(PrintableModel, Generic[ItemT]):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
-    data: list[ItemT]
+    data: list[ItemT] = Field(max_length=MAX_PAGE_ROWS)
     has_more: bool | None = None
     next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)
 
@@ -341,6 +350,10 @@ def strict(body: bytes, error: ValidationError) -> bytes:
     return readable
 
 
+class UnreadableReply(ValueError):
+    """A body is not worth reading; the message says what it has."""
+
+
 def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
     """Return a function that reads a body as a model.
 
@@ -350,12 +363,16 @@ def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
 
     Raises (the function):
         ValidationError: when the body is not JSON, or of another shape.
+        UnreadableReply: when it has too many invalid values.
     """
 
     def read(body: bytes) -> ModelT:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
+            if error.error_count() > MAX_PROBLEMS:
+                # To list them would block the event loop.
+                raise UnreadableReply(f"has {error.error_count()} invalid values") from None
             problems = error.errors(include_url=False, include_context=False)
             if problems[0]["type"] == "json_invalid":
                 return read(strict(body, error))

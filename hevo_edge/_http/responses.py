@@ -26,6 +26,7 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from hevo_edge.models import UnreadableReply
 
 T = TypeVar("T")
 
@@ -36,6 +37,9 @@ _JOB_IN_PROGRESS = re.compile(
     r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
     re.IGNORECASE,
 )
+MAX_VALUES = 150_000
+"""How many values a reply may hold; a page of a hundred Jobs has 2,000. Each costs up to 200 bytes
+and a microsecond of the event loop, whatever its length."""
 _MESSAGE_LENGTH = 300
 _BODY_START = 64 * 1024
 _HTTP_SERVER_ERROR = 500
@@ -111,11 +115,13 @@ def read_body(
     """Read the body of a success.
 
     Raises:
-        UnexpectedResponse: when it is not JSON, not of the expected shape, or about another id than
-            the request. Its ``transient`` says whether a retry can help: a body that is not JSON
-            may come from a failing proxy, and one about another id is the reply to another request.
+        UnexpectedResponse: when it is not JSON, not of the expected shape, too much to read, or
+            about another id than the request. Its ``transient`` says whether a retry can help: a
+            body that is not JSON may come from a failing proxy, and one about another id is the
+            reply to another request.
     """
     try:
+        _check_values(body)
         value = request.read(body)
         other = contradiction(request, value)
         if other is None:
@@ -124,6 +130,8 @@ def read_body(
             f"the {status} reply answers another request: {other}", status=status
         )
         unexpected.transient = True
+    except UnreadableReply as error:
+        unexpected = UnexpectedResponse(f"the body of the {status} reply {error}", status=status)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         is_no_json = first["type"] == "json_invalid"
@@ -138,6 +146,16 @@ def read_body(
         )
         unexpected.transient = is_no_json
     raise unexpected
+
+
+def _check_values(body: bytes) -> None:
+    """Refuse a body with too many values before anything is made of them.
+
+    Raises:
+        UnreadableReply: when it may hold more than MAX_VALUES. Commas in its strings count too.
+    """
+    if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise UnreadableReply(f"holds more than {MAX_VALUES} values")
 
 
 def read_error(

@@ -39,7 +39,7 @@ from hevo_edge.errors import (
 T = TypeVar("T")
 log: logging.Logger = get_logger("hevo_edge.http")
 
-MAX_REPLY_BYTES = 16 * 1024 * 1024
+MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 _ERROR_BODY_BYTES = 64 * 1024
 _DESCRIPTION = 1000

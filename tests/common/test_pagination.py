@@ -27,7 +27,7 @@ from hevo_edge._jobs.listing import (
     read_newest,
 )
 from hevo_edge._jobs.watermark import Watermark
-from hevo_edge.models import JobData, JobObjectData, Page
+from hevo_edge.models import MAX_PAGE_ROWS, JobData, JobObjectData, Page
 from tests.jobs.support import job, pages_of
 
 
@@ -143,11 +143,11 @@ async def test_pages_of_ever_more_rows(reader: Reader) -> None:
     async def fetch(_: str | None) -> Page[JobData]:
         nonlocal asked
         asked += 1
-        data = [job(-asked, "SKIPPED")] * 2000
+        data = [job(-asked, "SKIPPED")] * MAX_PAGE_ROWS
         return Page(data=data, has_more=True, next_cursor=f"new-{asked}")
 
     await failure_of(reader, fetch)
-    assert asked == (MAX_ROWS if reader is rows else MAX_READ_ROWS) / 2000
+    assert asked == (MAX_ROWS if reader is rows else MAX_READ_ROWS) / MAX_PAGE_ROWS
 
 
 # -- lists that do ---------------------------------------------------------------------------------

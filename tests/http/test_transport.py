@@ -93,7 +93,7 @@ async def test_a_request_body_that_is_no_json(emulator: HevoEmulator, hevo: Hevo
 
 async def test_a_huge_reply_is_refused(emulator: HevoEmulator, hevo: HevoClient) -> None:
     emulator.faults.body(b" " * (MAX_REPLY_BYTES + 1), times=None)
-    with pytest.raises(errors.UnexpectedResponse, match="larger than 16 MiB") as caught:
+    with pytest.raises(errors.UnexpectedResponse, match="larger than 4 MiB") as caught:
         await hevo.send(GET)
     assert caught.value.attempts == 1
     emulator.faults.clear()
