@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
+from hevo_edge._text.reader import reader, strict
 from hevo_edge.enums import Dialect, ResyncMode
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import (
@@ -28,8 +29,6 @@ from hevo_edge.models import (
     ObjectData,
     Page,
     PipelineData,
-    reader,
-    strict,
 )
 
 __all__ = [

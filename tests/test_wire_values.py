@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hevo_edge._text.reader import reader
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._wire_values import EPOCH, MAX_MS, count, epoch_milliseconds, same
-from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData, WireModel, reader
+from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData, WireModel
 
 MIDNIGHT = 1704067200000
 """2024-01-01 00:00:00 UTC."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from hevo_edge._http.identity import contradiction
 from hevo_edge._text import lenient_json
 from hevo_edge._text.printable import MESSAGE, NAME, printable, printable_lines
+from hevo_edge._text.reader import UnreadableReply
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ApiError,
@@ -26,7 +27,6 @@ from hevo_edge.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from hevo_edge.models import UnreadableReply
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ _JOB_IN_PROGRESS = re.compile(
     r"\bjob\s+(?:is\s+)?(?:already\b|(?:currently\s+)?in\s+progress)|concurrent_job_limit",
     re.IGNORECASE,
 )
-MAX_VALUES = 150_000
+MAX_VALUES = 100_000
 """How many values a reply may hold; a page of a hundred Jobs has 2,000. Each costs up to 200 bytes
 and a microsecond of the event loop, whatever its length."""
 _MESSAGE_LENGTH = 300

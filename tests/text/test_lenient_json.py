@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hevo_edge import api
 from hevo_edge._text.lenient_json import decode, parse, strict_json
-from hevo_edge.models import JobData, Page, reader
+from hevo_edge._text.reader import reader
+from hevo_edge.models import JobData, Page
 
 read_job = reader(JobData)
 read_page = reader(Page[JobData])
