@@ -311,6 +311,7 @@ class ConnectorData(WireModel):
 
 MAX_PAGE_ROWS = 1000
 """How many rows a page may have: ten times as many as the API is known to send."""
+
 ItemT = TypeVar("ItemT")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hevo_edge import JobStatus, JobType, PipelineStatus
-from hevo_edge._text.body_reader import reader
+from hevo_edge._text.reader import reader
 from hevo_edge.models import (
     ConnectorData,
     JobData,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge._text.body_reader import reader
+from hevo_edge._text.reader import reader
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
 from hevo_edge._wire_values import EPOCH, MAX_MS, count, epoch_milliseconds, same
 from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData, WireModel

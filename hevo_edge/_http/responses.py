@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from hevo_edge._http.identity import contradiction
 from hevo_edge._text import lenient_json
-from hevo_edge._text.body_reader import UnreadableReply
 from hevo_edge._text.printable import MESSAGE, NAME, printable, printable_lines
+from hevo_edge._text.reader import UnreadableReply
 from hevo_edge.api import Request
 from hevo_edge.errors import (
     ApiError,

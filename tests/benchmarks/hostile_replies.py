@@ -66,6 +66,11 @@ def many(unit: bytes) -> Build:
     return lambda count: b'{"job_id":"x","e":[%s]}' % b",".join([unit] * count)
 
 
+def half(build: Build) -> Build:
+    """Return a body that is read leniently, with half as many values as that may have."""
+    return lambda count: build(count // 2 - 100)[:-1] + b',"s":"\\ud83d"}'
+
+
 def keys(count: int) -> bytes:
     return b'{"job_id":"x",%s}' % b",".join(b'"k%d":0' % number for number in range(count))
 
@@ -100,6 +105,12 @@ SHAPES: dict[str, tuple[api.Request[Any], Build]] = {
     ),
     "one long string": (JOB, lambda size: b'{"job_id":"x","e":"%s"}' % (b"x" * (size - 30))),
     "escapes": (JOB, lambda size: b'{"job_id":"x","e":"%s"}' % (b"\\u00e9" * (size // 6 - 5))),
+    "a lone surrogate, objects": (JOB, most(half(many(b'{"a":1}')), 1)),
+    "a lone surrogate, fields": (JOB, most(half(keys), 1)),
+    "UTF-16": (
+        JOB,
+        lambda size: ('{"job_id":"x","e":"%s"}' % ("x" * (size // 2 - 30))).encode("utf-16"),
+    ),
     "no UTF-8": (JOB, lambda size: b"\xff" * size),
 }
 

@@ -29,6 +29,7 @@ TLS = Path(__file__).parents[1] / "worthless.pem"
 PIPELINE = b'{"id": 123, "name": "Orders", "status": "INITIALIZED"}'
 RST = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
 
+
 Behaviour = Callable[["Server", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 Ending = Callable[[asyncio.StreamWriter], Awaitable[None]]

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from hevo_edge import api, errors, models
 from hevo_edge._http.responses import MAX_VALUES, read_body
-from hevo_edge._text import body_reader
-from hevo_edge._text.body_reader import MAX_PROBLEMS
+from hevo_edge._text import reader
+from hevo_edge._text.reader import MAX_PROBLEMS
 from hevo_edge.models import MAX_PAGE_ROWS, JobData, Page
 
 from .servers import JsonServer, client
@@ -60,6 +60,16 @@ def test_as_many_values_as_may_be_are_read() -> None:
     assert len(more) == MAX_VALUES - 3
 
 
+def test_what_is_read_leniently_may_hold_fewer() -> None:
+    for count, is_read in ((49_000, True), (51_000, False)):
+        body = b'{"job_id":"mine","odd":"\\ud83d","more":[' + b"0," * count + b"0]}"
+        if is_read:
+            assert read_body(JOB, 200, body, None).value.job_id == "mine"
+        else:
+            with pytest.raises(errors.UnexpectedResponse, match="not JSON"):
+                read_body(JOB, 200, body, None)
+
+
 def test_a_long_text_is_not_many_values() -> None:
     body = json.dumps({"job_id": "mine", "text": "x" * 3_000_000}).encode()
     assert read_body(JOB, 200, body, None).value.job_id == "mine"
@@ -100,7 +110,7 @@ def test_too_many_invalid_values_are_counted_but_not_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked_at: list[object] = []
-    monkeypatch.setattr(body_reader, "_innermost_field", lambda *args: looked_at.append(args))
+    monkeypatch.setattr(reader, "_innermost_field", lambda *args: looked_at.append(args))
     body = page_of([{"job_id": str(number), **ODD} for number in range(MAX_PAGE_ROWS)])
     assert "invalid values" in str(refusal_of(JOBS, body))
     with pytest.raises(ValidationError) as caught:

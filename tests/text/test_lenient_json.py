@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hevo_edge import api
-from hevo_edge._text.body_reader import reader
 from hevo_edge._text.lenient_json import decode, parse, strict_json
+from hevo_edge._text.reader import reader
 from hevo_edge.models import JobData, Page
 
 read_job = reader(JobData)

@@ -1,4 +1,4 @@
-"""Reading a reply's body as a model: leniently, and only as far as it is worth reading."""
+"""A body of JSON, read as a model: odd values are left out, and too many of them refused."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from hevo_edge._text.lenient_json import strict_json
 
 MAX_PROBLEMS = 5000
 """How many problems of a reply are looked at. With more, it is not a reply with some odd values."""
-
+_MAX_LENIENT = 50_000
+"""How many commas a body may have that is read leniently, which takes six times as long."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class UnreadableReply(ValueError):
-    """A body is not worth reading; the message says what it has."""
 
 
 def strict(body: bytes, error: ValidationError) -> bytes:
     """Return a body that pydantic cannot read as JSON that it can, if Python can read it.
 
     Raises:
-        ValidationError: the given one, when Python cannot read it either.
+        ValidationError: the given one, when Python cannot read it either, or not soon.
     """
+    if body.count(b",") > _MAX_LENIENT:
+        raise error
     try:
         readable = strict_json(body)
     except ValueError:
@@ -33,6 +32,10 @@ def strict(body: bytes, error: ValidationError) -> bytes:
     if readable == body:
         raise error
     return readable
+
+
+class UnreadableReply(ValueError):
+    """A body is not worth reading; the message says what it has."""
 
 
 def reader(model: type[ModelT]) -> Callable[[bytes], ModelT]:
