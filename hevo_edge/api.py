@@ -287,8 +287,8 @@ def list_objects(
 
 
 def get_object(pipeline_id: int, object_id: str) -> Request[ObjectData]:
-    """19. Get an object."""
-    segment = quote(validation.identifier(object_id, "object_id"), safe="")
+    """19. Get an object, by its id; the vendor's MCP server names it by its name instead."""
+    segment = quote(validation.object_name(object_id), safe="")
     path = _pipeline(pipeline_id, f"/objects/{segment}")
     return Request("get_object", "GET", path, _read_object)
 

@@ -16,7 +16,7 @@ from hevo_edge import api, errors, models
 from hevo_edge._http.responses import MAX_VALUES, read_body
 from hevo_edge._text import reader
 from hevo_edge._text.reader import MAX_PROBLEMS
-from hevo_edge.models import MAX_PAGE_ROWS, JobData, Page
+from hevo_edge.models import MAX_PAGE_ROWS, JobData, Page, PipelineData
 
 from .servers import JsonServer, client
 
@@ -111,10 +111,11 @@ def test_too_many_invalid_values_are_counted_but_not_listed(
 ) -> None:
     looked_at: list[object] = []
     monkeypatch.setattr(reader, "_innermost_field", lambda *args: looked_at.append(args))
-    body = page_of([{"job_id": str(number), **ODD} for number in range(MAX_PAGE_ROWS)])
-    assert "invalid values" in str(refusal_of(JOBS, body))
+    odd: dict[str, object] = {name: [] for name in PipelineData.model_fields}
+    body = page_of([{**odd, "id": number} for number in range(MAX_PAGE_ROWS)])
+    assert "invalid values" in str(refusal_of(api.list_pipelines(), body))
     with pytest.raises(ValidationError) as caught:
-        Page[JobData].model_validate_json(body)
+        Page[PipelineData].model_validate_json(body)
     assert caught.value.error_count() > MAX_PROBLEMS
     assert not looked_at
 
