@@ -217,6 +217,8 @@ async def _prepare(env: CallerEnvironment, hevo: HevoClient) -> TriggerTicket | 
             await asyncio.sleep(PAUSE)
         except REFUSALS as error:
             return Outcome(REFUSED, detail=_describe(error))
+        except errors.ApiError as error:
+            return Outcome(FAILED, detail=_describe(error))
     return Outcome(FAILED, detail=detail)
 
 

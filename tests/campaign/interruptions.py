@@ -11,7 +11,7 @@ from hevo_edge.emulator import Journal, RecordedCall
 from .scenario import Kill, PlannedFault
 
 START_ENDPOINTS = ("sync_now", "resync_pipeline", "resync_objects")
-RUNAWAY = 1500
+RUNAWAY = 3000
 """The number of requests after which a trial counts as a hang, however little time they take."""
 _NEXT = 1e-6  # virtual seconds: after everything that can run now has run
 
