@@ -20,6 +20,10 @@ MAX_READ_ROWS = 100_000
 """How many rows are read for the newest ones, at most: they are kept until the newest is known."""
 
 
+_DAY_MS = 24 * 3600 * 1000
+"""Clocks of two nodes are never further apart than this (milliseconds), it is assumed."""
+
+
 def runs_newest_first(jobs: list[JobData]) -> bool:
     """Say whether the list runs newest first, judged by its rows; True if they do not show it.
 
@@ -127,3 +131,16 @@ def running_job(jobs: Iterable[JobData], *, known_only: bool = False) -> JobData
         if is_real_run(job):
             return None
     return None
+
+
+def any_running_job(jobs: list[JobData]) -> JobData | None:
+    """Return a Job that may run, of rows newest first: also one under a run that has ended.
+
+    That one may have the time of a clock that is ahead. A row of another day that never ended does
+    not count.
+    """
+    newest = max((job.created_ts for job in jobs if job.created_ts is not None), default=0)
+    recent = (job for job in jobs if (job.created_ts or newest) > newest - _DAY_MS)
+    return running_job(jobs) or next(
+        (job for job in recent if job.status in RUNNING_STATUSES), None
+    )

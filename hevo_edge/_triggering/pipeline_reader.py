@@ -10,7 +10,13 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
-from hevo_edge._jobs.listing import Reading, is_real_run, read_newest, running_job
+from hevo_edge._jobs.listing import (
+    Reading,
+    any_running_job,
+    is_real_run,
+    read_newest,
+    running_job,
+)
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
@@ -70,14 +76,19 @@ class PipelineReader:
         Raises:
             PipelineNotReady: when no run can start in the Pipeline's state.
             PipelineRestarting: when the Pipeline is restarting.
-            JobRunning: when a Job runs. For a sync, a Job of an unknown status does not count: Hevo
-                refuses the POST if it runs. A resync would cancel it.
+            JobRunning: when a Job runs. For a sync, one of an unknown status does not count, nor
+                one under a run that has ended: Hevo refuses the POST if it runs. A resync would
+                cancel it.
         """
         pipeline = await self._pipeline(request.pipeline_id)
         if pipeline.status in RESTARTING_STATUSES:
             raise PipelineRestarting
         reading, server_time, read_at = await self._read_jobs(request.pipeline_id)
-        running = running_job(reading.jobs, known_only=not request.restarts)
+        running = (
+            any_running_job(reading.jobs)
+            if request.restarts
+            else running_job(reading.jobs, known_only=True)
+        )
         if running is not None:
             raise JobRunning(running)
         known = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hevo_edge._jobs.listing import (
+    any_running_job,
     is_of_type,
     is_real_run,
     jobs_newest_first,
@@ -102,6 +103,16 @@ def test_an_unknown_status_is_left_to_the_server() -> None:
     listed = [job(2, "ON_THE_MOON"), job(1, "IN_PROGRESS")]
     assert running_job(listed, known_only=True) is None
     assert running_job([job(1, "IN_PROGRESS")], known_only=True) is not None
+
+
+def test_a_job_under_one_that_a_clock_has_put_first_may_run() -> None:
+    hour = 3600
+    ahead, runs, stuck = job(101 * hour), job(100 * hour, "IN_PROGRESS"), job(1, "IN_PROGRESS")
+    assert running_job([ahead, runs]) is None
+    assert any_running_job([ahead, runs]) is runs
+    assert any_running_job([ahead, job(99 * hour, "FAILED"), stuck]) is None
+    assert any_running_job([job(2, "ON_THE_MOON"), job(1)]) is not None
+    assert any_running_job([]) is None
 
 
 def test_which_rows_are_runs() -> None:

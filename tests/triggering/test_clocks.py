@@ -7,7 +7,7 @@ import pytest
 from hevo_edge import Certainty, HevoClient, TriggerTicket, errors
 from hevo_edge.emulator import HevoEmulator
 from tests.conftest import START, client_of
-from tests.triggering.support import posts, runs
+from tests.triggering.support import posts, run_as_scheduled, runs
 
 HOURS = [6.0, 30.0, 3600.0, -6.0, -30.0, -3600.0]
 
@@ -79,3 +79,17 @@ async def test_a_resync_whose_pipeline_cannot_be_read_is_not_ruled_out(
             await hevo.reconcile(caught.value.ticket)
         emulator.faults.clear()
         assert await hevo.reconcile(caught.value.ticket) is None
+
+
+async def test_a_resync_sees_what_runs_under_a_run_whose_clock_is_ahead(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.add_history(created=emulator.now - 1200)
+    pipeline.jobs[-1].extra["created_ts"] = (START + 3600) * 1000
+    running = run_as_scheduled(emulator, duration=600)
+    with pytest.raises(errors.JobInProgress) as caught:
+        await hevo.pipeline(123).resync()
+    assert caught.value.job is not None
+    assert caught.value.job.id == running
+    assert posts(emulator) == 0
