@@ -141,5 +141,5 @@ def test_a_large_reply_takes_little_time_and_memory(name: str, kind: str) -> Non
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 100 * MIB + 10 * len(reply.raw)
-    assert spent < 10.0
+    assert peak < 40 * MIB + 10 * len(reply.raw)
+    assert spent < 5.0
