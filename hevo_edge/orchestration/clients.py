@@ -78,11 +78,8 @@ class ClientPool:
             Exception: on entering, what ``read`` raises.
         """
         of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), OrderedDict())
-        shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone))
+        shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone, of_loop))
         of_loop.move_to_end(key)
-        for oldest in list(of_loop)[: max(0, len(of_loop) - MAX_IDLE)]:
-            if oldest != key and not of_loop[oldest].is_in_use:
-                del of_loop[oldest]  # with it goes its session, which the loop closes
         return _Lease(shared, read, min(patience, PATIENCE), max_age)
 
 
@@ -98,9 +95,15 @@ class _Leased:
 class _SharedClient:
     """The clients of one key: the present one, and older ones until nobody uses them."""
 
-    def __init__(self, key: Hashable, is_gone: Callable[[Exception], bool]) -> None:
+    def __init__(
+        self,
+        key: Hashable,
+        is_gone: Callable[[Exception], bool],
+        of_loop: OrderedDict[Hashable, _SharedClient],
+    ) -> None:
         self._key = key
         self._is_gone = is_gone
+        self._of_loop = of_loop
         self._leased: _Leased | None = None
         self._read_at = float("-inf")
         self._failed_at = float("-inf")
@@ -140,10 +143,19 @@ class _SharedClient:
         return self._leased
 
     async def give_back(self, leased: _Leased) -> None:
-        """Count a user less; close a client that is no longer the present one."""
+        """Count a user less; close a client that is not the present one, and the longest unused."""
         leased.users -= 1
         if leased is not self._leased:
             await _close_unused(leased)
+        for key in list(self._of_loop)[: max(0, len(self._of_loop) - MAX_IDLE)]:
+            shared = self._of_loop.get(key)
+            if shared is not None and not shared.is_in_use:
+                del self._of_loop[key]
+                await shared.close_unused()
+
+    async def close_unused(self) -> None:
+        """Close the present client, unless somebody uses it."""
+        await _close_unused(self._leased)
 
     def _is_final(self, error: Exception) -> bool:
         return isinstance(error, ConfigurationError) or self._is_gone(error)
