@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,10 +50,15 @@ def path(tmp_path: Path) -> Path:
 @contextlib.contextmanager
 def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-W", "error", "-c", HEAD + code, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        bound = threading.Timer(60, running.kill)
+        bound.start()
         try:
             yield running
         finally:
+            bound.cancel()
             running.kill()
 
 
@@ -260,30 +266,28 @@ if child == 0:
     window.give_back(slots[0], time.monotonic(), sent=False)  # it is the parent's: of no effect
     got = asyncio.run(takes(window, 3))
     print("child", [slot is not None for slot in got], flush=True)
-    sys.stdin.readline()
+    time.sleep(60)
     os._exit(0)
 sys.stdin.readline()
 print("parent", asyncio.run(takes(window, 1)), flush=True)
 window.give_back(slots[0], time.monotonic(), sent=False)
 print("parent", asyncio.run(takes(window, 1)) != [None], flush=True)
+sys.stdin.readline()
+os.kill(child, signal.SIGKILL)
 os.waitpid(child, 0)
 """
 
 
 def test_parent_and_child_are_two_processes_of_one_window(path: Path) -> None:
-    command = [sys.executable, "-c", HEAD + CHILD_GOES_ON, str(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as running:
+    with python(CHILD_GOES_ON, path) as running:
         assert line(running) == "child [True, True, False]"
         assert taken(path) == 4
         assert running.stdin
-        running.stdin.write("go on\n")
+        print("go on", file=running.stdin, flush=True)
         assert line(running) == "parent [None]"
         assert line(running) == "parent True"
         assert taken(path) == 4
-        running.stdin.write("and end\n")
-        running.stdin.close()
+        print("and end", file=running.stdin, flush=True)
         assert running.wait(10) == 0
 
 
