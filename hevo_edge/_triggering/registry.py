@@ -29,9 +29,9 @@ from hevo_edge.models import JobData
 
 MAX_RECORDS = 10_000
 """How many tickets that are settled, that are in doubt, and owners of Jobs a client keeps."""
-MAX_READINGS = 100
-"""How many tickets that were not posted are kept with the Jobs that were read: one that was
-prepared is fired within seconds, or reads again."""
+MAX_READINGS, READING_FOR = 100, 60.0
+"""How many tickets that were not posted are kept with the Jobs that were read, and for how many
+seconds: one that was prepared is fired within seconds, or reads again."""
 SETTLED_FOR = 86_400.0
 """Seconds for which it is kept that a ticket was not posted, or which Job came of it."""
 IN_DOUBT_FOR = 7 * 86_400.0
@@ -229,7 +229,7 @@ class TicketRegistry:
 
     def __init__(self) -> None:
         self._in_use: WeakValueDictionary[str, TicketRecord] = WeakValueDictionary()
-        self._unposted: BoundedDict[str, bytes] = BoundedDict(MAX_READINGS)
+        self._unposted: BoundedDict[str, bytes] = BoundedDict(MAX_READINGS, READING_FOR)
         self._settled: BoundedDict[str, bytes] = BoundedDict(MAX_RECORDS, SETTLED_FOR)
         self._in_doubt: BoundedDict[str, bytes] = BoundedDict(MAX_RECORDS, IN_DOUBT_FOR)
         self._owners: BoundedDict[tuple[int, str], str] = BoundedDict(MAX_RECORDS, IN_DOUBT_FOR)

@@ -369,7 +369,8 @@ async def live(
 
 def fill_cache_of_strings() -> None:
     """Fill pydantic's cache of strings, 1.4 MB at most: else it grows for the first two months."""
-    pydantic_core.from_json(json.dumps([f"{number:036}" for number in range(200_000)]))
+    for thousand in range(200):
+        pydantic_core.from_json(json.dumps([f"{thousand:018}{each:018}" for each in range(1000)]))
 
 
 def slope(days: list[Day], value: Callable[[Holdings], int]) -> float:
