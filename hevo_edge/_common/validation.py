@@ -29,11 +29,11 @@ def pipeline_id(value: Any) -> int:
     Raises:
         ConfigurationError: for anything else.
     """
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value):
-        value = int(value)
-    if not _is_integer(value) or value <= 0:
+    is_text = isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", value)
+    number: Any = int(value) if is_text else value
+    if not _is_integer(number) or number <= 0:
         raise ConfigurationError(f"pipeline_id must be a positive integer, not {value!r}")
-    return operator.index(value)
+    return operator.index(number)
 
 
 def identifier(value: Any, name: str) -> str:
