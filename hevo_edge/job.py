@@ -143,7 +143,7 @@ class Job(KeepsClient, JobHandle):
     ) -> AsyncGenerator[JobData, None]:
         """Yield a snapshot at each change, the current one first, until the Job has ended.
 
-        A slow consumer misses no snapshot and delays no other wait.
+        A slow consumer delays no other wait, and misses nothing of the latest 10,000 snapshots.
 
         Args:
             poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
