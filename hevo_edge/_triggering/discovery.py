@@ -15,7 +15,12 @@ from hevo_edge._text.printable import short
 from hevo_edge._triggering.attribution import MAX_START_DELAY, Found, select
 from hevo_edge._triggering.pipeline_reader import READY_TIMEOUT, PipelineReader
 from hevo_edge._triggering.ticket import Post, TriggerTicket
-from hevo_edge.enums import FAILED_RESTART_STATUSES, RESTARTING_STATUSES, Certainty
+from hevo_edge.enums import (
+    FAILED_RESTART_STATUSES,
+    RESTARTING_STATUSES,
+    Certainty,
+    can_come_of,
+)
 from hevo_edge.errors import (
     HevoError,
     JobNotFoundAfterTrigger,
@@ -98,7 +103,7 @@ class Discovery:
         Raises:
             TriggerOutcomeUnknown: when that is not proved: the Jobs cannot be listed, the Pipeline
                 is still restarting after half an hour or cannot be read, the caller's time-out cut
-                the search short, or there is a new Job whose times do not fit.
+                the search short, or there is a new Job that may be its own.
         """
         found = await self._search()
         if found is None and not self._proves_nothing_started():
@@ -119,9 +124,16 @@ class Discovery:
         """Say whether a search that found nothing was complete, and left no Job unexplained."""
         is_cut_short = self._deadline == self._latest
         may_restart = self._is_status_unread or self._status in RESTARTING_STATUSES
-        # No server's time makes a no of an unknown: clocks may differ by any time.
-        is_unexplained = any(map(self._ticket.matches, self._other_jobs.values()))
-        return not (is_cut_short or may_restart or is_unexplained)
+        return not (is_cut_short or may_restart or self._unexplained_jobs())
+
+    def _unexplained_jobs(self) -> list[JobData]:
+        """Return the new Jobs that can have come of the POST, but were not taken for its Job.
+
+        Their times do not fit, which proves nothing, as clocks may differ by any time; or they are
+        not of the type that the caller asked for.
+        """
+        action = self._ticket.action
+        return [job for job in self._other_jobs.values() if can_come_of(action, job.type)]
 
     async def _search(self) -> Found | None:
         """Poll until the Job appears; None when it has not by the end of the discovery time."""
@@ -244,7 +256,7 @@ class Discovery:
 
     def _advice(self) -> str:
         """Advise how to go on when it is not known whether Hevo accepted the POST."""
-        if any(map(self._ticket.matches, self._other_jobs.values())):
+        if self._unexplained_jobs():
             return (
                 "It is left to you whether that Job is yours: await it; or, if it is not, trigger "
                 "again, which makes a new ticket"

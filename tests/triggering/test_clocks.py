@@ -66,6 +66,20 @@ async def test_one_row_has_the_time_of_a_clock_that_is_wrong(
     assert [job.id] == runs(emulator)
 
 
+async def test_a_new_job_of_another_type_than_asked_for_is_not_ruled_out(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    """The run was started, and is not of the type that the caller would accept."""
+    emulator.pipeline(123).plan(duration=0)
+    emulator.faults.drop(on="sync_now", effect="after")
+    with pytest.raises(errors.TriggerOutcomeUnknown, match="left to you") as caught:
+        await hevo.pipeline(123).trigger(job_type="HISTORICAL", discovery_timeout=40)
+    assert runs(emulator)[0] in str(caught.value)
+    with pytest.raises(errors.TriggerOutcomeUnknown, match="leave job_type out"):
+        await hevo.reconcile(caught.value.ticket)
+    assert posts(emulator) == 1
+
+
 async def test_a_resync_whose_pipeline_cannot_be_read_is_not_ruled_out(
     emulator: HevoEmulator,
 ) -> None:
