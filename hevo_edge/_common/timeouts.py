@@ -17,7 +17,15 @@ class DeadlinePassed(Exception):
 
 
 class Overtaken(Exception):
-    """Something else happened first, after which the lock is not wanted any more."""
+    """Something else happened first, after which the lock is not wanted any more.
+
+    Attributes:
+        by: The result of the future that says so.
+    """
+
+    def __init__(self, by: Any) -> None:
+        super().__init__(by)
+        self.by: Any = by
 
 
 async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
@@ -74,7 +82,9 @@ async def locked(
     try:
         await asyncio.wait(first, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if not acquiring.done():
-            raise DeadlinePassed if unless is None or not unless.done() else Overtaken
+            if unless is not None and unless.done():
+                raise Overtaken(unless.result())
+            raise DeadlinePassed
         acquiring.result()  # raises when the loop's shutdown has cancelled it
         yield
     finally:

@@ -18,8 +18,6 @@ MAX_READ_PAGES = 500
 minutes. A trigger holds its Pipeline's lock meanwhile."""
 MAX_READ_ROWS = 100_000
 """How many rows are read for the newest ones, at most: they are kept until the newest is known."""
-
-
 _DAY_MS = 24 * 3600 * 1000
 """Clocks of two nodes are never further apart than this (milliseconds), it is assumed."""
 

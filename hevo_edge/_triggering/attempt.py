@@ -115,8 +115,8 @@ class Attempt:
                 return await self._round()
             except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
                 obstacle = error
-            except Overtaken:
-                if self._lock.started_by == self._record.ticket.ticket_id:
+            except Overtaken as overtaken:
+                if overtaken.by == self._record.ticket.ticket_id:
                     self._is_started = True  # by another task that fires this ticket
                     continue
                 raise self._parts.policy.in_progress(self._record.ticket, None) from None

@@ -15,23 +15,18 @@ _locks: WeakKeyDictionary[
 
 
 class PipelineLock:
-    """A Pipeline's lock: one trigger reads, posts and searches at a time.
-
-    Attributes:
-        started_by: The id of the ticket of the holder whose POST Hevo has accepted; None without.
-    """
+    """A Pipeline's lock: one trigger reads, posts and searches at a time."""
 
     def __init__(self) -> None:
-        self.started_by: str | None = None
         self._lock = asyncio.Lock()
-        self._run_started: asyncio.Future[None] | None = None
+        # Its result is the id of the ticket.
+        self._run_started: asyncio.Future[str] | None = None
 
     def mark_run_started(self, ticket_id: str) -> None:
         """Say that Hevo has accepted the POST of the holder's ticket: a run is under way."""
-        self.started_by = ticket_id
         started = self._announcement()
         if not started.done():
-            started.set_result(None)
+            started.set_result(ticket_id)
 
     @asynccontextmanager
     async def held(
@@ -45,18 +40,17 @@ class PipelineLock:
 
         Raises:
             DeadlinePassed: when the deadline passed first.
-            Overtaken: when a run was started first.
+            Overtaken: when a run was started first, by the ticket of that id.
         """
         unless = self._announcement() if unless_run_started else None
         async with locked(self._lock, deadline, unless=unless):
             try:
                 yield
             finally:
-                self.started_by = None
                 if self._run_started is not None and self._run_started.done():
                     self._run_started = None
 
-    def _announcement(self) -> asyncio.Future[None]:
+    def _announcement(self) -> asyncio.Future[str]:
         if self._run_started is None:
             self._run_started = asyncio.get_running_loop().create_future()
         return self._run_started

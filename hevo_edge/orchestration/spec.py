@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from hevo_edge._common import validation
 from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
+from hevo_edge.errors import ConfigurationError
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 from hevo_edge.schedules import PollInterval
 
@@ -56,6 +58,8 @@ class RunSpec:
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen
         set_field(self, "pipeline_id", validation.pipeline_id(self.pipeline_id))
+        if isinstance(self.deadline, timedelta):
+            raise ConfigurationError("deadline is a moment, in seconds since 1970, not a duration")
         set_field(self, "deadline", validation.optional_seconds(self.deadline, "deadline"))
         validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
         wait = WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from hevo_edge.schedules import fixed
         ("accept", [None]),
         ("deadline", -1),
         ("deadline", "tomorrow"),
+        ("deadline", timedelta(hours=2)),
         ("deadline", float("inf")),
         ("on_timeout", "return"),
     ],
