@@ -13,12 +13,12 @@ its message is one line of bounded length, whatever a server sent.
     │   ├── RequestOutcomeUnknown     it may have reached Hevo
     │   ├── UnexpectedResponse        the reply is not of a form that the API is known to send
     │   └── ApiError                  Hevo answered with an error status
-    │       ├── AuthenticationError   401
+    │       ├── AuthenticationError   401, and 407 from a proxy
     │       ├── PermissionDenied      403
     │       ├── NotFound              404
     │       ├── JobInProgress         a Job of the Pipeline is running
     │       ├── RateLimited           429
-    │       └── ServerError           5xx, 408 and its kin
+    │       └── ServerError           5xx, 408 and its kin, and any page of a gateway
     ├── PipelineNotReady              the Pipeline's state does not allow a run
     ├── TriggerTimeout                the time-out of a trigger passed before anything was sent
     ├── TriggerError                  the run was, or may have been, started; carries the ticket
@@ -26,7 +26,7 @@ its message is one line of bounded length, whatever a server sent.
     │   └── JobNotFoundAfterTrigger   Hevo accepted, but no Job has shown up
     ├── JobDidNotSucceed              the Job ended, but not well
     │   ├── JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred
-    └── JobTimeout                    the deadline passed while the Job was still running
+    └── JobTimeout                    the deadline passed before the Job was seen to end
 """
 
 from __future__ import annotations
@@ -41,7 +41,13 @@ if TYPE_CHECKING:
 
 
 class HevoError(Exception):
-    """The base of every error that hevo_edge raises on purpose."""
+    """The base of every error that hevo_edge raises on purpose.
+
+    Attributes:
+        job: The Job that it is about; None when it is about none, or about several.
+    """
+
+    job: Job | None = None
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
@@ -74,7 +80,10 @@ class RequestError(HevoError):
         path: The path, without host.
         attempts: How many times the request was tried.
         elapsed: Seconds from the first attempt's start to the failure.
+        transient: Whether the same request may succeed soon, without any change.
     """
+
+    transient: bool = False
 
     def __init__(
         self,
@@ -100,14 +109,23 @@ class RequestError(HevoError):
 
 
 class RequestNotSent(RequestError):
-    """The request certainly never reached Hevo; nothing has happened there."""
+    """The request certainly never reached Hevo; nothing has happened there.
+
+    It is not ``transient`` when a certificate cannot be verified, or a proxy refuses to connect.
+    """
+
+    transient: bool = True
 
 
 class RequestOutcomeUnknown(RequestError):
     """The request may have reached Hevo, but no usable reply came back.
 
     A read can simply be repeated. An action may have taken effect: check that before you repeat it.
+    It is not ``transient`` when its cause is no error of the network, such as the TypeError of a
+    middleware in a session of yours.
     """
+
+    transient: bool = True
 
 
 class UnexpectedResponse(RequestError):
@@ -116,10 +134,9 @@ class UnexpectedResponse(RequestError):
     Attributes:
         status: The HTTP status.
         body: The start of the body, as text.
-        transient: Whether repeating the request may help: a broken proxy can garble a body.
-    """
 
-    transient: bool = False
+    It is ``transient`` when a broken proxy may have garbled the body.
+    """
 
     def __init__(
         self, message: str, *, status: int | None = None, body: str = "", **context: Any
@@ -157,7 +174,10 @@ class ApiError(RequestError):
 
 
 class AuthenticationError(ApiError):
-    """401: the key or the secret is wrong, or belongs to another region."""
+    """401: the key or the secret is wrong, or belongs to another region.
+
+    Also 407: a proxy refuses its credentials. Nothing was sent to Hevo.
+    """
 
 
 class PermissionDenied(ApiError):
@@ -183,13 +203,22 @@ class JobInProgress(ApiError):
 class RateLimited(ApiError):
     """429: too many calls in a minute; ``retry_after`` says for how long, if Hevo did."""
 
+    transient: bool = True
+
 
 class ServerError(ApiError):
     """5xx: Hevo, or a proxy in front of it, has a problem.
 
     So do 408, 425, 444, 460 and 499, which proxies and gateways send when no reply came from behind
-    them. An action may have taken effect.
+    them, and redirects and HTML pages of whatever status, which Hevo does not send. An action may
+    have taken effect.
+
+    Attributes:
+        from_gateway: Whether it is a redirect or an HTML page of a status below 500.
     """
+
+    transient: bool = True
+    from_gateway: bool = False
 
 
 class PipelineNotReady(HevoError):
@@ -247,6 +276,9 @@ class JobDidNotSucceed(HevoError):
         advice: What to do next.
     """
 
+    # It never changes.
+    job: Job  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def __init__(self, message: str, *, job: Job, advice: str = "") -> None:
         super().__init__(message)
         self.job = job
@@ -282,7 +314,10 @@ class JobDeferred(JobDidNotSucceed):
 
 
 class JobTimeout(HevoError, TimeoutError):
-    """The deadline passed, and a final poll found the Job unfinished; it goes on in Hevo.
+    """The deadline passed, and the Job was not seen to end.
+
+    The message says that it goes on in Hevo where the final poll has found it running; else when it
+    was last read, if ever, and why the final poll failed, which is the cause as well.
 
     Attributes:
         job: The Job with its last snapshot; None when no Job had started.

@@ -14,7 +14,7 @@ from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED
-from hevo_edge._jobs.handle import JobHandle, key_of, update_snapshot
+from hevo_edge._jobs.handle import JobHandle, errors_about, key_of, update_snapshot
 from hevo_edge._text.printable import quoted
 from hevo_edge._triggering.attribution import Found
 from hevo_edge.enums import Certainty, JobStatus
@@ -97,7 +97,8 @@ class Job(KeepsClient, JobHandle):
             NotFound: when there is no such Job.
             RequestError: when it could not be read.
         """
-        data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.POLL)
+        with errors_about(self):
+            data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.POLL)
         self._saw(data)
         self._core.watcher.publish(key_of(self), data)
         return self
@@ -154,7 +155,8 @@ class Job(KeepsClient, JobHandle):
         schedule = as_schedule(poll_interval)
         async with SnapshotStream(self._core.watcher, key_of(self), schedule) as reader:
             while True:
-                snapshot = await reader.next()
+                with errors_about(self):
+                    snapshot = await reader.next()
                 self._saw(snapshot)
                 yield snapshot
                 if snapshot.is_terminal:
@@ -172,16 +174,18 @@ class Job(KeepsClient, JobHandle):
         Raises:
             RequestError: when the request failed and the Job is still running.
         """
-        await self._core.canceller.cancel(self)
-        if wait and not self.is_terminal:
-            self._saw(await until_ended(self._core.watcher, key_of(self), UNTIL_CANCELLED))
+        with errors_about(self):
+            await self._core.canceller.cancel(self)
+            if wait and not self.is_terminal:
+                self._saw(await until_ended(self._core.watcher, key_of(self), UNTIL_CANCELLED))
         return self
 
     async def list_objects(self) -> AsyncGenerator[JobObjectData, None]:
         """Yield the result of each object that the Job processed."""
 
         async def fetch(cursor: str | None) -> Page[JobObjectData]:
-            return await self._core.send(api.list_job_objects(*key_of(self), cursor=cursor))
+            with errors_about(self):
+                return await self._core.send(api.list_job_objects(*key_of(self), cursor=cursor))
 
         async for row in rows(fetch):
             yield row

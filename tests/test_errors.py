@@ -53,7 +53,7 @@ def test_every_error_crosses_process_borders(kind: Any, cross: Any) -> None:
     assert there.__dict__.keys() == error.__dict__.keys()
     if hasattr(error, "ticket"):
         assert there.ticket == TICKET
-    if hasattr(error, "job"):
+    if error.job is not None:
         assert there.job.ref == "123:abc"
         assert there.job.data == JOB.data
 

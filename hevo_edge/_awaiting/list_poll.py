@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 
 from hevo_edge._awaiting.duration_history import DurationHistory
-from hevo_edge._awaiting.poll import TRANSIENT_ERRORS, Poll, PollsInFlight
+from hevo_edge._awaiting.failures import UNANSWERED
+from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, loop_time
 from hevo_edge._awaiting.watched_job import WatchedJob
 from hevo_edge._text.logger import get_logger
+from hevo_edge.errors import AuthenticationError
 from hevo_edge.models import JobData
 
 log: logging.Logger = get_logger("hevo_edge.awaiting")
@@ -83,16 +85,21 @@ class ListPoll(Poll):
         self._lists = lists
 
     async def run(self, reader: JobReader, on_slot: Callable[[], None]) -> Exception | None:
-        """Read the list, and let the Jobs publish their rows. A failure makes no poll pointless."""
+        """Read the list, and let the Jobs publish their rows.
+
+        A failure makes no poll pointless, unless the credentials are refused.
+        """
         pipeline_id = self._jobs[0].key[0]
         try:
             page = await reader.read_page(pipeline_id, final=False, on_slot=on_slot)
             self._lists.history.record(pipeline_id, page.data, loop_time())
+        except AuthenticationError as error:
+            return error
         except Exception as error:  # noqa: BLE001 -- what matters shows at each Job
             self._lists.mark_unreadable(pipeline_id, loop_time())
             # What is transient shows in the log of requests.
             log.log(
-                logging.DEBUG if isinstance(error, TRANSIENT_ERRORS) else logging.WARNING,
+                logging.DEBUG if isinstance(error, UNANSWERED) else logging.WARNING,
                 "the Jobs of Pipeline %s are polled one by one for a while, as they cannot be "
                 "listed: %s",
                 pipeline_id,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
+from hevo_edge._awaiting.failures import UNANSWERED, UNREAD, Failure, Limit
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
@@ -171,6 +171,8 @@ class NextJobTarget(PollTarget):
 
     __slots__ = ("_baseline", "_is_whole", "_job_filter", "_last", "_pipeline_id", "_tail")
 
+    unread_limits = {**UNREAD, Failure.MISSING: Limit(1)}  # noqa: RUF012 -- it is a constant
+
     def __init__(self, pipeline_id: int, job_filter: JobFilter, now: float) -> None:
         super().__init__(now)
         self._pipeline_id = pipeline_id
@@ -218,7 +220,7 @@ class NextJobTarget(PollTarget):
         try:
             return await read_newest(fetch, is_known, self._tail)
         except ApiError as error:
-            if self._tail is None or isinstance(error, TRANSIENT_ERRORS):
+            if self._tail is None or isinstance(error, UNANSWERED):
                 raise
             return await read_newest(fetch, is_known)  # a cursor may expire
 

@@ -8,27 +8,12 @@ from collections.abc import Callable, Sequence
 
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, loop_time
 from hevo_edge._text.logger import get_logger
-from hevo_edge.errors import (
-    NotFound,
-    RateLimited,
-    RequestNotSent,
-    RequestOutcomeUnknown,
-    ServerError,
-    UnexpectedResponse,
-)
+from hevo_edge.errors import RequestError
 
-__all__ = ["MAX_IN_FLIGHT", "TRANSIENT_ERRORS", "JobReader", "Poll", "PollsInFlight"]
+__all__ = ["MAX_IN_FLIGHT", "JobReader", "Poll", "PollsInFlight"]
 
 log: logging.Logger = get_logger("hevo_edge.awaiting")
 
-TRANSIENT_ERRORS = (
-    RequestNotSent,
-    RequestOutcomeUnknown,
-    RateLimited,
-    ServerError,
-    UnexpectedResponse,
-)
-"""What says nothing about a Job: poll again later."""
 MAX_IN_FLIGHT = 50
 """How many polls are in flight at once, at most; more would only queue in the server."""
 
@@ -52,18 +37,15 @@ class Poll:
     async def run(self, reader: JobReader, on_slot: Callable[[], None]) -> Exception | None:
         """Poll, and let the target publish what was read.
 
-        Returns the error that makes further polls pointless, if there is one. A transient error,
-        such as 429, is none.
+        Returns the error that makes further polls pointless, if there is one; see ``failures``.
         """
         target = self.targets[0]
         try:
             await target.poll(reader, final=self.is_final, on_slot=on_slot)
-        except TRANSIENT_ERRORS as error:
-            target.record_failure(error, loop_time())
+        except RequestError as error:
+            if target.record_failure(error, loop_time(), final=self.is_final):
+                return error
             log.debug("a poll of %s failed and will be repeated: %s", target.label, error)
-        except NotFound as error:
-            target.record_failure(error, loop_time())
-            return error if target.confirm_missing(final=self.is_final) else None
         except Exception as error:  # noqa: BLE001 -- handed to the subscribers
             return error
         return None

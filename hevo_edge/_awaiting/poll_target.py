@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from hevo_edge._awaiting.failures import READ, UNREAD, Failure, Limit, Streak, failure_of
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import LONGEST_GAP, Learned, Schedule
 from hevo_edge.schedules._basic import next_gap
@@ -91,11 +92,15 @@ class PollTarget:
         "_read_at",
         "_schedules",
         "_started_at",
+        "_streak",
         "failure",
         "is_closed",
         "polled_at",
         "subscribers",
     )
+
+    unread_limits: Mapping[Failure, Limit] = UNREAD
+    """How often failures are repeated before they are believed of what was never read."""
 
     def __init__(self, now: float) -> None:
         self.subscribers: dict[Subscriber, None] = {}
@@ -109,6 +114,7 @@ class PollTarget:
         self._expected_delay: Callable[[float, float], float] | None = None
         self._started_at = now
         self._read_at: float | None = None
+        self._streak: Streak | None = None
 
     # -- what each kind says ----------------------------------------------------------------------
 
@@ -125,14 +131,6 @@ class PollTarget:
     def has_ended(self) -> bool:
         """Whether polling it again would show nothing new."""
         return False
-
-    def confirm_missing(self, *, final: bool) -> bool:  # noqa: ARG002 -- a Pipeline is there or not
-        """Take in a 404; return whether it is certain now that the target does not exist.
-
-        Args:
-            final: Whether the final poll got it.
-        """
-        return True
 
     def _effective(self, schedule: Schedule) -> Schedule:
         """Return the schedule to ask in place of the one that a subscriber has passed."""
@@ -169,11 +167,18 @@ class PollTarget:
     def record_success(self, read_at: float) -> None:
         """Record that a poll has succeeded."""
         self.polled_at = self._read_at = read_at
-        self.failure = None
+        self.failure = self._streak = None
 
-    def record_failure(self, failure: Exception, now: float) -> None:
-        """Record that a poll has failed."""
+    def record_failure(self, failure: Exception, now: float, *, final: bool) -> bool:
+        """Record that a poll has failed; return whether further ones are pointless.
+
+        Nothing confirms the failure of a final poll: it is believed of what was never read.
+        """
         self.polled_at, self.failure = now, failure
+        self._streak = self._streak or Streak()
+        was_read = self._read_at is not None
+        lasts = self._streak.failed(failure, now, READ if was_read else self.unread_limits)
+        return lasts or (final and not was_read and failure_of(failure) is not Failure.PASSING)
 
     # -- when to poll -----------------------------------------------------------------------------
 
@@ -190,6 +195,8 @@ class PollTarget:
             if gap < shortest:
                 shortest, fastest = gap, schedule
                 self._fastest = passed
+        if self._streak is not None:
+            shortest = self._streak.gap(shortest)
         # ``poll_value`` is called at every choice, so what holds between polls is kept.
         self._gap = shortest
         self._expected_delay = fastest.expected_delay if isinstance(fastest, Learned) else None

@@ -26,6 +26,7 @@ from hevo_edge._jobs.handle import (
     key_of,
     label_of,
     last_snapshot,
+    name_job,
     update_snapshot,
 )
 from hevo_edge._text.logger import get_logger
@@ -178,6 +179,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             update_snapshot(wait.job, snapshot, self._loop.time())
             self._call_back(wait, snapshot)
         elif wait.failure is not None:
+            name_job(wait.failure, wait.job)
             self._end(wait, wait.failure)
         elif wait.is_past_deadline:
             self._time_out(wait)
@@ -248,22 +250,43 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         elif self.options.on_timeout == "cancel":
             self._run(wait, self._cancel(wait, cause))
         else:
-            self._end(wait, self._timeout_error(job, "It goes on in Hevo.", cause))
+            goes_on = "It goes on in Hevo." if cause is None and job.data is not None else ""
+            self._end(wait, self._timeout_error(job, goes_on, cause))
 
     async def _cancel(self, wait: _Wait[JobT], cause: Exception | None) -> None:
         job = wait.job
         failure = await self._canceller.cancel_within_budget(job)
         fate = f"Cancelling it failed: {failure}" if failure else "Hevo was asked to cancel it."
-        self._end(wait, self._timeout_error(job, fate, failure or cause))
+        self._end(wait, self._timeout_error(job, fate, cause, failure))
 
-    def _timeout_error(self, job: JobT, fate: str, cause: Exception | None) -> JobTimeout:
+    def _timeout_error(
+        self,
+        job: JobT,
+        fate: str,
+        cause: Exception | None,
+        failed_cancel: Exception | None = None,
+    ) -> JobTimeout:
+        """Make the error of a deadline.
+
+        Args:
+            job: The Job.
+            fate: What becomes of it, as a sentence.
+            cause: Why the final poll failed, if it did.
+            failed_cancel: Why the Job could not be cancelled, if that was tried.
+        """
         waited = f" after waiting {self.options.timeout:g} s" if self.options.timeout else ""
+        seen = last_snapshot(job)
+        if cause is None:
+            state = f"is still {short(job.status or 'unseen')}{waited}"
+        elif seen is None:
+            state = f"could not be read{waited}, so whether it runs is not known: {cause}"
+        else:
+            age = self._loop.time() - seen[1]
+            state = f"was {short(job.status)} when it was last read, {age:.0f} s ago, and may have "
+            state += f"ended meanwhile; the final poll{waited} failed: {cause}"
         resource: Any = job  # errors carry the resource, whose class is not known here
-        error = JobTimeout(
-            f"{label_of(job)} is still {short(job.status or 'unseen')}{waited}. {fate}",
-            job=resource,
-        )
-        error.__cause__ = cause
+        error = JobTimeout(f"{label_of(job)} {state}. {fate}".rstrip(), job=resource)
+        error.__cause__ = failed_cancel or cause
         return error
 
     def _run(self, wait: _Wait[JobT], work: Coroutine[Any, Any, None]) -> None:
@@ -301,9 +324,9 @@ class WaitGroup(AsyncContext, Generic[JobT]):
 
 def _log_left(jobs: Sequence[JobHandle]) -> None:
     if len(jobs) == 1:
-        log.info("no longer waiting for %s; it goes on in Hevo", label_of(jobs[0]))
+        log.info("no longer waiting for %s, which was not cancelled", label_of(jobs[0]))
     elif jobs:
-        log.info("no longer waiting for %d Jobs; they go on in Hevo", len(jobs))
+        log.info("no longer waiting for %d Jobs, which were not cancelled", len(jobs))
 
 
 class _Wait(Subscriber, Generic[JobT]):

@@ -20,16 +20,8 @@ JobKey: TypeAlias = tuple[int, str]
 """Pipeline id and Job id."""
 log: logging.Logger = get_logger("hevo_edge.awaiting")
 
-NEVER_THERE, GONE = 3, 7
-"""How many 404s in a row it takes to believe that there is no such Job: one that was never read,
-and one that was, of which only an old copy of Hevo's data is likely to know nothing.
-"""
 MAX_LIST_POLLS = 3
 """How many polls in a row may read the Job from the list, before it is read by its id."""
-CONFIRMING_INTERVAL = 10.0
-"""Seconds between polls of a Job that seems to be gone, whatever the schedule. A Job is listed 5 to
-15 s after it has started, and a copy of Hevo's data may be later still to show it by its id.
-"""
 
 
 class WatchedJob(PollTarget):
@@ -45,14 +37,13 @@ class WatchedJob(PollTarget):
         history: How long the Pipelines' finished Jobs took.
     """
 
-    __slots__ = ("_history", "_is_unlisted", "_list_polls", "_missing", "key", "latest")
+    __slots__ = ("_history", "_is_unlisted", "_list_polls", "key", "latest")
 
     def __init__(self, key: JobKey, now: float, history: DurationHistory) -> None:
         super().__init__(now)
         self.key: JobKey = key
         self.latest: JobData | None = None
         self._history = history
-        self._missing = 0  # 404s in a row
         self._list_polls = 0  # polls in a row that read the list only
         self._is_unlisted = False  # the list does not show it, so it is read by its id
 
@@ -137,34 +128,12 @@ class WatchedJob(PollTarget):
         """Record that the list does not show the Job."""
         self._is_unlisted = True
 
-    def record_success(self, read_at: float) -> None:
-        """Record that a poll has succeeded."""
-        super().record_success(read_at)
-        self._missing = 0
-
-    def confirm_missing(self, *, final: bool) -> bool:
-        """Take in a 404; return whether it is certain now that there is no such Job.
-
-        Nothing confirms that of a final poll: it is believed unless the Job was read before.
-        """
-        self._missing += 1
-        if self.latest is not None:
-            return self._missing >= GONE
-        return final or self._missing >= NEVER_THERE
-
     def _is_newer(self, seen_at: float, now: float) -> bool:
         """Say whether a snapshot of a loop time is newer than the last poll."""
         # A time after now is another loop's.
         return seen_at <= now and (self.latest is None or (self.polled_at or -1.0) < seen_at)
 
     # -- when to poll -----------------------------------------------------------------------------
-
-    def gap(self, now: float) -> float:
-        """Return the seconds from the last poll to the next: the subscribers' shortest interval."""
-        gap = super().gap(now)
-        if self._missing:
-            self._gap = gap = CONFIRMING_INTERVAL
-        return gap
 
     def needs_history(self, now: float) -> bool:
         """Say whether a subscriber's schedule would learn from the list, and nothing is known."""

@@ -22,8 +22,11 @@ from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
 from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.per_loop import PerLoop
-from hevo_edge.errors import HevoError
+from hevo_edge._text.logger import get_logger
+from hevo_edge.errors import AuthenticationError, HevoError
 from hevo_edge.models import JobData
+
+log = get_logger("hevo_edge.awaiting")
 
 TIMER_STEP = 0.005
 """Seconds within which what is due is done together: a wake-up for each would cost more."""
@@ -321,10 +324,24 @@ class _LoopWatcher:
         except Exception as raised:  # noqa: BLE001 -- a mistake in our own code, or a schedule's
             error = raised
         self._in_flight.remove(poll)  # first, so that closing a target does not cancel this task
-        if error is not None:
+        if isinstance(error, AuthenticationError):
+            self._end_all(error)
+        elif error is not None:
             for target in poll.targets:
                 self._fail(target, error)
         self._after(poll)
+
+    def _end_all(self, refusal: AuthenticationError) -> None:
+        """End all waits: each further poll would be refused too, and could lock the account."""
+        targets = len(self._jobs) + len(self._other_targets)
+        if targets > 1:
+            log.warning(
+                "the credentials of this client are refused, so its waits end, for %d Jobs and "
+                "Pipelines: %s",
+                targets,
+                refusal,
+            )
+        self.close(refusal)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         """Tidy up after a task that was cancelled in the middle of a poll, or before it."""

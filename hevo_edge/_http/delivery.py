@@ -15,6 +15,16 @@ from typing import Any
 import aiohttp
 from aiohttp import client_exceptions, http_exceptions
 
+from hevo_edge._text.printable import printable
+from hevo_edge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    HevoError,
+    RequestNotSent,
+    RequestOutcomeUnknown,
+    UnexpectedResponse,
+)
+
 
 class Delivery(Enum):
     """How far a request got that failed without a usable reply."""
@@ -89,6 +99,20 @@ DELIVERIES.update(
 )
 
 _OTHER_CREDENTIALS = "Cannot combine AUTHORIZATION header"
+_UNDECODABLE = "Can not decode content-encoding"
+_NETWORK = (
+    aiohttp.ClientError,
+    http_exceptions.HttpProcessingError,
+    asyncio.TimeoutError,
+    OSError,
+    EOFError,
+)
+"""What the network can be to blame for; anything else is a mistake in somebody's code."""
+_LASTING = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
+_DESCRIPTION = 1000
+"""Characters that are shown of what aiohttp says."""
+_PROXY_AUTHENTICATION_REQUIRED = 407
+_SERVER_ERROR = 500
 
 
 def delivery_of(error: BaseException) -> Delivery:
@@ -104,6 +128,45 @@ def delivery_of(error: BaseException) -> Delivery:
     return next(known, Delivery.MAYBE_PROCESSED)
 
 
+def error_for(raised: Exception, delivery: Delivery) -> HevoError:
+    """Return the typed error for what ``ClientSession.request``, or reading the reply, has raised.
+
+    Args:
+        raised: What was raised.
+        delivery: How far the request got.
+    """
+    # aiohttp quotes what it could not parse, and a server may echo our header there.
+    message = printable(describe(raised), _DESCRIPTION)
+    if delivery is Delivery.INVALID_REQUEST:
+        return ConfigurationError(f"aiohttp cannot make the request: {message}")
+    if isinstance(raised, aiohttp.ClientHttpProxyError):
+        return _proxy_error(raised)
+    if isinstance(raised, aiohttp.ClientResponseError) and _UNDECODABLE in raised.message:
+        return UnexpectedResponse(f"the reply has an encoding that was not asked for: {message}")
+    if delivery is Delivery.NEVER_SENT:
+        not_sent = RequestNotSent(message)
+        not_sent.transient = not isinstance(raised, _LASTING)
+        return not_sent
+    if isinstance(raised, _NETWORK):
+        return RequestOutcomeUnknown(message)
+    unknown = RequestOutcomeUnknown(f"{message}; no error of the network, but of some code")
+    unknown.transient = False
+    return unknown
+
+
+def _proxy_error(refusal: aiohttp.ClientHttpProxyError) -> HevoError:
+    """Return the error for a proxy that did not connect; it alone has got a request."""
+    said = printable(f"{refusal.status} {refusal.message}".strip(), _DESCRIPTION)
+    if refusal.status == _PROXY_AUTHENTICATION_REQUIRED:
+        return AuthenticationError(
+            f"{said}: the proxy refuses its credentials; check its user and password",
+            status=refusal.status,
+        )
+    error = RequestNotSent(f"the proxy does not connect to Hevo: {said}")
+    error.transient = refusal.status >= _SERVER_ERROR
+    return error
+
+
 def describe(error: BaseException) -> str:
     """Return what failed, in words for a message."""
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -115,6 +178,11 @@ def describe(error: BaseException) -> str:
         else:
             cause = error.os_error
         reason = getattr(cause, "strerror", None) or str(cause)
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return (
+                f"the certificate of {where} is not trusted ({reason}); behind a proxy that opens "
+                "TLS, pass ssl=, an ssl.SSLContext that trusts its CA"
+            )
         return f"cannot connect to {where} ({reason}); check region or base_url, and the network"
     if isinstance(error, asyncio.TimeoutError) and not str(error):
         return "timed out"

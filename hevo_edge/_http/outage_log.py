@@ -9,14 +9,7 @@ import logging
 from collections.abc import Callable
 
 from hevo_edge._text.logger import get_logger
-from hevo_edge.errors import (
-    RateLimited,
-    RequestError,
-    RequestNotSent,
-    RequestOutcomeUnknown,
-    ServerError,
-    UnexpectedResponse,
-)
+from hevo_edge.errors import ApiError, RequestError
 
 log: logging.Logger = get_logger("hevo_edge.http")
 
@@ -24,13 +17,6 @@ OVER_AFTER = 300.0
 """Seconds without a failure after which an outage is over: a gateway may answer badly at times."""
 SUMMARY_EVERY = 3600.0
 """Seconds between the lines in an outage that lasts."""
-_OF_AN_OUTAGE = (
-    RateLimited,
-    RequestNotSent,
-    RequestOutcomeUnknown,
-    ServerError,
-    UnexpectedResponse,
-)
 
 
 class OutageLog:
@@ -58,7 +44,7 @@ class OutageLog:
 
     def failed(self, error: RequestError) -> None:
         """Count a failure; log the first, and one an hour. A refusal of a request is none."""
-        if not isinstance(error, _OF_AN_OUTAGE):
+        if isinstance(error, ApiError) and not error.transient:
             return
         now = self._now()
         if not self._is_outage:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from hevo_edge._http.identity import contradiction
 from hevo_edge._text import lenient_json
-from hevo_edge._text.printable import MESSAGE, NAME, printable, printable_lines
+from hevo_edge._text.printable import MESSAGE, NAME, printable, printable_lines, quoted
 from hevo_edge._text.reader import UnreadableReply
 from hevo_edge.api import Request
 from hevo_edge.errors import (
@@ -46,11 +46,16 @@ _HTTP_SERVER_ERROR = 500
 _HTTP_BAD_REQUEST = 400
 _HTTP_CONFLICT = 409
 _REDIRECTS = range(300, 400)
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+"""What aiohttp decodes, or says that it cannot."""
 GATEWAY_STATUSES = frozenset({408, 425, 444, 460, 499})
 """Statuses below 500 by which proxies and gateways say what others say by a 502 or 504: no reply
 came from behind them, so a request may have arrived. 408 is a time-out, 425 too early; by 444 and
 499 nginx, by 460 a load balancer of AWS says that a connection was closed before the reply.
 """
+
+_NAMED_BY_STATUS = GATEWAY_STATUSES | {407, 429}
+"""Statuses that say enough, whatever the body."""
 
 _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     401: (
@@ -59,6 +64,10 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     ),
     403: (PermissionDenied, "the API key's role does not allow this; it needs an administrator's"),
     404: (NotFound, "check the ids and base_url, and that the Pipeline is an Edge one"),
+    407: (
+        AuthenticationError,
+        "the proxy refuses its credentials; check the proxy's user and password",
+    ),
     429: (RateLimited, "Hevo allows about 100 calls a minute per user, all processes together"),
 }
 
@@ -111,8 +120,16 @@ def read_body(
     status: int,
     body: bytes,
     date: str | None,
+    encoding: str = "",
 ) -> Reply[T]:
     """Read the body of a success.
+
+    Args:
+        request: What it answers.
+        status: Its status.
+        body: Its body, decoded where aiohttp knows the encoding.
+        date: Its Date header.
+        encoding: Its Content-Encoding header.
 
     Raises:
         UnexpectedResponse: when it is not JSON, not of the expected shape, too much to read, or
@@ -137,6 +154,9 @@ def read_body(
         is_no_json = first["type"] == "json_invalid"
         where = ".".join(map(str, first["loc"]))
         what = "is not JSON" if is_no_json else f"has another shape than expected at '{where}'"
+        is_undecoded = is_no_json and encoding.strip().lower() not in _ENCODINGS
+        if is_undecoded:
+            what = f"has the encoding {quoted(encoding)}, which was not asked for"
         text = lenient_json.decode(body[:_BODY_START])
         unexpected = UnexpectedResponse(
             f"the body of the {status} reply {what} ({first['msg']}); it starts "
@@ -144,7 +164,7 @@ def read_body(
             status=status,
             body=printable_lines(text),
         )
-        unexpected.transient = is_no_json
+        unexpected.transient = is_no_json and not is_undecoded
     raise unexpected
 
 
@@ -164,28 +184,47 @@ def read_error(
     """Make the typed error for a reply that is not a success."""
     details = _json_object(text)
     reason = _message_of(details, text)
-    if status in _REDIRECTS:
-        reason = (
-            "a redirect that is not followed, so that credentials go nowhere else; check region "
-            "or base_url"
-        )
     kind, advice = _BY_STATUS.get(status, (ApiError, ""))
     if status == _HTTP_BAD_REQUEST and request.starts_job and request.body is not None:
         advice = "if Hevo does not understand the body, pass another dialect to HevoClient"
-    if status >= _HTTP_SERVER_ERROR or status in GATEWAY_STATUSES:
+    from_gateway = not details and _is_page(status, headers, text)
+    if from_gateway:
+        reason = f"a gateway answered, not Hevo: {_destination(status, headers) or reason}"
+        kind, advice = ServerError, "check the proxy, and region or base_url"
+    elif status >= _HTTP_SERVER_ERROR or status in GATEWAY_STATUSES:
         kind, advice = ServerError, ""
-    if request.starts_job and (
-        status == _HTTP_CONFLICT or _JOB_IN_PROGRESS.search(f"{text[:MESSAGE]} {reason}")
-    ):
+    elif request.starts_job and status == _HTTP_CONFLICT:
+        kind, advice = JobInProgress, ""
+    if request.starts_job and _JOB_IN_PROGRESS.search(f"{text[:MESSAGE]} {reason}"):
         kind, advice = JobInProgress, ""
     message = f"{status}: {reason}" if reason else f"{status} without a reason"
-    return kind(
+    error = kind(
         f"{message}; {advice}" if advice else message,
         status=status,
         code=_code_of(details),
         body=printable_lines(text),
         retry_after=retry_after(headers, wall),
     )
+    if isinstance(error, ServerError):
+        error.from_gateway = from_gateway
+    return error
+
+
+def _is_page(status: int, headers: Mapping[str, str], text: str) -> bool:
+    """Tell whether it is a redirect, or a page for people: Hevo sends neither."""
+    if status in _REDIRECTS:
+        return True
+    if status >= _HTTP_SERVER_ERROR or status in _NAMED_BY_STATUS:
+        return False
+    return "html" in headers.get("Content-Type", "").lower() or text.lstrip().startswith("<")
+
+
+def _destination(status: int, headers: Mapping[str, str]) -> str:
+    """Say where a redirect leads; its query may hold what only its receiver should see."""
+    if status not in _REDIRECTS:
+        return ""
+    where = _one_line(headers.get("Location", "").partition("?")[0]) or "nowhere"
+    return f"a redirect to {where}, which is not followed, so that credentials go nowhere else"
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from hevo_edge.errors import (
     RateLimited,
     RequestError,
     RequestNotSent,
-    ServerError,
     UnexpectedResponse,
 )
 
@@ -126,12 +125,9 @@ class Retries:
         """Tell whether a final error may be the reply to an earlier request on its connection."""
         error = None if call.failure is None else call.failure.error
         is_in_time = call.deadline is None or self._clock.now() < call.deadline
-        if isinstance(error, UnexpectedResponse):
-            is_final = not error.transient
-        else:
-            passes = isinstance(error, (RateLimited, ServerError))
-            is_final = isinstance(error, ApiError) and not passes
-        return call.is_reused and is_in_time and is_final
+        if not isinstance(error, (ApiError, UnexpectedResponse)):
+            return False
+        return call.is_reused and is_in_time and not error.transient
 
     def _gives_up(self, failed: Exception) -> bool:
         """Tell whether the request must not, or need not, be sent again."""
@@ -140,14 +136,10 @@ class Retries:
         if call.deadline is not None and self._clock.now() >= call.deadline:
             return True
         if isinstance(error, RequestNotSent):
-            return False
-        if not call.request.is_read:
-            return True
-        if isinstance(error, (RateLimited, ServerError)):
-            return (error.retry_after or 0.0) > MAX_PAUSE
-        if isinstance(error, UnexpectedResponse):
             return not error.transient
-        return isinstance(error, ApiError)
+        if not call.request.is_read or not error.transient:
+            return True
+        return isinstance(error, ApiError) and (error.retry_after or 0.0) > MAX_PAUSE
 
     def _waits(self) -> Generator[float, Any, None]:
         """Generate the waits between attempts for ``backoff``, which sends in each failure."""

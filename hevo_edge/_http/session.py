@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from ssl import SSLContext
 
@@ -83,6 +84,13 @@ def close_idle(session: aiohttp.ClientSession, url: URL, *, keep: bool) -> bool:
             else:
                 protocol.close()
     return is_left
+
+
+def is_of_this_loop(session: aiohttp.ClientSession) -> bool:
+    """Tell whether a session was made in the running event loop; in another it fails oddly."""
+    # aiohttp's public attribute is deprecated; a test fails when this one has gone.
+    running = asyncio.get_running_loop()
+    return getattr(session, "_loop", running) is running
 
 
 class _Opened:

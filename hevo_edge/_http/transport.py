@@ -15,12 +15,12 @@ from yarl import URL
 
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.config import Config
-from hevo_edge._http.delivery import Delivery, delivery_of, describe
+from hevo_edge._http.delivery import Delivery, delivery_of, describe, error_for
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.responses import Reply, read_body, read_error
 from hevo_edge._http.retry import AttemptFailed, Call, Retries
-from hevo_edge._http.session import Sessions, close_idle
+from hevo_edge._http.session import Sessions, close_idle, is_of_this_loop
 from hevo_edge._text import lenient_json
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import printable
@@ -42,9 +42,8 @@ log: logging.Logger = get_logger("hevo_edge.http")
 MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A larger reply is refused; a page of a hundred Jobs is about 40 KiB."""
 _ERROR_BODY_BYTES = 64 * 1024
-_DESCRIPTION = 1000
 _PATH = 500
-"""Characters that are shown of what aiohttp says, and of a path."""
+"""Characters that are shown of a path."""
 _SUCCESSES = range(200, 300)
 # Over a session that was passed in, once, when a connection dies; in our own it is turned off.
 # For a read it makes no difference.
@@ -193,6 +192,11 @@ class Transport:
         session = await self._sessions.get()
         if session.closed:
             raise HevoError("the aiohttp session of this HevoClient is closed")
+        if not is_of_this_loop(session):
+            raise ConfigurationError(
+                "the aiohttp session that was passed in belongs to another event loop; make it in "
+                "the loop that uses this HevoClient, or leave session= out"
+            )
         return session
 
     def _check_open(self) -> None:
@@ -217,8 +221,9 @@ class Transport:
                 raise self._failed(call, await self._error_of(call, response))
             self._limiter.accepted()
             try:
-                body, date = await _read_whole(response), response.headers.get("Date")
-                reply = read_body(request, response.status, body, date)
+                body, headers = await _read_whole(response), response.headers
+                date, encoding = headers.get("Date"), headers.get("Content-Encoding", "")
+                reply = read_body(request, response.status, body, date, encoding)
             except UnexpectedResponse as unexpected:
                 close_idle(session, url, keep=False)  # this one has come back to them
                 failed = self._failed(call, unexpected)
@@ -262,13 +267,9 @@ class Transport:
             return Delivery.MAYBE_PROCESSED
         return delivery
 
-    def _typed(self, call: Call, delivery: Delivery, error: Exception) -> Exception:
-        # aiohttp quotes what it could not parse, and a server may echo our header there.
-        message = printable(describe(error), _DESCRIPTION)
-        if delivery is Delivery.INVALID_REQUEST:
-            return ConfigurationError(f"aiohttp cannot make the request: {message}")
-        kind = RequestNotSent if delivery is Delivery.NEVER_SENT else RequestOutcomeUnknown
-        return self._failed(call, kind(message), error)
+    def _typed(self, call: Call, delivery: Delivery, raised: Exception) -> Exception:
+        error = error_for(raised, delivery)
+        return self._failed(call, error, raised) if isinstance(error, RequestError) else error
 
     def _failed(
         self, call: Call, error: RequestError, cause: Exception | None = None

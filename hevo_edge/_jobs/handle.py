@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
+from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
 
@@ -103,6 +108,23 @@ def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
         return
     job.data = data
     job._read_at = now
+
+
+def name_job(error: Exception, job: JobHandle) -> None:
+    """Set the Job that an error is about, unless the error names one."""
+    if isinstance(error, HevoError) and error.job is None:
+        resource: Any = job  # errors carry the resource, whose class is not known here
+        error.job = resource
+
+
+@contextmanager
+def errors_about(job: JobHandle) -> Generator[None, None, None]:
+    """Name a Job in the errors of the block."""
+    try:
+        yield
+    except HevoError as error:
+        name_job(error, job)
+        raise
 
 
 def _quote(value: str | None) -> str:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from hevo_edge._awaiting.failures import UNANSWERED
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
-from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
 from hevo_edge._common.clock import Clock
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
@@ -163,7 +163,7 @@ class Discovery:
         try:
             new_jobs = await ticket.watermark.new_jobs(pages, thorough=final)
         except HevoError as error:
-            if final or not isinstance(error, TRANSIENT_ERRORS):
+            if final or not isinstance(error, UNANSWERED):
                 raise self._unlistable_error(error) from error
             log.debug("a poll for the Job of a trigger failed, and will be repeated: %s", error)
             return None

@@ -12,6 +12,7 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, within
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED, cancel_job
+from hevo_edge._jobs.handle import errors_about
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.ticket import TriggerTicket
@@ -74,7 +75,11 @@ class IfRunningPolicy:
         key = (request.pipeline_id, running.job_id)
         seen = (running, self._clock.now())
         label = f"Job {short(key[1])} of Pipeline {key[0]}"
-        if request.if_running is IfRunning.REPLACE:
+        with errors_about(self._as_job(request.pipeline_id, running)):
+            if request.if_running is IfRunning.WAIT:
+                log.info("waiting for %s to end", label)
+                await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)
+                return None
             log.info("cancelling %s to start a new one", label)
             await cancel_job(self._transport, key)
             ending = until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
@@ -83,9 +88,6 @@ class IfRunningPolicy:
             except DeadlinePassed:
                 why = f"was cancelled {CANCELLED_WITHIN / 60:.0f} minutes ago, and has not ended"
                 raise self.in_progress(request, running, why, refusal=refusal) from None
-        else:
-            log.info("waiting for %s to end", label)
-            await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)
         return None
 
     def in_progress(

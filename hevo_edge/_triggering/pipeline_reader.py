@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from hevo_edge import api
-from hevo_edge._awaiting.poll import TRANSIENT_ERRORS
+from hevo_edge._awaiting.failures import UNANSWERED
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._http.ratelimit import Priority
@@ -134,7 +134,7 @@ class PipelineReader:
         """Return the running Job because of which Hevo refused a POST, if it is listed."""
         try:
             reading = await read_newest(self.pages(pipeline_id), is_real_run)
-        except TRANSIENT_ERRORS as error:
+        except UNANSWERED as error:
             log.warning("could not list the Jobs of Pipeline %s: %s", pipeline_id, error)
             return None
         return running_job(reading.jobs)
@@ -150,7 +150,7 @@ class PipelineReader:
             return await self._transport.send(
                 api.get_job(pipeline_id, job_id), Priority.DISCOVERY, deadline=deadline
             )
-        except (*TRANSIENT_ERRORS, NotFound) as error:
+        except (*UNANSWERED, NotFound) as error:
             log.warning(
                 "could not read Job %s of Pipeline %s: %s", short(job_id), pipeline_id, error
             )

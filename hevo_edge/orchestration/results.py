@@ -140,12 +140,10 @@ async def not_succeeded(error: HevoError, pipeline_id: int) -> Outcome:
     if isinstance(error, JobDidNotSucceed):
         objects = await _failed_objects(error.job)
         message = f"{error.message}; {objects}" if objects else str(error)
-        return failure(error, pipeline_id, kind="failed", job=error.job, message=message)
+        return failure(error, pipeline_id, kind="failed", message=message)
     if isinstance(error, JobInProgress):
-        return failure(error, pipeline_id, kind="blocked", job=error.job)
-    if isinstance(error, JobTimeout):
-        return failure(error, pipeline_id, kind="timeout", job=error.job)
-    is_late = isinstance(error, TriggerTimeout)
+        return failure(error, pipeline_id, kind="blocked")
+    is_late = isinstance(error, (JobTimeout, TriggerTimeout))
     return failure(error, pipeline_id, kind="timeout" if is_late else "error")
 
 
@@ -157,7 +155,9 @@ def failure(
     job: Job | None = None,
     message: str | None = None,
 ) -> Outcome:
-    """Return the outcome that an error means."""
+    """Return the outcome that an error means; ``job`` is the Job, where the error names none."""
+    if isinstance(error, HevoError) and error.job is not None:
+        job = error.job
     return Outcome(
         kind,
         printable(error if message is None else message),

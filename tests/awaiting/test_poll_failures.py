@@ -35,6 +35,7 @@ async def test_a_transient_error_is_never_a_failed_job(
     emulator: HevoEmulator, hevo: HevoClient, fault: tuple[str, dict[str, Any]]
 ) -> None:
     _, job = started(emulator, hevo, duration=100)
+    await job.refresh()
     getattr(emulator.faults, fault[0])(on="get_job", times=12, **fault[1])
     await job.await_completion()
     assert job.status == "COMPLETED"

@@ -93,7 +93,9 @@ async def test_a_certificate_that_is_not_trusted() -> None:
         error = await failure_of(hevo)
         assert type(error) is errors.RequestNotSent
         assert type(error.__cause__) is aiohttp.ClientConnectorCertificateError
-        assert "certificate" in str(error)
+        assert "the certificate of 127.0.0.1" in str(error)
+        assert "pass ssl=" in str(error)
+        assert not error.transient
         assert server.posts == 0
 
 
@@ -154,11 +156,14 @@ async def through(port: int, scheme: str = "https") -> errors.RequestError:
 TUNNELS: list[Any] = [
     pytest.param(
         replies(reply(b"", "407 Proxy Authentication Required")),
-        (Sent, aiohttp.ClientHttpProxyError),
+        (errors.AuthenticationError, "the proxy refuses its credentials"),
         id="407",
     ),
     pytest.param(
-        replies(reply(b"", "502 Bad Gateway")), (Sent, aiohttp.ClientHttpProxyError), id="502"
+        replies(reply(b"", "502 Bad Gateway")), (Sent, "does not connect to Hevo: 502"), id="502"
+    ),
+    pytest.param(
+        replies(reply(b"", "403 Forbidden")), (Sent, "does not connect to Hevo: 403"), id="403"
     ),
     pytest.param(replies(b"", ending=hang), (Sent, aiohttp.ConnectionTimeoutError), id="no answer"),
     pytest.param(
@@ -180,14 +185,25 @@ TUNNELS: list[Any] = [
 
 @pytest.mark.parametrize(("behaviour", "expected"), TUNNELS)
 async def test_a_proxy_that_makes_no_tunnel(
-    behaviour: Behaviour, expected: tuple[type[errors.RequestError], type[Exception]]
+    behaviour: Behaviour, expected: tuple[type[errors.RequestError], type[Exception] | str]
 ) -> None:
     async with Server(behaviour) as proxy:
         error = await through(proxy.port)
-        assert type(error) is expected[0]
-        assert expected[1].__name__ in str(error) or type(error.__cause__) is expected[1]
+        kind, why = expected
+        assert type(error) is kind
+        words = why if isinstance(why, str) else why.__name__
+        assert words in str(error) or type(error.__cause__) is why
         assert all(head.startswith(b"CONNECT ") for head in proxy.heads)
         assert not any(b"Authorization" in head for head in proxy.heads)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_wrong_password_is_sent_to_a_proxy_once(scheme: str) -> None:
+    async with Server(replies(reply(b"", "407 Proxy Authentication Required"))) as proxy:
+        error = await through(proxy.port, scheme)
+        assert type(error) is errors.AuthenticationError
+        assert error.status == 407
+        assert len(proxy.heads) == 1
 
 
 async def test_a_proxy_that_is_not_there(closed_port: int) -> None:

@@ -28,8 +28,9 @@ POST, GET = api.sync_now(1), api.get_job(1, "x")
         (503, errors.ServerError),
         (504, errors.ServerError),
         *((status, errors.ServerError) for status in (408, 425, 444, 460, 499, 520, 598, 599)),
-        (302, errors.ApiError),
-        (304, errors.ApiError),
+        (302, errors.ServerError),
+        (304, errors.ServerError),
+        (407, errors.AuthenticationError),
     ],
 )
 def test_an_error_by_status(status: int, kind: type[errors.RequestError]) -> None:
@@ -39,6 +40,40 @@ def test_an_error_by_status(status: int, kind: type[errors.RequestError]) -> Non
         assert str(status) in str(error)
         assert error.status == status
         assert error.body == "what went wrong"
+
+
+PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 403, 404, 405, 409, 410, 451])
+@pytest.mark.parametrize("request_", [POST, GET, api.cancel_job(1, "x")])
+def test_a_page_is_told_apart_from_hevo(status: int, request_: api.Request[object]) -> None:
+    headers = {"Location": "https://login.example.com/sso?SAMLRequest=private"}
+    error = read_error(request_, status, headers, PAGE, WALL)
+    assert type(error) is errors.ServerError
+    assert error.from_gateway
+    assert error.transient
+    assert f"{status}: a gateway answered, not Hevo: " in str(error)
+    where = "a redirect to https://login.example.com/sso," if status < 400 else "Sign in"
+    assert where in str(error)
+    assert "private" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "text"),
+    [
+        (401, {"Content-Type": "application/json"}, '{"message": "no"}'),
+        (403, {"Content-Type": "text/html"}, '{"message": "no"}'),
+        (404, {"Content-Type": "text/plain"}, "Not Found"),
+        (401, {}, ""),
+        (407, {"Content-Type": "text/html"}, PAGE),
+        (429, {"Content-Type": "text/html"}, PAGE),
+    ],
+)
+def test_what_is_no_page_of_a_gateway(status: int, headers: dict[str, str], text: str) -> None:
+    error = read_error(GET, status, headers, text, WALL)
+    assert type(error) is not errors.ServerError
+    assert "gateway" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +197,11 @@ def test_no_json_is_transient_but_a_wrong_shape_is_not() -> None:
         assert caught.value.transient is transient
     with pytest.raises(errors.UnexpectedResponse, match="another shape than expected at 'data'"):
         read_body(api.list_jobs(1), 200, b'{"rows": []}', None)
+    # Plain JSON with an odd header is read; what cannot be read, and why, time does not mend.
+    assert read_body(GET, 200, b'{"job_id": "x"}', None, "utf-8").value.job_id == "x"
+    with pytest.raises(errors.UnexpectedResponse, match="the encoding 'compress', which") as caught:
+        read_body(GET, 200, b"\x1f\x9d", None, "compress")
+    assert not caught.value.transient
     deep = json.dumps({"data": [{"job_id": {}}]}).encode()
     with pytest.raises(errors.UnexpectedResponse, match=r"at 'data\.0\.job_id'"):
         read_body(api.list_jobs(1), 200, deep, None)

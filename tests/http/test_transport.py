@@ -77,9 +77,9 @@ async def test_json_of_another_shape_is_raised_at_once(
 async def test_a_redirect_is_not_followed(emulator: HevoEmulator, hevo: HevoClient) -> None:
     location = {"Location": "http://127.0.0.1:1/elsewhere"}
     emulator.faults.status(302, headers=location, times=None)
-    with pytest.raises(errors.ApiError, match="302: a redirect that is not followed"):
+    with pytest.raises(errors.ServerError, match="not Hevo: a redirect to http.*is not followed"):
         await hevo.send(GET)
-    assert len(emulator.requests) == 1
+    assert len(emulator.requests) == 4
 
 
 async def test_a_request_body_that_is_no_json(emulator: HevoEmulator, hevo: HevoClient) -> None:
