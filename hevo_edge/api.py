@@ -29,6 +29,7 @@ from hevo_edge.models import (
     ObjectData,
     Page,
     PipelineData,
+    without_rows,
 )
 
 __all__ = [
@@ -76,15 +77,33 @@ _IDS = re.compile(
 )
 """The ids in a path. That of an object only as a UUID: its name may stand there as well."""
 _any_json: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def _page_reader(page: type[Page[T]]) -> Callable[[bytes], Page[T]]:
+    """Return a function that reads a page, also one whose empty list is null or missing."""
+    read = reader(page)
+
+    def read_page(body: bytes) -> Page[T]:
+        try:
+            return read(body)
+        except ValidationError:
+            empty = without_rows(body)
+            if empty is None:
+                raise
+            return read(empty)
+
+    return read_page
+
+
 _read_destination = reader(DestinationData)
 _read_job = reader(JobData)
 _read_object = reader(ObjectData)
-_read_connectors_page = reader(Page[ConnectorData])
-_read_destinations_page = reader(Page[DestinationData])
-_read_jobs_page = reader(Page[JobData])
-_read_job_objects_page = reader(Page[JobObjectData])
-_read_objects_page = reader(Page[ObjectData])
-_read_pipelines_page = reader(Page[PipelineData])
+_read_connectors_page = _page_reader(Page[ConnectorData])
+_read_destinations_page = _page_reader(Page[DestinationData])
+_read_jobs_page = _page_reader(Page[JobData])
+_read_job_objects_page = _page_reader(Page[JobObjectData])
+_read_objects_page = _page_reader(Page[ObjectData])
+_read_pipelines_page = _page_reader(Page[PipelineData])
 _read_pipeline = reader(PipelineData)
 
 

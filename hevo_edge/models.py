@@ -9,6 +9,7 @@ Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowled
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -20,6 +21,7 @@ from pydantic import (
     Field,
 )
 
+from hevo_edge._text import lenient_json
 from hevo_edge._text.model import PrintableModel
 from hevo_edge._wire_values import (
     EPOCH,
@@ -323,3 +325,29 @@ class Page(PrintableModel, Generic[ItemT]):
     data: list[ItemT] = Field(max_length=MAX_PAGE_ROWS)
     has_more: bool | None = None
     next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)
+
+
+_OF_A_PAGE = frozenset(
+    {"data", "has_more", "next_cursor", "count", "page", "pagination", "limit", "total"}
+)
+"""What a page may say of itself, in the fixtures of Edge and of other lists of the vendor."""
+
+
+_EMPTY_PAGE_BYTES = 4096
+
+
+def without_rows(body: bytes) -> bytes | None:
+    """Return a page whose ``data`` is null or missing as one without rows; None if it is no page.
+
+    Servers leave empty lists out. But what says anything else, such as ``message``, or has rows by
+    another name, is no empty list: that would mean that no Job runs.
+    """
+    try:
+        raw = lenient_json.parse(lenient_json.decode(body[:_EMPTY_PAGE_BYTES]))
+    except ValueError:
+        return None
+    if not isinstance(raw, dict) or not raw.keys() <= _OF_A_PAGE:
+        return None
+    if raw.get("data") is not None or raw.get("count"):
+        return None
+    return json.dumps({**raw, "data": []}).encode()

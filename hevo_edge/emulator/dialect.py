@@ -13,6 +13,7 @@ _CHOICES = {
     "list_order": ("newest_first", "oldest_first", "last_updated_first"),
     "cursor": ("row", "offset"),
     "times": ("ms", "s"),
+    "empty_list": ("list", "null", "missing"),
 }
 
 
@@ -34,6 +35,8 @@ class Dialect:
         cursor: ``"row"`` for a cursor that names the last row seen; ``"offset"`` for one that
             counts rows, so that rows shift between pages when others come.
         times: ``"ms"`` or ``"s"``, the unit of a Job's ``created_ts`` and ``updated_ts``.
+        empty_list: ``"list"`` for ``"data": []`` in a page without rows, ``"null"`` for
+            ``"data": null``, ``"missing"`` for no such field.
         enabled_status: The status of a Pipeline that was disabled and enabled again, or resynced.
         restarting_status: Its status while a resync restarts it.
         restart_failed_status: Its status when the restart has failed.
@@ -48,6 +51,7 @@ class Dialect:
     list_order: str = "newest_first"
     cursor: str = "row"
     times: str = "ms"
+    empty_list: str = "list"
     enabled_status: str = PipelineStatus.INITIALIZED
     restarting_status: str = PipelineStatus.RESTARTING
     restart_failed_status: str = PipelineStatus.RESTART_FAILED

@@ -11,7 +11,12 @@ MAX_LIMIT = 100
 
 
 def page_of(
-    rows: Sequence[dict[str, Any]], key: str, query: Mapping[str, str], *, by: str
+    rows: Sequence[dict[str, Any]],
+    key: str,
+    query: Mapping[str, str],
+    *,
+    by: str,
+    empty: str = "list",
 ) -> dict[str, Any]:
     """Return one page.
 
@@ -21,6 +26,7 @@ def page_of(
         query: ``limit`` and ``cursor``.
         by: ``"row"``: the cursor names the last row seen, so that new rows on top shift nothing.
             ``"offset"``: it counts rows.
+        empty: How an empty list is sent: as a ``"list"``, as ``"null"``, or as ``"missing"``.
 
     Raises:
         ValueError: when the query is wrong.
@@ -38,7 +44,10 @@ def page_of(
     page = list(rows[start : start + limit])
     end = start + limit
     if end >= len(rows):
-        return {"data": page, "has_more": False, "next_cursor": None}
+        last_page = {"data": page, "has_more": False, "next_cursor": None}
+        if not page and empty != "list":
+            return {**last_page, "data": None} if empty == "null" else {"has_more": False}
+        return last_page
     last = str(end) if by == "offset" else str(page[-1][key])
     cursor = base64.urlsafe_b64encode(last.encode()).decode()
     return {"data": page, "has_more": True, "next_cursor": cursor}

@@ -260,7 +260,8 @@ class Service:
     def _page(self, rows: Sequence[dict[str, Any]], key: str, call: Call) -> Answer:
         """Return the page that a query asks for."""
         try:
-            return Answer(body=page_of(rows, key, call.query, by=self.dialect.cursor))
+            cursor, empty = self.dialect.cursor, self.dialect.empty_list
+            return Answer(body=page_of(rows, key, call.query, by=cursor, empty=empty))
         except ValueError as error:
             raise Problem(400, "BAD_REQUEST", str(error)) from None
 

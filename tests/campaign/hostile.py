@@ -56,6 +56,10 @@ def hostile(scenario: Scenario) -> Scenario:
         choices["list_order"] = "last_updated_first"
     if rng.random() < 0.3:
         choices["cursor"] = "offset"
+    # Of a generator of its own, so that the trials of a seed stay what they were.
+    choices["empty_list"] = random.Random(f"{scenario.seed}:{scenario.number}:empty").choice(
+        ("list", "null", "missing")
+    )
     plans = tuple(replace(plan, outcome=rng.choice(_OUTCOMES)) for plan in scenario.plans)
     faults = tuple(_harder(fault, rng) for fault in scenario.faults)
     scenario = replace(

@@ -97,7 +97,9 @@ class TestOptions:
         dialect = Dialect(action_reply="empty")
         assert HevoEmulator(dialect=dialect).add_pipeline(1).dialect is dialect
 
-    @pytest.mark.parametrize("choice", ["resync_body", "in_progress", "action_reply", "list_order"])
+    @pytest.mark.parametrize(
+        "choice", ["resync_body", "in_progress", "action_reply", "list_order", "empty_list"]
+    )
     def test_a_dialect_of_unknown_choices_is_refused(self, choice: str) -> None:
         options: dict[str, Any] = {choice: "sideways"}
         with pytest.raises(ValueError, match=f"{choice} must be one of .*, not 'sideways'"):
