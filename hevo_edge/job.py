@@ -108,7 +108,8 @@ class Job(KeepsClient, JobHandle):
         """Wait until the Job has ended. Returns itself, with the final counts in ``data``.
 
         Network errors, 429, 5xx and unreadable replies never count as a failed Job; polling goes
-        on until the deadline. Cancelling this await stops polling at once and does not cancel the
+        on until the deadline. What no time can mend ends the wait once it has lasted; the page
+        "Errors" says when. Cancelling this await stops polling at once and does not cancel the
         Job.
 
         Args:
@@ -134,6 +135,7 @@ class Job(KeepsClient, JobHandle):
             JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred: by status.
             JobTimeout: when the deadline passed first.
             NotFound, AuthenticationError, PermissionDenied: when further polls are pointless.
+            ServerError, UnexpectedResponse, RequestNotSent, RequestOutcomeUnknown: when that lasts.
             ConfigurationError: for wrong options.
         """
         options = WaitOptions.check(**wait)

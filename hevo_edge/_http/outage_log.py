@@ -14,7 +14,8 @@ from hevo_edge.errors import ApiError, RequestError
 log: logging.Logger = get_logger("hevo_edge.http")
 
 OVER_AFTER = 300.0
-"""Seconds without a failure after which an outage is over: a gateway may answer badly at times."""
+"""Seconds without a failure after which an outage is over. Where another begins within an hour, it
+takes twice as long the next time, up to an hour: some gateways answer badly now and then."""
 SUMMARY_EVERY = 3600.0
 """Seconds between the lines in an outage that lasts."""
 
@@ -30,6 +31,8 @@ class OutageLog:
         self._now = now
         self._is_outage = False
         self._began = self._failed_at = self._said_at = 0.0
+        self._over_at = float("-inf")
+        self._over_after = OVER_AFTER
         self._succeeded = self._failed = 0
 
     def succeeded(self) -> None:
@@ -38,8 +41,8 @@ class OutageLog:
             return
         self._succeeded += 1
         now = self._now()
-        if now - self._failed_at >= OVER_AFTER:
-            self._is_outage = False
+        if now - self._failed_at >= self._over_after:
+            self._is_outage, self._over_at = False, now
             log.warning("Hevo answers again as it should: %s", self._counts(self._failed_at))
 
     def failed(self, error: RequestError) -> None:
@@ -49,6 +52,8 @@ class OutageLog:
         now = self._now()
         if not self._is_outage:
             self._is_outage = True
+            is_soon = now - self._over_at < SUMMARY_EVERY
+            self._over_after = min(2 * self._over_after, SUMMARY_EVERY) if is_soon else OVER_AFTER
             self._began = self._said_at = now
             self._succeeded, self._failed = 0, 1
             log.warning(

@@ -52,17 +52,18 @@ def test_an_outage_is_its_beginning_its_hours_and_its_end(
     assert "answers again as it should: 7,200 of 7,500 failed within 7199 s" in end
 
 
+@pytest.mark.parametrize("interval", [1, 15, 60, 300])
 def test_a_gateway_that_answers_badly_at_times_for_two_days(
-    outages: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+    outages: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture, interval: int
 ) -> None:
     chance = random.Random(1)
-    for _ in range(48 * 3600):
-        clock.now += 1
+    for _ in range(48 * 3600 // interval):
+        clock.now += interval
         if chance.random() < 0.05:
             outages.failed(errors.RequestOutcomeUnknown("timed out"))
         else:
             outages.succeeded()
-    assert len(lines(caplog)) < 50
+    assert len(lines(caplog)) < 100
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,23 @@ def test_a_second_outage_is_counted_from_its_beginning(
         outages.failed(errors.RequestNotSent("refused"))
         clock.now += 301
         outages.succeeded()
+        clock.now += 3600
     assert len(lines(caplog)) == 4
     assert "1 of 2 failed within 0 s" in lines(caplog)[-1]
+
+
+def test_the_end_of_outages_that_follow_each_other_is_believed_later_and_later(
+    outages: OutageLog, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for quiet in (300, 600, 1200, 2400, 3600, 3600):
+        outages.failed(errors.RequestNotSent("refused"))
+        before = len(lines(caplog))
+        clock.now += quiet - 1
+        outages.succeeded()
+        assert len(lines(caplog)) == before
+        clock.now += 1
+        outages.succeeded()
+        assert len(lines(caplog)) == before + 1
 
 
 async def test_half_an_hour_of_503_with_many_waits_is_two_lines(
