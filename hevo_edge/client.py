@@ -54,8 +54,11 @@ class HevoClient(AsyncContext):
         timeout: Seconds for one HTTP request.
         max_retries: How often what may be repeated is repeated.
         headers: More headers for every request.
-        proxy: The URL of an HTTP proxy to go through.
-        ssl: How to check Hevo's certificate: an ``ssl.SSLContext``, or False not to check it.
+        proxy: The URL of an HTTP proxy to go through; by default what the environment says.
+        trust_env: Whether to take the proxy from ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and
+            ``NO_PROXY``, when the client is made. Addresses of this machine need none.
+        ssl: How to check Hevo's certificate: an ``ssl.SSLContext``; the path of a file of CAs to
+            trust besides the system's; or False not to check it.
         session: An aiohttp session to use, with its own proxy and TLS; it is not closed.
         dialect: The generation of request bodies to send, see ``Dialect``.
         insecure: Allow plain http to hosts other than this machine.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 import platform
 import re
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 from hevo_edge._common import validation
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.network import is_loopback, proxy_for, quote_url, trust
 from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge._http.secrets import basic_token, secrets_of
 from hevo_edge._text.printable import is_encodable
@@ -61,9 +61,12 @@ class ClientKeywords(TypedDict, total=False):
     headers: Mapping[str, str] | None
     """More headers for every request. Default: none."""
     proxy: str | None
-    """The URL of an HTTP proxy to go through. Default: none."""
-    ssl: SSLContext | bool
-    """How to check Hevo's certificate; False: not at all. Default: True, by the system's CAs."""
+    """The URL of an HTTP proxy to go through. Default: that of the environment, if there is one."""
+    trust_env: bool
+    """Whether to take the proxy from ``HTTPS_PROXY`` and ``NO_PROXY``. Default: True."""
+    ssl: SSLContext | str | os.PathLike[str] | bool
+    """How to check Hevo's certificate: a context; or the path of a file of CAs to trust besides the
+    system's; False: not at all. Default: True, by the system's CAs."""
     session: aiohttp.ClientSession | None
     """An aiohttp session to use, with its own proxy and TLS; it is not closed. Default: an own."""
     dialect: Dialect | str
@@ -82,6 +85,7 @@ CLIENT_DEFAULTS: ClientKeywords = {
     "max_retries": MAX_RETRIES,
     "headers": None,
     "proxy": None,
+    "trust_env": True,
     "ssl": True,
     "session": None,
     "dialect": Dialect.RESYNC_MODE,
@@ -120,8 +124,13 @@ class Config:
         self.timeout: float = validation.seconds(given["timeout"], "timeout")
         self.max_retries: int = validation.count(given["max_retries"], "max_retries", at_least=0)
         self.headers: dict[str, str] = self._all_headers(_headers(given["headers"]))
-        self.proxy: str | None = _proxy(given["proxy"])
-        self.ssl: SSLContext | bool = _ssl(given["ssl"])
+        self.proxy: str | None = proxy_for(
+            self.base_url,
+            given["proxy"],
+            trust_env=validation.parse_bool(given["trust_env"], "trust_env")
+            and not given["session"],
+        )
+        self.ssl: SSLContext | bool = trust(given["ssl"])
         self.session: aiohttp.ClientSession | None = given["session"]
         self._secrets = hide(secrets_of(*pair, self.headers, self.proxy, self.session))
         self.dialect: Dialect = validation.choice(Dialect, given["dialect"], "dialect")
@@ -209,28 +218,6 @@ def _rate_limit(rate_limit: Any) -> RateLimit | None:
     return rate_limit
 
 
-def _ssl(ssl: Any) -> SSLContext | bool:
-    if not isinstance(ssl, (bool, SSLContext)):
-        raise ConfigurationError(f"ssl must be an ssl.SSLContext, True or False, not {ssl!r}")
-    return ssl
-
-
-def _proxy(proxy: Any) -> str | None:
-    if proxy is None:
-        return None
-    try:
-        parts = urlsplit(proxy if isinstance(proxy, str) else "")
-        is_url = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
-        is_url = is_url and is_encodable(proxy)
-    except ValueError:
-        is_url = False
-    if not is_url:
-        raise ConfigurationError(
-            f"proxy must be a URL like 'http://proxy.example.com:3128'{_quote(proxy)}"
-        )
-    return str(proxy)
-
-
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name, value in (headers or {}).items():
@@ -280,13 +267,13 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
             f"base_url must be like 'https://us.hevodata.com', with scheme and host"
-            f"{_quote(base_url)}"
+            f"{quote_url(base_url)}"
         )
     if parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\\\ud800-\udfff]", base_url):
         raise ConfigurationError(
-            f"base_url must not hold a query, a fragment or white space{_quote(base_url)}"
+            f"base_url must not hold a query, a fragment or white space{quote_url(base_url)}"
         )
-    if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
         raise ConfigurationError(
             f"base_url {base_url!r} would send your credentials in clear text; use https, or "
             "pass insecure=True if the network is trusted"
@@ -294,15 +281,3 @@ def _checked_url(base_url: Any, *, insecure: bool) -> str:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = re.sub(r"(/api/v1)?/*\Z", "", parts.path.rstrip("/"))
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
-
-
-def _quote(url: Any) -> str:
-    # What may hold a password or a token must not reach a log.
-    return "" if re.search(r"[@?#]", str(url)) else f", not {url!r}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

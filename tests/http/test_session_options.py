@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from hevo_edge import HevoClient, errors
@@ -91,7 +92,89 @@ def test_a_wrong_proxy_with_a_password_is_not_shown() -> None:
     assert "hidden" not in str(error.value)
 
 
-@pytest.mark.parametrize("wrong", ["no", None, 0])
+@pytest.mark.parametrize("wrong", [None, 0, b"no"])
 def test_a_wrong_ssl_is_refused(wrong: Any) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"ssl must be an ssl\.SSLContext"):
         HevoClient("key", "secret", region="us", ssl=wrong)
+
+
+# -- the environment -------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def proxy_of(base_url: str = "https://us.hevodata.com", **options: Any) -> str | None:
+    return HevoClient("key", "secret", base_url=base_url, **options)._core.transport._config.proxy
+
+
+PROXY = "http://user:password@proxy.example.com:3128"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "proxy"),
+    [
+        ("HTTPS_PROXY", PROXY, PROXY),
+        ("https_proxy", PROXY, PROXY),
+        ("ALL_PROXY", PROXY, PROXY),
+        ("HTTPS_PROXY", "proxy.example.com:3128", "http://proxy.example.com:3128"),
+        ("HTTP_PROXY", PROXY, None),
+        ("HTTPS_PROXY", "", None),
+    ],
+)
+async def test_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, proxy: str | None
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert proxy_of() == proxy
+    assert proxy_of(trust_env=False) is None
+    assert proxy_of(proxy="http://other:1") == "http://other:1"
+    # An address of this machine, such as the emulator's, needs none.
+    for host in ("127.0.0.1:8080", "localhost:1", "[::1]:1"):
+        assert proxy_of(f"https://{host}") is None
+
+
+@pytest.mark.parametrize("hosts", ["us.hevodata.com", ".hevodata.com", "hevodata.com", "*"])
+async def test_hosts_without_a_proxy(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", hosts if hosts == "*" else f"example.org,{hosts}")
+    assert proxy_of() is None
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    assert proxy_of() == PROXY
+
+
+async def test_a_proxy_of_the_environment_that_is_no_http_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:password@proxy.example.com:1080")
+    with pytest.raises(errors.ConfigurationError, match=r"all_proxy; trust_env=False") as caught:
+        proxy_of()
+    assert "password@" not in str(caught.value)
+
+
+async def test_a_given_session_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    async with aiohttp.ClientSession() as session:
+        assert proxy_of(session=session) is None
+
+
+async def test_requests_go_through_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        assert await read("http://hevo.invalid", insecure=True) == 123
+    assert proxy.lines == ["GET http://hevo.invalid/api/v1/pipelines/123 HTTP/1.1"]
+
+
+async def test_a_file_of_cas_may_trust_it(tls_server: Server, tmp_path: Path) -> None:
+    for path in (TLS, str(TLS)):
+        assert await read(f"https://127.0.0.1:{tls_server.port}", ssl=path) == 123
+    (tmp_path / "empty.pem").touch()
+    for path in (tmp_path / "none.pem", tmp_path / "empty.pem", tmp_path):
+        with pytest.raises(errors.ConfigurationError, match="no CAs can be read of"):
+            await read(f"https://127.0.0.1:{tls_server.port}", ssl=path)
