@@ -119,13 +119,13 @@ async def test_a_poll_is_cancelled_when_its_last_target_is_closed() -> None:
 
 
 async def test_what_a_failure_means() -> None:
-    """Transient: nothing. 404: the seventh in a row, of a Job that was read. Others: the end."""
+    """Passing: nothing. 404: the seventh in a row, of a Job that was read. Others: the end."""
     target = job(1)
     gone = errors.NotFound("no such Job", status=404)
     broken, refused = errors.ServerError("broken"), errors.AuthenticationError("refused")
     read = JobData(job_id="job", status="IN_PROGRESS")
-    reader = FakeReader(0, broken, read, *[gone] * 6, broken, gone, refused)
-    results = [await poll(target).run(reader, lambda: None) for _ in range(11)]
-    assert results == [*[None] * 9, gone, refused]
+    reader = FakeReader(0, broken, read, *[gone] * 6, broken, *[gone] * 7, refused)
+    results = [await poll(target).run(reader, lambda: None) for _ in range(17)]
+    assert results == [*[None] * 15, gone, refused]
     unread = await poll(job(2), is_final=True).run(FakeReader(0, gone), lambda: None)
     assert unread is gone, "nobody has ever read it, and nobody will"

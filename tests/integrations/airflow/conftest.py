@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hevo_edge import job
-from hevo_edge._awaiting import watched_job
+from hevo_edge._awaiting import failures
 from hevo_edge._http import throttle
 from hevo_edge._triggering import attempt, discovery, if_running, pipeline_reader
 from hevo_edge.emulator import HevoEmulator
@@ -83,7 +83,7 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     soon, pauses = fixed(0.05), geometric(share=0.1, shortest=0.05, longest=0.5)
     monkeypatch.setattr(throttle, "FIRST_PAUSE", 0.1)
     monkeypatch.setattr(throttle, "LEAST_PAUSE", 0.1)
-    monkeypatch.setattr(watched_job, "CONFIRMING_INTERVAL", 0.2)
+    monkeypatch.setattr(failures, "CONFIRMING_INTERVAL", 0.2)
     monkeypatch.setattr(discovery, "FIRST_POLL", 0.05)
     monkeypatch.setattr(discovery, "POLL_GAPS", pauses)
     monkeypatch.setattr(discovery, "ACCEPT_DOUBTFUL_AFTER", 0.5)
