@@ -38,8 +38,7 @@ async def recover(pipeline: Pipeline, at_once: asyncio.Semaphore) -> bool:
         except errors.HevoError as error:
             print(f"  {pipeline.name}: {error}")
             return False
-        assert job.data is not None
-        print(f"  {pipeline.name}: {job.status}, {job.data.events_loaded:,} events loaded")
+        print(f"  {pipeline.name}: {job.status}, {job.data.events_loaded or 0:,} events loaded")
         return True
 
 

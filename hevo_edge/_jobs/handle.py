@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
+JobDataT_co = TypeVar("JobDataT_co", bound=JobData | None, covariant=True, default=JobData | None)
+"""What ``data`` is known to be: a snapshot, where something was read."""
 
-class JobHandle:
+
+class JobHandle(Generic[JobDataT_co]):
     """Ids and last snapshot of a Job; ``hevo_edge.job.Job`` adds the verbs.
 
     Attributes:
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
-        data: The last snapshot; None until something was read.
         certainty: How certain it is that the trigger which returned this Job started it; None when
             no trigger returned it.
     """
@@ -27,17 +31,22 @@ class JobHandle:
         self,
         pipeline_id: int,
         job_id: str,
-        data: JobData | None = None,
+        data: JobDataT_co,
         *,
         certainty: Certainty | None = None,
         account: str | None = None,
     ) -> None:
         self.id = job_id
         self.pipeline_id = pipeline_id
-        self.data = data
+        self._data: JobDataT_co = data
         self.certainty = certainty
         self._account = account  # the fingerprint; None when it is not known
         self._read_at: float | None = None
+
+    @property
+    def data(self) -> JobDataT_co:
+        """The last snapshot; None until something was read."""
+        return self._data
 
     @property
     def status(self) -> JobStatus | str | None:
@@ -106,7 +115,7 @@ def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
     """
     if job.data is not None and job.data is not data and data.is_older_than(job.data):
         return
-    job.data = data
+    job._data = data
     job._read_at = now
 
 
