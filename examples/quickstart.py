@@ -98,7 +98,7 @@ def pipeline_to_run() -> str:
 
 
 async def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sync-only", action="store_true", help="leave the resync out")
     sync_only = parser.parse_args().sync_only
     emulator = HevoEmulator(speed=account.SPEED)

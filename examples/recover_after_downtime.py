@@ -70,7 +70,7 @@ def after_an_outage() -> HevoEmulator:
 
 
 async def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--at-once", type=int, default=3)
     parser.add_argument("--yes", action="store_true", help="start runs on your own account")
     options = parser.parse_args()

@@ -198,7 +198,7 @@ class HevoClient(AsyncContext):
     @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def as_completed(
         self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
-    ) -> AsyncGenerator[Any, None]:
+    ) -> AsyncGenerator[Job[JobData] | HevoError, None]:
         """Yield Jobs as they end.
 
         Args:

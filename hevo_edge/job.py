@@ -11,11 +11,12 @@ from hevo_edge import api
 from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
 from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common.copies import KeepsClient
+from hevo_edge._common.has_data import JobDataT_co
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._jobs.cancel import UNTIL_CANCELLED
-from hevo_edge._jobs.handle import JobDataT_co, JobHandle, errors_about, key_of, update_snapshot
+from hevo_edge._jobs.handle import JobHandle, errors_about, key_of, update_snapshot
 from hevo_edge._text.printable import quoted
 from hevo_edge._triggering.attribution import Found
 from hevo_edge.enums import Certainty, JobStatus

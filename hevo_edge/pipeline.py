@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pydantic import ValidationError
-from typing_extensions import TypeVar
+from typing_extensions import Unpack
 
 from hevo_edge import api
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
+from hevo_edge._common.has_data import HasData, PipelineDataT_co
 from hevo_edge._common.pagination import Fetch, rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
@@ -39,16 +40,9 @@ from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from hevo_edge._core import Core
 
 __all__ = ["Pipeline", "TriggerKeywords"]
-
-PipelineDataT_co = TypeVar(
-    "PipelineDataT_co", bound=PipelineData | None, covariant=True, default=PipelineData | None
-)
-"""What ``data`` is known to be: a snapshot, where something was read."""
 
 
 class TriggerKeywords(TypedDict, total=False):
@@ -68,11 +62,8 @@ class TriggerKeywords(TypedDict, total=False):
     """Called with the ticket to store it; may be a coroutine function."""
 
 
-class Pipeline(KeepsClient, Generic[PipelineDataT_co]):
+class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
-
-    To a type checker, ``Pipeline[PipelineData]`` is one whose ``data`` was read, as ``refresh``
-    returns it, and ``Pipeline`` one of which that is not known.
 
     Attributes:
         id: The Pipeline's id.
@@ -80,13 +71,8 @@ class Pipeline(KeepsClient, Generic[PipelineDataT_co]):
 
     def __init__(self, core: Core, pipeline_id: int, data: PipelineDataT_co) -> None:
         self.id = pipeline_id
-        self._data: PipelineDataT_co = data
+        self._data = data
         self._core = core
-
-    @property
-    def data(self) -> PipelineDataT_co:
-        """The last snapshot; None until something was read."""
-        return self._data
 
     @property
     def name(self) -> str | None:
@@ -104,7 +90,7 @@ class Pipeline(KeepsClient, Generic[PipelineDataT_co]):
         return f"{self._core.base_url}/pipeline/{self.id}/overview"
 
     async def refresh(self) -> Pipeline[PipelineData]:
-        """Read the Pipeline again. Returns itself, with ``data``.
+        """Read the Pipeline again. Returns itself, of which type checkers know that it has data.
 
         Raises:
             NotFound: when there is no such Pipeline.

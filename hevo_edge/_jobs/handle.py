@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Generic
+from typing import Any
 
-from typing_extensions import TypeVar
-
+from hevo_edge._common.has_data import HasData, JobDataT_co
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
-JobDataT_co = TypeVar("JobDataT_co", bound=JobData | None, covariant=True, default=JobData | None)
-"""What ``data`` is known to be: a snapshot, where something was read."""
 
-
-class JobHandle(Generic[JobDataT_co]):
+class JobHandle(HasData[JobDataT_co]):
     """Ids and last snapshot of a Job; ``hevo_edge.job.Job`` adds the verbs.
 
     Attributes:
@@ -38,15 +34,10 @@ class JobHandle(Generic[JobDataT_co]):
     ) -> None:
         self.id = job_id
         self.pipeline_id = pipeline_id
-        self._data: JobDataT_co = data
+        self._data = data
         self.certainty = certainty
         self._account = account  # the fingerprint; None when it is not known
         self._read_at: float | None = None
-
-    @property
-    def data(self) -> JobDataT_co:
-        """The last snapshot; None until something was read."""
-        return self._data
 
     @property
     def status(self) -> JobStatus | str | None:
