@@ -134,11 +134,12 @@ async def test_a_run_has_its_jobs_data(emulator: HevoEmulator, hevo: HevoClient)
     assert isinstance(started, Job)
     assert attempt.is_resumed
     assert isinstance(started.data, JobData)
-    first = attempt.job
     await attempt.poll(hevo)
-    assert attempt.job is not first
-    assert attempt.job == first
-    assert isinstance(attempt.job.data, JobData)
+    again = attempt.job
+    assert again is not None
+    assert again is not started
+    assert again == started
+    assert isinstance(again.data, JobData)
 
 
 class Store:
