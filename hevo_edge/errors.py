@@ -198,7 +198,8 @@ class JobInProgress(ApiError):
 
     def __init__(self, message: str, *, job: Job[JobData] | None = None, **context: Any) -> None:
         super().__init__(message, **context)
-        self.job = job
+        # It never changes.
+        self.job: Job[JobData] | None = job  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class RateLimited(ApiError):
@@ -277,12 +278,10 @@ class JobDidNotSucceed(HevoError):
         advice: What to do next.
     """
 
-    # It never changes.
-    job: Job[JobData]  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, message: str, *, job: Job[JobData], advice: str = "") -> None:
         super().__init__(message)
-        self.job = job
+        # It never changes.
+        self.job: Job[JobData] = job  # pyright: ignore[reportIncompatibleVariableOverride]
         self.message: str = self.args[0]
         self.advice = advice
 

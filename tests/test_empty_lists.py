@@ -9,6 +9,7 @@ import pytest
 from hevo_edge import api, errors
 from hevo_edge._http.responses import read_body
 from hevo_edge.emulator import DIALECTS, HevoEmulator
+from hevo_edge.models import Page
 from tests.conftest import START, client_of
 
 LISTS = [
@@ -34,7 +35,7 @@ LISTS = [
         b'{"pagination": {"count": 0}}',
     ],
 )
-def test_an_empty_list(request_: api.Request[api.Page[object]], body: bytes) -> None:
+def test_an_empty_list(request_: api.Request[Page[object]], body: bytes) -> None:
     page = read_body(request_, 200, body, None).value
     assert page.data == []
     assert not page.has_more
