@@ -107,10 +107,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types: mypy --strict, pyright, and a fully typed public surface."""
+    """Types: mypy --strict, pyright, a fully typed public surface, and what the pages show."""
     install(session, "test", "types", "airflow", lock="airflow-3", project=INSTALLED)
     session.run("mypy")
     session.run("pyright")
+    session.run("python", "tests/typing/pages.py", session.create_tmp())
     # The adapters derive from their orchestrators' classes, whose own types are not complete.
     for adapters in Path(session.bin).parent.glob("lib/*/site-packages/hevo_edge/integrations"):
         shutil.rmtree(adapters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from hevo_edge import HevoClient, RateLimit
@@ -20,7 +20,7 @@ def is_set() -> bool:
 
 
 @asynccontextmanager
-async def emulated_or_real(emulator: HevoEmulator) -> AsyncIterator[HevoClient]:
+async def emulated_or_real(emulator: HevoEmulator) -> AsyncGenerator[HevoClient, None]:
     """Yield a client of your account if it is set, else one of the emulator."""
     if is_set():
         async with HevoClient.from_env() as hevo:

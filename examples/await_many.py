@@ -36,7 +36,7 @@ async def await_many(hevo: HevoClient, refs: list[str]) -> bool:
 
 def start_emulated(emulator: HevoEmulator) -> list[str]:
     """Start a Job in each of many emulated Pipelines; one of them will fail."""
-    refs = []
+    refs: list[str] = []
     for number in range(1, COUNT + 1):
         pipeline = emulator.add_pipeline(number)
         pipeline.plan(

@@ -34,8 +34,7 @@ async def nightly(hevo: HevoClient, pipeline_id: str) -> None:
     # A scheduled run may have read the source before the backup: wait for its end, then start ours.
     job = await hevo.pipeline(pipeline_id).sync_now(if_running="wait")
     await job.await_completion(poll_interval=account.poll_interval(), timeout=3600)
-    assert job.data is not None
-    print(f"Job {job.id} {job.status}: {job.data.events_loaded:,} events; building reports")
+    print(f"Job {job.id} {job.status}: {job.data.events_loaded or 0:,} events; building reports")
     await build_reports()
     print("done")
 

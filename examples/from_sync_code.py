@@ -24,7 +24,7 @@ async def sync(hevo: HevoClient, pipeline_id: str) -> int:
     """Sync a Pipeline and wait; return how many events were loaded."""
     job = await hevo.pipeline(pipeline_id).trigger()
     await job.await_completion(poll_interval=account.poll_interval(), timeout=2 * 3600)
-    return (job.data and job.data.events_loaded) or 0
+    return job.data.events_loaded or 0
 
 
 async def sync_with_own_client(pipeline_id: str) -> int:

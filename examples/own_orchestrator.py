@@ -193,7 +193,7 @@ def show() -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("pipeline_ids", nargs="*", metavar="ID")
     parser.add_argument("--tickets", type=Path, default=Path("tickets"), metavar="FOLDER")
     parser.add_argument("--every", type=float, default=15.0, help="seconds between polls")

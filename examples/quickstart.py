@@ -32,9 +32,9 @@ def duration_of(data: JobData) -> str:
     return f"{minutes}m{seconds:02}s"
 
 
-def show(job: Job) -> None:
+def show(job: Job[JobData]) -> None:
     """Print the progress of a Job."""
-    if job.data is not None and not job.is_terminal:
+    if not job.is_terminal:
         duration = duration_of(job.data)
         loaded = job.data.events_loaded or 0
         print(f"  ... {job.status} for {duration}, {loaded:,} events loaded so far")
@@ -98,7 +98,7 @@ def pipeline_to_run() -> str:
 
 
 async def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sync-only", action="store_true", help="leave the resync out")
     sync_only = parser.parse_args().sync_only
     emulator = HevoEmulator(speed=account.SPEED)

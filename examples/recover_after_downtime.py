@@ -38,8 +38,7 @@ async def recover(pipeline: Pipeline, at_once: asyncio.Semaphore) -> bool:
         except errors.HevoError as error:
             print(f"  {pipeline.name}: {error}")
             return False
-        assert job.data is not None
-        print(f"  {pipeline.name}: {job.status}, {job.data.events_loaded:,} events loaded")
+        print(f"  {pipeline.name}: {job.status}, {job.data.events_loaded or 0:,} events loaded")
         return True
 
 
@@ -71,7 +70,7 @@ def after_an_outage() -> HevoEmulator:
 
 
 async def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--at-once", type=int, default=3)
     parser.add_argument("--yes", action="store_true", help="start runs on your own account")
     options = parser.parse_args()

@@ -25,8 +25,7 @@ async def sync(hevo: HevoClient, pipeline_id: str) -> bool:
     except errors.HevoError as error:
         print(f"  Pipeline {pipeline_id}: {error}")
         return False
-    loaded = job.data.events_loaded if job.data else None
-    print(f"  Pipeline {pipeline_id}: {job.status}, {loaded or 0:,} events loaded")
+    print(f"  Pipeline {pipeline_id}: {job.status}, {job.data.events_loaded or 0:,} events loaded")
     return True
 
 

@@ -25,14 +25,14 @@ from hevo_edge.options import WAIT_DEFAULTS, WaitOptions
 from hevo_edge.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
 __all__ = ["ClientKeywords", "HevoClient"]
 
 T = TypeVar("T")
 
 
-def _as_job(core: Core, pipeline_id: int, data: JobData) -> Job:
+def _as_job(core: Core, pipeline_id: int, data: JobData) -> Job[JobData]:
     return Job(core, pipeline_id, data.job_id, data)
 
 
@@ -83,7 +83,7 @@ class HevoClient(AsyncContext):
         self._core = Core(config, _as_job)
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> HevoClient:
+    def from_env(cls, **overrides: Any) -> Self:
         """Make a client from ``HEVO_API_KEY``, ``HEVO_API_SECRET``, and ``HEVO_REGION`` or
         ``HEVO_BASE_URL``.
 
@@ -103,9 +103,9 @@ class HevoClient(AsyncContext):
         Raises:
             ConfigurationError: unless the id is a positive integer, or a string of digits.
         """
-        return Pipeline(self._core, validation.pipeline_id(pipeline_id))
+        return Pipeline(self._core, validation.pipeline_id(pipeline_id), None)
 
-    async def get_pipeline(self, pipeline_id: int | str) -> Pipeline:
+    async def get_pipeline(self, pipeline_id: int | str) -> Pipeline[PipelineData]:
         """Read a Pipeline.
 
         Raises:
@@ -113,7 +113,7 @@ class HevoClient(AsyncContext):
         """
         return await self.pipeline(pipeline_id).refresh()
 
-    async def list_pipelines(self) -> AsyncGenerator[Pipeline, None]:
+    async def list_pipelines(self) -> AsyncGenerator[Pipeline[PipelineData], None]:
         """Yield all Pipelines of the account, reading pages as they are needed."""
 
         async def fetch(cursor: str | None) -> Page[PipelineData]:
@@ -137,8 +137,10 @@ class HevoClient(AsyncContext):
             ConfigurationError: when the ref or an id is invalid.
         """
         if job_id is None:
-            return Job(self._core, *validation.job_ref(ref))
-        return Job(self._core, validation.pipeline_id(ref), validation.identifier(job_id, "job_id"))
+            pipeline, job_id = validation.job_ref(ref)
+            return Job(self._core, pipeline, job_id, None)
+        job_id = validation.identifier(job_id, "job_id")
+        return Job(self._core, validation.pipeline_id(ref), job_id, None)
 
     # -- many jobs --------------------------------------------------------------------------------
 
@@ -149,7 +151,7 @@ class HevoClient(AsyncContext):
         *,
         on_failure: Literal["raise"] = "raise",
         **wait: Unpack[WaitKeywords],
-    ) -> list[Job]: ...
+    ) -> list[Job[JobData]]: ...
     @overload
     async def await_all(
         self,
@@ -157,11 +159,11 @@ class HevoClient(AsyncContext):
         *,
         on_failure: Literal["return"],
         **wait: Unpack[WaitKeywords],
-    ) -> list[Job | HevoError]: ...
+    ) -> list[Job[JobData] | HevoError]: ...
     @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def await_all(
         self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
-    ) -> list[Job] | list[Job | HevoError]:
+    ) -> list[Job[JobData]] | list[Job[JobData] | HevoError]:
         """Await many Jobs at once, of any Pipelines.
 
         Args:
@@ -187,7 +189,7 @@ class HevoClient(AsyncContext):
         *,
         on_failure: Literal["raise"] = "raise",
         **wait: Unpack[WaitKeywords],
-    ) -> AsyncGenerator[Job, None]: ...
+    ) -> AsyncGenerator[Job[JobData], None]: ...
     @overload
     def as_completed(
         self,
@@ -195,11 +197,11 @@ class HevoClient(AsyncContext):
         *,
         on_failure: Literal["return"],
         **wait: Unpack[WaitKeywords],
-    ) -> AsyncGenerator[Job | HevoError, None]: ...
+    ) -> AsyncGenerator[Job[JobData] | HevoError, None]: ...
     @with_options(WaitKeywords, WAIT_DEFAULTS)
     async def as_completed(
         self, jobs: Iterable[Job | str], *, on_failure: str = "raise", **wait: Unpack[WaitKeywords]
-    ) -> AsyncGenerator[Any, None]:
+    ) -> AsyncGenerator[Job[JobData] | HevoError, None]:
         """Yield Jobs as they end.
 
         Args:
@@ -329,7 +331,7 @@ class HevoClient(AsyncContext):
 
     async def _ended(
         self, jobs: list[Job], options: WaitOptions, on_failure: str
-    ) -> AsyncGenerator[tuple[int, Job | HevoError], None]:
+    ) -> AsyncGenerator[tuple[int, Job[JobData] | HevoError], None]:
         """Yield each Job's place and outcome as it ends; raise the errors that are not returned."""
         core = self._core
         deadline = core.deadline(options.timeout)
@@ -341,4 +343,4 @@ class HevoClient(AsyncContext):
                     continue
                 if isinstance(result, BaseException):
                     raise result
-                yield place, result
+                yield place, result._with_data()

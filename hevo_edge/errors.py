@@ -37,6 +37,7 @@ from hevo_edge._text.printable import printable, short
 
 if TYPE_CHECKING:
     from hevo_edge.job import Job
+    from hevo_edge.models import JobData
     from hevo_edge.triggering import TriggerTicket
 
 
@@ -195,9 +196,10 @@ class JobInProgress(ApiError):
         job: The running Job, when it could be found.
     """
 
-    def __init__(self, message: str, *, job: Job | None = None, **context: Any) -> None:
+    def __init__(self, message: str, *, job: Job[JobData] | None = None, **context: Any) -> None:
         super().__init__(message, **context)
-        self.job = job
+        # It never changes.
+        self.job: Job[JobData] | None = job  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class RateLimited(ApiError):
@@ -276,12 +278,10 @@ class JobDidNotSucceed(HevoError):
         advice: What to do next.
     """
 
-    # It never changes.
-    job: Job  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def __init__(self, message: str, *, job: Job, advice: str = "") -> None:
+    def __init__(self, message: str, *, job: Job[JobData], advice: str = "") -> None:
         super().__init__(message)
-        self.job = job
+        # It never changes.
+        self.job: Job[JobData] = job  # pyright: ignore[reportIncompatibleVariableOverride]
         self.message: str = self.args[0]
         self.advice = advice
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from copy import copy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 
 from hevo_edge import api
 from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
 from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common.copies import KeepsClient
+from hevo_edge._common.has_data import JobDataT_co
 from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._http.ratelimit import Priority
@@ -25,13 +27,13 @@ from hevo_edge.schedules import PollInterval
 from hevo_edge.schedules._basic import as_schedule
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from hevo_edge._core import Core
 
 __all__ = ["Job", "OnUpdate", "WaitKeywords"]
 
-OnUpdate = Callable[["Job"], Awaitable[None] | None]
+OnUpdate = Callable[["Job[JobData]"], Awaitable[None] | None]
 """Called with the Job at each change; an awaitable result is awaited."""
 
 
@@ -58,13 +60,16 @@ class WaitKeywords(TypedDict, total=False):
     """Print a line to stderr at each change."""
 
 
-class Job(KeepsClient, JobHandle):
+class Job(KeepsClient, JobHandle[JobDataT_co]):
     """One run of a Pipeline. Made by the client, never by hand.
+
+    To a type checker, ``Job[JobData]`` is one whose ``data`` was read, and ``Job`` one of which
+    that is not known. Whatever reads returns the former: so take what ``refresh`` and
+    ``await_completion`` return.
 
     Attributes:
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
-        data: The last snapshot; None until something was read.
         certainty: How certain it is that the trigger which returned this Job started it; None when
             no trigger returned it.
     """
@@ -74,24 +79,23 @@ class Job(KeepsClient, JobHandle):
         core: Core | None,
         pipeline_id: int,
         job_id: str,
-        data: JobData | None = None,
+        data: JobDataT_co,
         *,
         certainty: Certainty | None = None,
     ) -> None:
         super().__init__(
             pipeline_id,
             job_id,
+            data,
             certainty=certainty,
             account=None if core is None else core.account,
         )
         self._core_or_none = core
-        if core is None:
-            self.data = data
-        elif data is not None:
+        if core is not None and data is not None:
             update_snapshot(self, data, core.clock.now())
 
-    async def refresh(self) -> Job:
-        """Read the Job again. Returns itself.
+    async def refresh(self) -> Job[JobData]:
+        """Read the Job again. Returns itself, with ``data``.
 
         Raises:
             NotFound: when there is no such Job.
@@ -101,10 +105,10 @@ class Job(KeepsClient, JobHandle):
             data = await self._core.send(api.get_job(*key_of(self)), priority=Priority.POLL)
         self._saw(data)
         self._core.watcher.publish(key_of(self), data)
-        return self
+        return self._with_data()
 
     @with_options(WaitKeywords, WAIT_DEFAULTS)
-    async def await_completion(self, **wait: Unpack[WaitKeywords]) -> Job:
+    async def await_completion(self, **wait: Unpack[WaitKeywords]) -> Job[JobData]:
         """Wait until the Job has ended. Returns itself, with the final counts in ``data``.
 
         Network errors, 429, 5xx and unreadable replies never count as a failed Job; polling goes
@@ -121,8 +125,8 @@ class Job(KeepsClient, JobHandle):
                 None: no limit.
             accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as success.
             accept: More statuses that count as success.
-            on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"``
-                it in Hevo and raise.
+            on_timeout: ``"raise"`` JobTimeout, ``"return"`` the unfinished Job if it was ever read,
+                or ``"cancel"`` it in Hevo and raise.
             cancel_on_interrupt: When this await is cancelled, cancel the Job in Hevo as well; of
                 several Jobs the newest first. Further cancellations do not stop that. The refs of
                 the Jobs that may go on are in the notes of the CancelledError.
@@ -133,7 +137,8 @@ class Job(KeepsClient, JobHandle):
 
         Raises:
             JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred: by status.
-            JobTimeout: when the deadline passed first.
+            JobTimeout: when the deadline passed first; with ``on_timeout="return"``, when besides
+                nothing of the Job could be read.
             NotFound, AuthenticationError, PermissionDenied: when further polls are pointless.
             ServerError, UnexpectedResponse, RequestNotSent, RequestOutcomeUnknown: when that lasts.
             ConfigurationError: for wrong options.
@@ -164,6 +169,10 @@ class Job(KeepsClient, JobHandle):
                 if snapshot.is_terminal:
                     return
 
+    @overload
+    async def cancel(self, *, wait: Literal[True]) -> Job[JobData]: ...
+    @overload
+    async def cancel(self, *, wait: bool = False) -> Self: ...
     async def cancel(self, *, wait: bool = False) -> Job:
         """Ask Hevo to cancel the Job; nothing is sent when it has ended. Returns itself.
 
@@ -171,7 +180,7 @@ class Job(KeepsClient, JobHandle):
         is then CANCELLED.
 
         Args:
-            wait: Wait until the Job has ended, in whatever status.
+            wait: Wait until the Job has ended, in whatever status; then there is ``data``.
 
         Raises:
             RequestError: when the request failed and the Job is still running.
@@ -194,10 +203,10 @@ class Job(KeepsClient, JobHandle):
 
     # -- inside -----------------------------------------------------------------------------------
 
-    @classmethod
-    def _found(cls, core: Core, pipeline_id: int, found: Found) -> Job:
+    @staticmethod
+    def _found(core: Core, pipeline_id: int, found: Found) -> Job:
         """Make the Job that a trigger has found."""
-        return cls(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
+        return Job(core, pipeline_id, found.job_id, found.job, certainty=found.certainty)
 
     @property
     def _core(self) -> Core:
@@ -207,7 +216,7 @@ class Job(KeepsClient, JobHandle):
             )
         return self._core_or_none
 
-    async def _wait(self, options: WaitOptions, deadline: float | None) -> Job:
+    async def _wait(self, options: WaitOptions, deadline: float | None) -> Job[JobData]:
         """Await with checked options, until a loop time (seconds)."""
         async with WaitGroup(
             self._core.watcher, self._core.canceller, [self], options, deadline
@@ -216,7 +225,18 @@ class Job(KeepsClient, JobHandle):
         assert ended is not None  # noqa: S101 -- there is one Job, so there is one end
         if isinstance(ended[1], BaseException):
             raise ended[1]
-        return self
+        return self._with_data()
+
+    def _with_data(self) -> Job[JobData]:
+        """Return itself, as the type checkers shall see it after something was read."""
+        assert self.data is not None  # noqa: S101 -- who calls this has read it
+        return cast("Job[JobData]", self)
+
+    def _of_client(self, core: Core) -> Self:
+        """Return the Job as another client's; its loop cannot tell when it was read."""
+        same = copy(self)
+        same._core_or_none, same._account, same._read_at = core, core.account, None
+        return same
 
     def _saw(self, data: JobData) -> None:
         update_snapshot(self, data, self._core.clock.now())

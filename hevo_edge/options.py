@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hevo_edge._common import validation
 from hevo_edge._text.logger import get_logger
@@ -27,6 +27,9 @@ from hevo_edge.enums import (
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.schedules import Schedule
 from hevo_edge.schedules._basic import as_schedule
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["TRIGGER_DEFAULTS", "WAIT_DEFAULTS", "TriggerOptions", "WaitOptions"]
 
@@ -67,9 +70,7 @@ class TriggerOptions(NamedTuple):
     on_ticket: Callable[[Any], object] | None
 
     @classmethod
-    def check(
-        cls, action: PipelineAction | str = PipelineAction.SYNC_NOW, **options: Any
-    ) -> TriggerOptions:
+    def check(cls, action: PipelineAction | str = PipelineAction.SYNC_NOW, **options: Any) -> Self:
         """Check the options of a trigger.
 
         Raises:
@@ -108,7 +109,7 @@ class WaitOptions:
     progress: bool
 
     @classmethod
-    def check(cls, **options: Any) -> WaitOptions:
+    def check(cls, **options: Any) -> Self:
         """Check the options of a wait.
 
         Raises:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pydantic import ValidationError
+from typing_extensions import Unpack
 
 from hevo_edge import api
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
+from hevo_edge._common.has_data import HasData, PipelineDataT_co
 from hevo_edge._common.pagination import Fetch, rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
@@ -38,8 +40,6 @@ from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from hevo_edge._core import Core
 
 __all__ = ["Pipeline", "TriggerKeywords"]
@@ -62,17 +62,16 @@ class TriggerKeywords(TypedDict, total=False):
     """Called with the ticket to store it; may be a coroutine function."""
 
 
-class Pipeline(KeepsClient):
+class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
 
     Attributes:
         id: The Pipeline's id.
-        data: The last snapshot; None until something was read.
     """
 
-    def __init__(self, core: Core, pipeline_id: int, data: PipelineData | None = None) -> None:
+    def __init__(self, core: Core, pipeline_id: int, data: PipelineDataT_co) -> None:
         self.id = pipeline_id
-        self.data = data
+        self._data = data
         self._core = core
 
     @property
@@ -90,14 +89,13 @@ class Pipeline(KeepsClient):
         """The address of the Pipeline's page in Hevo, assumed to be as for standard Pipelines."""
         return f"{self._core.base_url}/pipeline/{self.id}/overview"
 
-    async def refresh(self) -> Pipeline:
-        """Read the Pipeline again. Returns itself.
+    async def refresh(self) -> Pipeline[PipelineData]:
+        """Read the Pipeline again. Returns itself, of which type checkers know that it has data.
 
         Raises:
             NotFound: when there is no such Pipeline.
         """
-        self.data = await self._core.send(api.get_pipeline(self.id))
-        return self
+        return self._saw(await self._core.send(api.get_pipeline(self.id)))
 
     # -- trigger ----------------------------------------------------------------------------------
 
@@ -108,7 +106,7 @@ class Pipeline(KeepsClient):
         *,
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
-    ) -> Job:
+    ) -> Job[JobData]:
         """Start exactly one run, and return its Job.
 
         Reads the Jobs that there are, posts once, and polls for a new one. After a POST whose
@@ -164,14 +162,14 @@ class Pipeline(KeepsClient):
         return await self._core.triggers.prepare(ticket, deadline, checked.on_ticket)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
-    async def sync_now(self, **options: Unpack[TriggerKeywords]) -> Job:
+    async def sync_now(self, **options: Unpack[TriggerKeywords]) -> Job[JobData]:
         """Trigger a sync, which loads what is new since the last good offset. See ``trigger``."""
         return await self.trigger(PipelineAction.SYNC_NOW, **options)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def resync(
         self, *, drop_and_load: bool = False, **options: Unpack[TriggerKeywords]
-    ) -> Job:
+    ) -> Job[JobData]:
         """Trigger a resync, the historical load of all active objects. See ``trigger``."""
         return await self.trigger(PipelineAction.RESYNC, drop_and_load=drop_and_load, **options)
 
@@ -190,8 +188,8 @@ class Pipeline(KeepsClient):
             pipeline_id, of_ref = validation.job_ref(job_id)
             if pipeline_id != self.id:
                 raise ConfigurationError(f"{job_id!r} is a Job of another Pipeline than {self.id}")
-            return Job(self._core, self.id, of_ref)
-        return Job(self._core, self.id, validation.identifier(job_id, "job_id"))
+            return Job(self._core, self.id, of_ref, None)
+        return Job(self._core, self.id, validation.identifier(job_id, "job_id"), None)
 
     async def list_jobs(
         self,
@@ -199,7 +197,7 @@ class Pipeline(KeepsClient):
         job_type: JobType | str | None = None,
         status: JobStatus | str | None = None,
         limit: int | None = None,
-    ) -> AsyncGenerator[Job, None]:
+    ) -> AsyncGenerator[Job[JobData], None]:
         """Yield the Pipeline's Jobs, newest first, reading pages as they are needed.
 
         Args:
@@ -223,7 +221,7 @@ class Pipeline(KeepsClient):
                 if left == 0:
                     return
 
-    async def active_job(self, job_type: JobType | str | None = None) -> Job | None:
+    async def active_job(self, job_type: JobType | str | None = None) -> Job[JobData] | None:
         """Return the Job that runs now, or None.
 
         Args:
@@ -242,7 +240,7 @@ class Pipeline(KeepsClient):
         ended_since: datetime | None = None,
         started_since: datetime | None = None,
         **wait: Unpack[WaitKeywords],
-    ) -> Job:
+    ) -> Job[JobData]:
         """Await the Job that runs now, else the next one to start, whoever starts it.
 
         For a Pipeline that runs on Hevo's schedule, pass a time by Hevo's clock: then a Job that
@@ -306,7 +304,7 @@ class Pipeline(KeepsClient):
         *,
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
-    ) -> Job:
+    ) -> Job[JobData]:
         """Restart the historical load of some objects, and return its Job.
 
         The body's form is weakly known: ``object_ids`` in the newest generation, ``objects`` in
@@ -336,7 +334,7 @@ class Pipeline(KeepsClient):
         """
         await self._core.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
 
-    async def update(self, **fields: Any) -> Pipeline:
+    async def update(self, **fields: Any) -> Pipeline[PipelineData]:
         """Change fields such as ``name`` or ``schedule``; only what is given. Returns itself.
 
         Raises:
@@ -346,11 +344,10 @@ class Pipeline(KeepsClient):
             raise ConfigurationError("update needs at least one field to change")
         reply = await self._core.send(api.update_pipeline(self.id, fields))
         try:
-            self.data = PipelineData.model_validate(reply)
+            return self._saw(PipelineData.model_validate(reply))
         except ValidationError:
             # The reply is a Pipeline in vendor code; read it if it is not.
-            await self.refresh()
-        return self
+            return await self.refresh()
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -360,16 +357,21 @@ class Pipeline(KeepsClient):
 
         return fetch
 
-    def _job(self, data: JobData) -> Job:
+    def _saw(self, data: PipelineData) -> Pipeline[PipelineData]:
+        seen = cast("Pipeline[PipelineData]", self)
+        seen._data = data
+        return seen
+
+    def _job(self, data: JobData) -> Job[JobData]:
         return Job(self._core, self.id, data.job_id, data)
 
     async def _trigger(
         self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
-    ) -> Job:
+    ) -> Job[JobData]:
         deadline = self._core.deadline(options.timeout)
         ticket = TriggerTicket.of(self.id, options, object_ids, self._core.account)
         found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
-        return Job._found(self._core, self.id, found)
+        return Job._found(self._core, self.id, found)._with_data()
 
     async def _next_job(
         self, job_filter: JobFilter, options: WaitOptions, deadline: float | None

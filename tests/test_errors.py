@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from hevo_edge import HevoClient, TriggerTicket, errors
+from hevo_edge import Job, TriggerTicket, errors
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge.enums import PipelineAction
 from hevo_edge.models import JobData
 
-JOB = HevoClient("key", "secret", region="us").job("123:abc")
-JOB.data = JobData(job_id="abc", status="ON_THE_MOON")
+JOB = Job(None, 123, "abc", JobData(job_id="abc", status="ON_THE_MOON"))
 TICKET = TriggerTicket(pipeline_id=123, action=PipelineAction.SYNC_NOW, watermark=Watermark())
 
 NEEDS: dict[type[errors.HevoError], dict[str, Any]] = {

@@ -56,12 +56,13 @@ def test_versions_agree() -> None:
     assert metadata.version("hevo-edge") == hevo_edge.__version__
 
 
-def test_only_three_packages_are_needed() -> None:
+def test_only_three_packages_are_needed_and_one_that_they_need() -> None:
     needed = [line for line in metadata.requires("hevo-edge") or [] if "extra ==" not in line]
     assert sorted(re.split(r"[<>=!~ ]", line)[0] for line in needed) == [
         "aiohttp",
         "backoff",
         "pydantic",
+        "typing-extensions",  # pydantic needs it as well
     ]
 
 

@@ -245,7 +245,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
     def _time_out(self, wait: _Wait[JobT]) -> None:
         job = wait.job
         cause = None if wait.target is None else wait.target.failure
-        if self.options.on_timeout == "return":
+        # Of a Job that no poll could read, nothing could be returned.
+        if self.options.on_timeout == "return" and job.data is not None:
             self._end(wait, job)
         elif self.options.on_timeout == "cancel":
             self._run(wait, self._cancel(wait, cause))

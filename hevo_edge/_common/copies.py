@@ -20,5 +20,5 @@ class KeepsClient:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         memo[id(self)] = same = self.__copy__()
-        vars(same)["data"] = copy.deepcopy(vars(self)["data"], memo)
+        vars(same)["_data"] = copy.deepcopy(vars(self)["_data"], memo)
         return same

@@ -60,7 +60,7 @@ class Process:
 def _stat(pid: int) -> tuple[str, int] | None:
     """Return the state and the start of a process; None if they cannot be read."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        text = (_PROC / str(pid) / "stat").read_text("utf-8", errors="replace")
         fields = text.rpartition(")")[2].split()
         return fields[_STATE], int(fields[_STARTED])
     except (OSError, ValueError, IndexError):
@@ -72,7 +72,7 @@ def _namespace(pid: int) -> int:
         if (_PROC / "self").readlink() != Path(str(pid)):
             return _UNKNOWN  # /proc is of another namespace than we are
         names = (
-            (_PROC / "sys/kernel/random/boot_id").read_text(),
+            (_PROC / "sys/kernel/random/boot_id").read_text("utf-8"),
             str((_PROC / "self/ns/pid").stat().st_ino),
         )
     except OSError:

@@ -8,7 +8,8 @@ the package repeats a request.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,6 @@ class Call:
     started: float
     attempts: int = 0
     failure: AttemptFailed | None = None
-    is_first: bool = True
     sent_at: float | None = None
     is_reused: bool = False
     """Whether the last attempt may have used a connection that an earlier request had used."""
@@ -92,17 +92,8 @@ class Retries:
         self._attempt = attempt
         self._limiter = limiter
         self._clock = clock
+        self._max_retries = max_retries
         self.outages: OutageLog = OutageLog(clock.now)
-        self._retry = backoff.on_exception(
-            self._waits,
-            AttemptFailed,
-            max_tries=max_retries + 1,
-            giveup=self._gives_up,
-            on_backoff=self._log,
-            on_giveup=self._log,
-            jitter=None,
-            logger=None,
-        )(self._attempt_again)
 
     async def run(self, call: Call) -> Reply[Any]:
         """Repeat a call whose first attempt has failed.
@@ -112,14 +103,21 @@ class Retries:
         Raises:
             AttemptFailed: the last failure.
         """
-        return await self._retry(call)
-
-    async def _attempt_again(self, call: Call) -> Reply[Any]:
-        """Hand the first failure to ``backoff``, and attempt again when it says so."""
-        if call.is_first and call.failure is not None:
-            call.is_first = False
-            raise call.failure
-        return await self._attempt(call)
+        retries = 0
+        ceilings = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
+        next(ceilings)
+        while True:
+            failed = call.failure
+            assert failed is not None  # noqa: S101 -- for the type checkers
+            self._log(failed)
+            if retries == self._max_retries or self._gives_up(failed):
+                raise failed
+            wait = self._wait(failed, ceilings)
+            log.debug("retrying in %.1f s: %s", wait, failed.error)
+            await self._clock.sleep(wait)
+            retries += 1
+            with suppress(AttemptFailed):  # the call has it
+                return await self._attempt(call)
 
     def is_unproven(self, call: Call) -> bool:
         """Tell whether a final error may be the reply to an earlier request on its connection."""
@@ -129,9 +127,8 @@ class Retries:
             return False
         return call.is_reused and is_in_time and not error.transient
 
-    def _gives_up(self, failed: Exception) -> bool:
+    def _gives_up(self, failed: AttemptFailed) -> bool:
         """Tell whether the request must not, or need not, be sent again."""
-        assert isinstance(failed, AttemptFailed)  # noqa: S101 -- for the type checkers
         call, error = failed.call, failed.error
         if call.deadline is not None and self._clock.now() >= call.deadline:
             return True
@@ -141,29 +138,22 @@ class Retries:
             return True
         return isinstance(error, ApiError) and (error.retry_after or 0.0) > MAX_PAUSE
 
-    def _waits(self) -> Generator[float, Any, None]:
-        """Generate the waits between attempts for ``backoff``, which sends in each failure."""
-        failed: AttemptFailed = yield 0.0
-        ceilings = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
-        next(ceilings)
-        while True:
-            call, error = failed.call, failed.error
-            if isinstance(error, RateLimited):
-                # The pause of the whole client; how long it is, the limiter decides.
-                wait = self._limiter.pause_left() + self._jitter()
-            else:
-                wait = self._clock.random.uniform(0, ceilings.send(None))
-                if isinstance(error, ApiError) and error.retry_after is not None:
-                    # Not less than the backoff: a server that asks for next to nothing gets time.
-                    wait = max(wait, error.retry_after + self._jitter())
-            if call.deadline is not None:
-                wait = max(0.0, min(wait, call.deadline - self._clock.now()))
-            failed = yield wait
+    def _wait(self, failed: AttemptFailed, ceilings: Iterator[float]) -> float:
+        """Return the seconds until the next attempt; the ceilings are those of the backoff."""
+        call, error = failed.call, failed.error
+        if isinstance(error, RateLimited):
+            # The pause of the whole client; how long it is, the limiter decides.
+            wait = self._limiter.pause_left() + self._jitter()
+        else:
+            wait = self._clock.random.uniform(0, next(ceilings))
+            if isinstance(error, ApiError) and error.retry_after is not None:
+                # Not less than the backoff: a server that asks for next to nothing gets time.
+                wait = max(wait, error.retry_after + self._jitter())
+        if call.deadline is not None:
+            wait = max(0.0, min(wait, call.deadline - self._clock.now()))
+        return wait
 
-    def _log(self, details: Any) -> None:
-        failed: AttemptFailed = details["exception"]
-        if "wait" in details:
-            log.debug("retrying in %.1f s: %s", details["wait"], failed.error)
+    def _log(self, failed: AttemptFailed) -> None:
         # Without a cause, the call budget had no slot for it.
         if failed.cause is not None or not isinstance(failed.error, RequestNotSent):
             self.outages.failed(failed.error)

@@ -6,19 +6,19 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from hevo_edge._common.has_data import HasData, JobDataT_co
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
 
-class JobHandle:
+class JobHandle(HasData[JobDataT_co]):
     """Ids and last snapshot of a Job; ``hevo_edge.job.Job`` adds the verbs.
 
     Attributes:
         id: The Job's id.
         pipeline_id: Its Pipeline's id.
-        data: The last snapshot; None until something was read.
         certainty: How certain it is that the trigger which returned this Job started it; None when
             no trigger returned it.
     """
@@ -27,14 +27,14 @@ class JobHandle:
         self,
         pipeline_id: int,
         job_id: str,
-        data: JobData | None = None,
+        data: JobDataT_co,
         *,
         certainty: Certainty | None = None,
         account: str | None = None,
     ) -> None:
         self.id = job_id
         self.pipeline_id = pipeline_id
-        self.data = data
+        self._data = data
         self.certainty = certainty
         self._account = account  # the fingerprint; None when it is not known
         self._read_at: float | None = None
@@ -106,7 +106,7 @@ def update_snapshot(job: JobHandle, data: JobData, now: float) -> None:
     """
     if job.data is not None and job.data is not data and data.is_older_than(job.data):
         return
-    job.data = data
+    job._data = data
     job._read_at = now
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import (
     ConfigDict,
@@ -21,6 +21,9 @@ from hevo_edge.enums import Certainty, IfRunning, PipelineAction, can_come_of, s
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
 from hevo_edge.options import TriggerOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Post(PrintableModel):
@@ -90,7 +93,7 @@ class TriggerTicket(PrintableModel):
         options: TriggerOptions,
         object_ids: tuple[str, ...] | None = None,
         account: str | None = None,
-    ) -> TriggerTicket:
+    ) -> Self:
         """Make the ticket of a new trigger, of checked options."""
         return cls(
             pipeline_id=pipeline_id,
@@ -143,7 +146,7 @@ class TriggerTicket(PrintableModel):
         return self.model_dump_json()
 
     @classmethod
-    def loads(cls, text: str | bytes) -> TriggerTicket:
+    def loads(cls, text: str | bytes) -> Self:
         """Read a ticket from JSON, of this version or an older one.
 
         Raises:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hevo_edge._text.printable import short
 from hevo_edge._triggering.attempt import Attempt, TriggerParts
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.known_tickets import latest_copy
 from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
 from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
+from hevo_edge.errors import TriggerOutcomeUnknown
 
 
 class Triggers:
@@ -31,7 +33,7 @@ class Triggers:
         deadline: float | None = None,
         on_ticket: OnTicket | None = None,
     ) -> Found:
-        """Start a run and find its Job.
+        """Start a run and find its Job, with a snapshot.
 
         Args:
             request: A new ticket that says what to start.
@@ -43,7 +45,17 @@ class Triggers:
             RequestError: nothing was started.
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
         """
-        return await self._fire(self.registry.register(request), deadline, on_ticket)
+        record = self.registry.register(request)
+        found = await self._fire(record, deadline, on_ticket)
+        if found.job is None:
+            # Another task, which fires the same ticket, has found it, and it cannot be read now.
+            raise TriggerOutcomeUnknown(
+                f"{request.action} of Pipeline {request.pipeline_id} became Job "
+                f"{short(found.job_id)}, which cannot be read now. "
+                "HevoClient.reconcile(error.ticket) returns its handle",
+                ticket=record.ticket,
+            )
+        return found
 
     async def prepare(
         self,

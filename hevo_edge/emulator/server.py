@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -19,6 +19,9 @@ from hevo_edge.emulator.pipeline import EmulatedPipeline
 from hevo_edge.emulator.request_handler import RequestHandler
 from hevo_edge.emulator.service import Service
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _SHUTDOWN_TIMEOUT = 0.001  # seconds; aiohttp takes 0 for "wait without end"
 
@@ -165,14 +168,14 @@ class HevoEmulator:
             await self._handler.cancel_in_flight()
             await runner.cleanup()
 
-    async def __aenter__(self) -> HevoEmulator:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def __enter__(self) -> HevoEmulator:
+    def __enter__(self) -> Self:
         _refuse_virtual_time()
         thread = _ServerThread(self)
         thread.start()

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hevo_edge._common import validation
 from hevo_edge._http.config import fingerprint
@@ -17,6 +17,9 @@ from hevo_edge._http.shared_window import open_window
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "Account",
@@ -59,7 +62,7 @@ class Account:
         scheme: str | None = None,
         extra: Mapping[str, Any] | str | None = None,
         name: str = "",
-    ) -> Account:
+    ) -> Self:
         """Read and check the fields of a connection.
 
         Args:

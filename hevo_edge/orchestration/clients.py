@@ -28,6 +28,8 @@ MAX_AGE = 30.0
 """Seconds for which an account is not read again: a daemon may start a thousand waits."""
 PATIENCE = 300.0
 """Seconds for which reading an account is tried again."""
+MAX_WAIT = 30.0
+"""Seconds, at most, between two tries: anything from none to a ceiling that doubles."""
 MAX_IDLE = 100
 """How many clients of an event loop are kept, those in use aside; the longest unused go first."""
 ReadAccount = Callable[[Any], Awaitable[Account]]
@@ -122,15 +124,7 @@ class _SharedClient:
         one, reading is tried again for ``patience`` seconds.
         """
         if self._leased is None:
-            reading = backoff.on_exception(
-                backoff.expo,
-                Exception,
-                max_time=patience,
-                max_value=30,
-                giveup=self._is_final,
-                logger=log,
-            )
-            await reading(self._read)(read, math.inf)
+            await self._read_patiently(read, patience)
         elif max_age is not None and _now() - self._read_at > max_age:
             try:
                 await self._read(read, max_age)
@@ -141,6 +135,22 @@ class _SharedClient:
         assert self._leased is not None  # noqa: S101 -- it was read
         self._leased.users += 1
         return self._leased
+
+    async def _read_patiently(self, read: ReadAccount, patience: float) -> None:
+        """Read the account for the first time, and try again for so many seconds."""
+        give_up = _now() + patience
+        ceilings = backoff.expo(max_value=MAX_WAIT)
+        next(ceilings)
+        while True:
+            try:
+                return await self._read(read, math.inf)
+            except Exception as error:
+                left = give_up - _now()
+                if left <= 0 or self._is_final(error):
+                    raise
+                wait = min(backoff.full_jitter(next(ceilings)), left)
+                log.info("reading account %r again in %.1f s: %s", self._key, wait, error)
+            await asyncio.sleep(wait)
 
     async def give_back(self, leased: _Leased) -> None:
         """Count a user less; close a client that is not the present one, and the longest unused."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hevo_edge._text.printable import printable, quoted, short
 from hevo_edge.errors import (
@@ -19,6 +19,9 @@ from hevo_edge.errors import (
     TriggerTimeout,
 )
 from hevo_edge.job import Job
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "Outcome",
@@ -91,7 +94,7 @@ class Outcome:
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
-    def from_dict(cls, stored: Any) -> Outcome:
+    def from_dict(cls, stored: Any) -> Self:
         """Read what ``to_dict`` has made; more keys do no harm.
 
         Raises:

@@ -27,6 +27,7 @@ from hevo_edge.errors import (
     TriggerTimeout,
 )
 from hevo_edge.job import Job
+from hevo_edge.models import JobData
 from hevo_edge.orchestration.results import Outcome, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
 from hevo_edge.orchestration.waits import await_job, may_cancel, poll_once
@@ -100,7 +101,7 @@ class Run:
         generation: int | str | None = None,
     ) -> None:
         self.spec = spec
-        self.job: Job | None = None
+        self.job: Job[JobData] | None = None
         self.is_resumed: bool = False
         self._store = store
         self._account = account
@@ -109,7 +110,7 @@ class Run:
 
     # -- start ------------------------------------------------------------------------------------
 
-    async def start(self, hevo: HevoClient, *, may_block: bool = True) -> Job | Outcome:
+    async def start(self, hevo: HevoClient, *, may_block: bool = True) -> Job[JobData] | Outcome:
         """Return the Job of the stored ticket, else trigger; or how that ended.
 
         While the Job of the stored ticket runs, it is what this attempt is about. When it is over,
@@ -130,13 +131,13 @@ class Run:
             return await not_succeeded(error, pipeline_id)
         return self.job
 
-    async def _trigger(self, hevo: HevoClient, *, may_block: bool) -> Job:
+    async def _trigger(self, hevo: HevoClient, *, may_block: bool) -> Job[JobData]:
         options = self.spec.trigger_options
         waits = options.if_running is IfRunning.WAIT
         policy = IfRunning.FAIL if waits and not may_block else options.if_running
         pipeline = hevo.pipeline(self.spec.pipeline_id)
 
-        async def trigger(if_running: IfRunning) -> Job:
+        async def trigger(if_running: IfRunning) -> Job[JobData]:
             return await pipeline.trigger(
                 options.action,
                 job_type=options.job_type,
@@ -155,7 +156,7 @@ class Run:
             # Hevo says that one runs, but it is not listed, so nobody else can wait for it.
             return await trigger(options.if_running)
 
-    async def _resume(self, hevo: HevoClient) -> Job | None:
+    async def _resume(self, hevo: HevoClient) -> Job[JobData] | None:
         stored = self._matching()
         if stored is None:
             return None
@@ -164,8 +165,8 @@ class Run:
         deadline = None if limit is None else now() + limit
         try:
             await self._prove_nothing_came(hevo, stored.ticket)
-            job = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
-            await self._settle(job)
+            fired = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
+            job = await self._settle(fired)
         except (NotFound, JobNotFoundAfterTrigger, TriggerOutcomeUnknown) as error:
             is_cut_short = deadline is not None and now() >= deadline
             if is_cut_short or not self._may_give_up(stored, error):
@@ -199,7 +200,7 @@ class Run:
         if await hevo.reconcile(ticket, timeout=self._time_limit()) is None:
             log.info("no run came of the POST of an earlier attempt, so it is sent again")
 
-    async def _settle(self, job: Job) -> None:
+    async def _settle(self, job: Job) -> Job[JobData]:
         """Read the Job, and wait for its end if it is being cancelled.
 
         How that ends does not matter, but Hevo refuses a new run before it has.
@@ -208,15 +209,14 @@ class Run:
             TriggerTimeout: when the deadline came first.
         """
 
-        async def settle() -> None:
-            await job.refresh()
-            if job.status == JobStatus.CANCELLING:
-                await job.cancel(wait=True)
+        async def settle() -> Job[JobData]:
+            read = await job.refresh()
+            return await read.cancel(wait=True) if read.status == JobStatus.CANCELLING else read
 
         limit = self._time_limit()
         deadline = None if limit is None else asyncio.get_running_loop().time() + limit
         try:
-            await bounded(deadline, settle())
+            return await bounded(deadline, settle())
         except DeadlinePassed:
             raise TriggerTimeout(
                 f"Job {short(job.ref)} of an earlier attempt did not settle before the deadline; "
@@ -256,8 +256,7 @@ class Run:
         if self.job is None:
             raise HevoError("this attempt has no Job yet: await start(), or name one")
         # Several clients may serve one attempt, one after another.
-        known, self.job = self.job, hevo.job(self.job.ref)
-        self.job.data, self.job.certainty = known.data, known.certainty
+        self.job = self.job._of_client(hevo._core)  # noqa: SLF001
         return self.job
 
     # -- end --------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ async def test_idle_waits_for_a_start_get_their_share_and_no_more(
     await asyncio.wait(waiting)
 
 
-async def _list_of(job: Any) -> list[Job]:
+async def _list_of(job: Any) -> list[Job[JobData]]:
     return [await job]
 
 

@@ -58,14 +58,13 @@ async def test_a_newer_snapshot_is_published_to_other_waits(
     waiting = asyncio.create_task(
         job.await_completion(
             poll_interval=60,
-            on_update=lambda job: seen.append(job.data.duration if job.data else None),
+            on_update=lambda job: seen.append(job.data.duration),
         )
     )
     await asyncio.sleep(30)
     fresh = await hevo.job(job.ref).refresh()
     other = asyncio.create_task(fresh.await_completion(poll_interval=60))
     await asyncio.sleep(0)
-    assert fresh.data is not None
     assert fresh.data.duration == 30_000
     await asyncio.gather(waiting, other)
     assert seen == [0, 30_000, 90_000, 100_000]

@@ -204,7 +204,7 @@ class Month:
             policy = self.chance.choice(["wait", "join", "fail"])
             pipeline = hevo.pipeline(pipeline_id)
             try:
-                job = await pipeline.trigger(if_running=policy, timeout=3600)
+                job: Job = await pipeline.trigger(if_running=policy, timeout=3600)
             except errors.TriggerOutcomeUnknown as error:
                 self.outcomes["in doubt"] += 1
                 if self.chance.random() < 0.3:

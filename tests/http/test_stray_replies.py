@@ -281,7 +281,7 @@ async def test_a_wait_goes_on_when_it_is_told_of_another_job() -> None:
 
     async with JsonServer(answer=answer) as server, client(server.port) as hevo:
         job = await hevo.job(123, "mine").await_completion(timeout=3600)
-        assert (job.data.job_id if job.data else None, job.status) == ("mine", "COMPLETED")
+        assert (job.data.job_id, job.status) == ("mine", "COMPLETED")
         assert replies == 21
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from hevo_edge import Job
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.job import EmulatedJob
+from hevo_edge.models import JobData
 from hevo_edge.orchestration import Outcome, Run, RunSpec
 from hevo_edge.orchestration.runs import StoredTicket
 
@@ -50,7 +51,7 @@ def attempt(store: DictStore | None, generation: int | str | None = None, **spec
     )
 
 
-def job_of(started: Job | Outcome) -> Job:
+def job_of(started: Job[JobData] | Outcome) -> Job[JobData]:
     """Return the Job of a start that must have succeeded."""
     assert isinstance(started, Job), started
     return started

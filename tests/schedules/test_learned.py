@@ -207,7 +207,7 @@ def test_jobs_and_their_data_will_do() -> None:
         for k, each in enumerate(seconds)
     ]
     jobs = [Job(None, 1, each.job_id, data=each) for each in data]
-    unknown = [None, SimpleNamespace(duration_seconds=None), Job(None, 1, "x")]
+    unknown = [None, SimpleNamespace(duration_seconds=None), Job(None, 1, "x", None)]
     learnt = from_history(seconds)
     assert isinstance(learnt, learned.Learned)
     assert from_history(data) == from_history(jobs) == learnt

@@ -84,7 +84,7 @@ def test_reprs_of_huge_data_are_bounded_and_the_data_is_whole() -> None:
     pipeline = PipelineData(id=1, name=huge)
     page = Page[PipelineData](data=[pipeline] * 100)
     ticket = TriggerTicket(pipeline_id=1, action="SYNC_NOW", job_type=huge)
-    for shown in (pipeline, page, ticket, ticket.watermark, JobHandle(1, huge)):
+    for shown in (pipeline, page, ticket, ticket.watermark, JobHandle(1, huge, None)):
         assert len(repr(shown)) < 5000
         assert "more characters" in repr(shown) or shown is ticket.watermark
     assert pipeline.name == huge

@@ -40,41 +40,101 @@ from hevo_edge.triggering import OnTicket
 async def use(hevo: HevoClient) -> None:
     pipeline = hevo.pipeline(123)
     assert_type(pipeline, Pipeline)
-    assert_type(await hevo.get_pipeline("123"), Pipeline)
+    assert_type(await hevo.get_pipeline("123"), Pipeline[PipelineData])
     assert_type(pipeline.status, PipelineStatus | str | None)
     assert_type(pipeline.data, PipelineData | None)
 
     job = await pipeline.trigger(PipelineAction.RESYNC, drop_and_load=True, if_running="wait")
-    assert_type(job, Job)
-    assert_type(await pipeline.sync_now(job_type=JobType.INCREMENTAL), Job)
-    assert_type(await pipeline.resync(if_running=IfRunning.JOIN), Job)
+    assert_type(job, Job[JobData])
+    assert_type(await pipeline.sync_now(job_type=JobType.INCREMENTAL), Job[JobData])
+    assert_type(await pipeline.resync(if_running=IfRunning.JOIN), Job[JobData])
     assert_type(job.status, JobStatus | str | None)
-    assert_type(await pipeline.active_job("ANY_TYPE"), Job | None)
+    assert_type(await pipeline.active_job("ANY_TYPE"), Job[JobData] | None)
 
     await job.await_completion(poll_interval=schedules.geometric(share=0.1), accept=["SKIPPED"])
-    assert_type(await pipeline.await_completion(timeout=5, job_type="HISTORICAL"), Job)
+    assert_type(await pipeline.await_completion(timeout=5, job_type="HISTORICAL"), Job[JobData])
     assert_type(job.watch(), AsyncGenerator[JobData, None])
     assert_type([row async for row in job.list_objects()], list[JobObjectData])
     assert_type([row async for row in pipeline.list_objects()], list[ObjectData])
-    assert_type([row async for row in pipeline.list_jobs(limit=5)], list[Job])
-    assert_type([row async for row in hevo.list_pipelines()], list[Pipeline])
+    assert_type([row async for row in pipeline.list_jobs(limit=5)], list[Job[JobData]])
+    assert_type([row async for row in hevo.list_pipelines()], list[Pipeline[PipelineData]])
 
-    assert_type(await hevo.await_all([job, job.ref], timeout=60), list[Job])
+    assert_type(await hevo.await_all([job, job.ref], timeout=60), list[Job[JobData]])
     collected = await hevo.await_all([job], on_failure="return")
-    assert_type(collected, list[Job | errors.HevoError])
-    assert_type([ended async for ended in hevo.as_completed([job])], list[Job])
+    assert_type(collected, list[Job[JobData] | errors.HevoError])
+    assert_type([ended async for ended in hevo.as_completed([job])], list[Job[JobData]])
 
     ticket = await pipeline.prepare_trigger()
     assert_type(TriggerTicket.loads(ticket.dumps()), TriggerTicket)
     assert_type(await hevo.fire(ticket), Job)
     assert_type(await pipeline.prepare_trigger("RESYNC", drop_and_load=True), TriggerTicket)
-    assert_type(await pipeline.resync_objects(["1"], timeout=60, if_running="wait"), Job)
+    assert_type(await pipeline.resync_objects(["1"], timeout=60, if_running="wait"), Job[JobData])
     assert_type(HevoClient("key", "secret", region="us", max_retries=0), HevoClient)
     store = Path("ticket.json")
     job = await pipeline.trigger(on_ticket=lambda ticket: store.write_text(ticket.dumps()))
     assert_type(job.certainty, Certainty | None)
     assert_type(job.adopted, bool)
     assert_type(await hevo.reconcile(ticket), Job | None)
+
+
+async def data_is_there(hevo: HevoClient, job: Job, pipeline: Pipeline) -> None:
+    """What reads returns a Job or a Pipeline with data; a handle is not known to have any."""
+    assert_type(hevo.job("123:abc"), Job)
+    assert_type(job.data, JobData | None)
+    assert_type((await job.refresh()).data, JobData)
+    assert_type((await job.await_completion()).data, JobData)
+    assert_type((await pipeline.trigger()).data, JobData)
+    assert_type((await pipeline.refresh()).data, PipelineData)
+    assert_type((await pipeline.update(name="orders")).data, PipelineData)
+    # The cancel of a Job that was not read tells nothing of it, unless its end is awaited.
+    assert_type(await job.cancel(), Job)
+    assert_type(await (await job.refresh()).cancel(), Job[JobData])
+    assert_type(await job.cancel(wait=True), Job[JobData])
+
+
+async def one_with_data_is_one(pipeline: Pipeline) -> None:
+    """A Job with data goes wherever a Job does; not the other way round."""
+
+    def takes_any(job: Job) -> None: ...
+
+    async def takes_any_later(job: Job) -> None: ...
+
+    def needs_data(job: Job[JobData]) -> None: ...
+
+    job = await pipeline.trigger()
+    takes_any(job)
+    await job.await_completion(on_update=takes_any)
+    await job.await_completion(on_update=takes_any_later)
+    await job.await_completion(on_update=needs_data)
+    loaded: list[int | None] = []
+    await job.await_completion(on_update=lambda seen: loaded.append(seen.data.events_loaded))
+    needs_data(pipeline.job("abc"))  # type: ignore[arg-type]
+    job.data = None  # type: ignore[misc, assignment]
+    any_pipeline: Pipeline = await pipeline.refresh()
+    del any_pipeline
+
+
+def errors_carry_it(
+    failed: errors.JobFailed, running: errors.JobInProgress, late: errors.JobTimeout
+) -> None:
+    assert_type(failed.job.data, JobData)
+    assert_type(running.job, Job[JobData] | None)
+    assert_type(late.job, Job | None)
+
+
+class OwnClient(HevoClient):
+    """A user's subclass."""
+
+
+class OwnTicket(TriggerTicket):
+    """A user's subclass."""
+
+
+async def subclasses_keep_their_type() -> None:
+    assert_type(OwnClient.from_env(), OwnClient)
+    async with OwnClient.from_env(region="us") as hevo:
+        assert_type(hevo, OwnClient)
+    assert_type(OwnTicket.loads("{}"), OwnTicket)
 
 
 class Triggers(Protocol):

@@ -12,7 +12,7 @@ from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode,
 from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
-from hevo_edge.models import JobObjectData, ObjectData
+from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData
 from hevo_edge.orchestration import Account, run, validation
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class HevoHook(BaseHook):
         with parameters.at_run(self.connection_id):
             return run(method(self, *args, **kwargs))
 
-    async def get_pipeline_async(self, pipeline_id: int) -> Pipeline:
+    async def get_pipeline_async(self, pipeline_id: int) -> Pipeline[PipelineData]:
         """Read a Pipeline."""
         async with await self.aclient() as hevo:
             return await hevo.get_pipeline(pipeline_id)
 
-    async def validate_pipeline_async(self, pipeline_id: int) -> Pipeline:
+    async def validate_pipeline_async(self, pipeline_id: int) -> Pipeline[PipelineData]:
         """Read a Pipeline, and refuse one on which no run can be started.
 
         Raises:
@@ -150,7 +150,7 @@ class HevoHook(BaseHook):
 
     async def trigger_pipeline_sync_async(
         self, pipeline_id: int, ensure_new_job: bool = True
-    ) -> Job:
+    ) -> Job[JobData]:
         """Start a sync, and return its Job."""
         async with await self.aclient() as hevo:
             policy = parameters.if_running(None, ensure_new_job=ensure_new_job)
@@ -161,7 +161,7 @@ class HevoHook(BaseHook):
         pipeline_id: int,
         resync_mode: ResyncMode | str | None = None,
         drop_and_load: bool = False,
-    ) -> Job:
+    ) -> Job[JobData]:
         """Restart the historical load, and return its Job."""
         async with await self.aclient() as hevo:
             drop = parameters.drops(drop_and_load, resync_mode)
@@ -172,7 +172,7 @@ class HevoHook(BaseHook):
         pipeline_id: int,
         job_type: JobType | str | None = JobType.INCREMENTAL,
         page_limit: int = 10,  # noqa: ARG002 -- in the vendor's signature; the client knows
-    ) -> Job | None:
+    ) -> Job[JobData] | None:
         """Return the Job of a type that runs now, or None."""
         async with await self.aclient() as hevo:
             return await hevo.pipeline(pipeline_id).active_job(job_type)
@@ -196,14 +196,16 @@ class HevoHook(BaseHook):
             return "completed_with_failures"
         return "failed"
 
-    async def update_pipeline_async(self, pipeline_id: int, payload: dict[str, Any]) -> Pipeline:
+    async def update_pipeline_async(
+        self, pipeline_id: int, payload: dict[str, Any]
+    ) -> Pipeline[PipelineData]:
         """Change fields of a Pipeline."""
         async with await self.aclient() as hevo:
             return await hevo.pipeline(pipeline_id).update(**payload)
 
     async def update_pipeline_sources_async(
         self, pipeline_id: int, payload: dict[str, Any]
-    ) -> Pipeline:
+    ) -> Pipeline[PipelineData]:
         """Change fields of a Pipeline's source."""
         async with await self.aclient() as hevo:
             await hevo.send(api.update_sources(validation.pipeline_id(pipeline_id), payload))
@@ -263,7 +265,7 @@ class HevoHook(BaseHook):
 
     async def resync_objects_async(
         self, pipeline_id: int, object_ids: Collection[str], drop_and_load: bool = False
-    ) -> Job:
+    ) -> Job[JobData]:
         """Restart the historical load of some objects, and return its Job."""
         async with await self.aclient() as hevo:
             pipeline = hevo.pipeline(pipeline_id)

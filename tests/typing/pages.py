@@ -1,0 +1,86 @@
+"""Whether the Python of README, docs and examples passes a stranger's type checkers.
+
+Run by ``nox -s types``: ``python tests/typing/pages.py FOLDER``. It writes each block of the pages
+to a file of its own in the folder, its lines numbered as in the page, copies the examples beside
+them, and runs ``mypy --strict`` and pyright in its strict mode there: on the installed package, and
+without any configuration of ours.
+
+A block is a module, as it stands there. Only one that awaits outside of any function, as in a
+notebook, is put into a coroutine function. What uses Airflow gets pyright's standard mode, because
+Airflow's own types are incomplete.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+STUBS = Path(__file__).parent / "stubs"
+"""Types of packages that a page names, and that are not installed here."""
+BLOCK = re.compile(r"^```python.*\n((?:.*\n)*?)```$", re.MULTILINE)
+
+
+def write_blocks(page: Path, folder: Path) -> list[Path]:
+    """Write each Python block of a page to a file; return the files."""
+    text = page.read_text()
+    name = re.sub(r"\W", "_", page.stem)
+    files: list[Path] = []
+    for found in BLOCK.finditer(text):
+        lines_before = text.count("\n", 0, found.start(1))
+        file = folder / f"{name}_line_{lines_before + 1}.py"
+        file.write_text("\n" * (lines_before - 1) + as_module(found.group(1)))
+        files.append(file)
+    return files
+
+
+def as_module(block: str) -> str:
+    """Return a block as a module, which begins a line before the block."""
+    try:
+        compile(block, "block", "exec")
+    except SyntaxError:
+        compile(block, "block", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        return f"async def notebook() -> None:\n{textwrap.indent(block, '    ')}"
+    return f"\n{block}"
+
+
+def checked(checker: str, folder: Path, *arguments: str) -> bool:
+    """Run a checker in a folder; say whether it finds nothing."""
+    command = [sys.executable, "-m", checker, *arguments]
+    return subprocess.run(command, cwd=folder, check=False).returncode == 0
+
+
+def main() -> int:
+    """Run both checkers over everything; return 1 when one of them finds something."""
+    folder = Path(sys.argv[1], "pages").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(STUBS, folder / "typings")  # where pyright looks by itself
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    blocks = [block for page in pages for block in write_blocks(page, folder)]
+    examples = sorted((folder / "examples").rglob("*.py"))
+    print(f"{len(blocks)} blocks of {len(pages)} pages, and {len(examples)} examples")
+    strict = [
+        str(file.relative_to(folder))
+        for file in [*blocks, *examples]
+        if "airflow" not in file.read_text()
+    ]
+    # The mode is the one thing that cannot be said on the command line.
+    (folder / "pyrightconfig.json").write_text(json.dumps({"strict": strict}))
+    mypy = ("--strict", "--cache-dir", f"{folder.parent / 'cache'}")
+    results = [
+        checked("pyright", folder, "--pythonpath", sys.executable),
+        checked("mypy", folder / "typings", *mypy, *map(str, blocks)),
+        checked("mypy", folder / "examples", *mypy, *map(str, examples)),
+    ]
+    return int(not all(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
