@@ -122,7 +122,8 @@ class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
             if_running: ``"fail"``: raise JobInProgress. ``"join"``: return the running Job.
                 ``"replace"``: cancel it, wait for its end, start a new one. ``"wait"``: wait until
                 it ends, then start a new one.
-            timeout: Seconds for all phases together, waiting for a running Job included.
+            timeout: Seconds for all phases together, waiting for a running Job included. With it,
+                an outage before the POST is outlasted; without, it is raised within seconds.
             discovery_timeout: Seconds in which the new Job must be listed, not counting the time in
                 which a resync restarts the Pipeline.
             on_ticket: Called with the ticket to store it: right before the POST, when its answer is

@@ -7,9 +7,10 @@ transitions that guarantee this.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, Overtaken
@@ -38,6 +39,7 @@ from hevo_edge.errors import (
     HevoError,
     JobInProgress,
     RateLimited,
+    RequestNotSent,
 )
 from hevo_edge.schedules import Geometric, geometric
 
@@ -51,6 +53,8 @@ does no harm: Hevo refuses, or the Job is older. A resync is not refused, so it 
 MIN_PAUSE = 1.0
 """Seconds, at least, before a POST that got 429 waits for the call budget again."""
 _BAD_REQUEST = 400
+OBSTACLES = (PipelineRestarting, JobRunning, RunningJobUnlisted)
+"""What has to be gone before the POST."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Attempt:
         self._is_started = False
         self._unlisted_since: float | None = None
         self._limited_since: float | None = None
+        self._unsent_since: float | None = None
 
     # -- entry points -----------------------------------------------------------------------------
 
@@ -113,7 +118,7 @@ class Attempt:
         while True:
             try:
                 return await self._round()
-            except (PipelineRestarting, JobRunning, RunningJobUnlisted, ApiError) as error:
+            except (*OBSTACLES, RequestNotSent, ApiError) as error:
                 obstacle = error
             except Overtaken as overtaken:
                 if overtaken.by == self._record.ticket.ticket_id:
@@ -216,8 +221,10 @@ class Attempt:
             await self._read()
 
     async def _read(self) -> None:
-        reading = self._parts.reader.read(self._record.ticket)
-        self._record.mark_read(*await self._limit.bounded("reading its state and Jobs", reading))
+        def read() -> Coroutine[Any, Any, tuple[TriggerTicket, float]]:
+            return self._parts.reader.read(self._record.ticket)
+
+        self._record.mark_read(*await self._limit.outlasted("reading its state and Jobs", read))
 
     def _discovery(self, ticket: TriggerTicket, post: Post) -> Discovery:
         return Discovery(
@@ -284,7 +291,8 @@ class Attempt:
     # -- obstacles --------------------------------------------------------------------------------
 
     async def _clear_obstacle(
-        self, obstacle: PipelineRestarting | JobRunning | RunningJobUnlisted | ApiError
+        self,
+        obstacle: PipelineRestarting | JobRunning | RunningJobUnlisted | RequestNotSent | ApiError,
     ) -> Found | None:
         """Wait until an obstacle is gone; return the Job if the obstacle is the Job to return."""
         if isinstance(obstacle, JobRunning):
@@ -296,6 +304,10 @@ class Attempt:
             await self._wait_for_restart()
         elif isinstance(obstacle, RateLimited) and obstacle.method == "POST":
             await self._wait_after_429(obstacle)
+            return None
+        elif isinstance(obstacle, RequestNotSent):
+            self._unsent_since = self._unsent_since or self._parts.clock.now()
+            await self._limit.pause_after(obstacle, "sending the POST", self._unsent_since)
             return None
         elif not await self._was_restarting(obstacle):
             raise obstacle
@@ -317,7 +329,9 @@ class Attempt:
     async def _outwait_restart(self) -> bool:
         """Wait until the Pipeline has restarted; return False when it was not restarting."""
         ticket, what = self._record.ticket, "waiting for its restart"
-        waited = await self._limit.bounded(what, self._parts.reader.until_ready(ticket.pipeline_id))
+        waited = await self._limit.outlasted(
+            what, lambda: self._parts.reader.until_ready(ticket.pipeline_id)
+        )
         if waited and ticket.restarts:
             # Wait until the Job of another resync is listed, or this resync would cancel it.
             await self._limit.sleep(LISTED_WITHIN, what)

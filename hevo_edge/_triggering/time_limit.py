@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, within
+from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.pipeline_lock import PipelineLock
 from hevo_edge._triggering.registry import TicketRecord
-from hevo_edge.errors import HevoError, TriggerOutcomeUnknown, TriggerTimeout
+from hevo_edge.errors import HevoError, RequestError, TriggerOutcomeUnknown, TriggerTimeout
+from hevo_edge.schedules import Geometric, geometric
 
 T = TypeVar("T")
+log: logging.Logger = get_logger("hevo_edge.triggering")
+
+OUTAGE_PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=30.0)
+"""The pauses of a trigger with a time-out between tries that fail, before its POST has left."""
 
 
 class TimeLimit:
@@ -51,6 +58,44 @@ class TimeLimit:
     async def sleep(self, seconds: float, doing: str) -> None:
         """Sleep for so many seconds; raises as ``bounded``."""
         await self.bounded(doing, self._clock.sleep(seconds))
+
+    async def outlasted(self, doing: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what a coroutine that starts nothing returns; within a time-out, outlast outages.
+
+        Args:
+            doing: What the trigger is doing, for the error.
+            work: Makes the coroutine, anew after each failure that passes by itself.
+
+        Raises: as ``bounded``; without a time-out, also what the coroutine raises at first.
+        """
+        began = self._clock.now()
+        while True:
+            try:
+                return await self.bounded(doing, work())
+            except RequestError as error:
+                await self.pause_after(error, doing, began)
+
+    async def pause_after(self, failure: RequestError, doing: str, began: float) -> None:
+        """Pause after a failure that has started nothing, if it may pass within the time-out.
+
+        Args:
+            failure: Why the last request failed.
+            doing: What the trigger is doing.
+            began: The loop time (seconds) since which it does.
+
+        Raises:
+            RequestError: the failure, without a time-out, or when no time mends it.
+            TriggerTimeout: because of the failure, when the pause would end too late.
+        """
+        if self.deadline is None or not failure.transient:
+            raise failure
+        now = self._clock.now()
+        pause = OUTAGE_PAUSES.gap(now - began)
+        if now + pause >= self.deadline:
+            await self._clock.sleep(max(0.0, self.deadline - now))
+            raise self.error(doing) from failure
+        log.debug("trying again in %.0f s, as nothing was started: %s", pause, failure)
+        await self._clock.sleep(pause)
 
     @asynccontextmanager
     async def locked(
