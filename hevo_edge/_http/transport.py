@@ -153,6 +153,7 @@ class Transport:
     async def _attempt(self, call: Call) -> Reply[Any]:
         self._check_open()
         call.attempts += 1
+        call.sent_at = None
         slot = await self._limiter.acquire(call.priority, call.deadline)
         if slot is None:
             # The failure of an earlier attempt says more than that no time was left for another.
@@ -236,6 +237,7 @@ class Transport:
                 failed = self._failed(call, broken, cut)
             else:
                 self._retries.outages.succeeded()
+                self._log_attempt(call, response.status)
                 return reply
             raise failed
 
@@ -279,7 +281,24 @@ class Transport:
         error.attempts = call.attempts
         error.elapsed = self._clock.now() - call.started
         call.failure = AttemptFailed(call, error, _without_secrets(cause))
+        self._log_attempt(call, getattr(error, "status", None) or type(error).__name__)
         return call.failure
+
+    def _log_attempt(self, call: Call, outcome: object) -> None:
+        """Log one line for an attempt, for those who want to see each call."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        since = 0.0 if call.sent_at is None else self._clock.now() - call.sent_at
+        left = self._limiter.free_slots(Priority.TRIGGER)
+        log.debug(
+            "%s %s: %s in %.0f ms, attempt %d%s",
+            call.request.method,
+            call.request.path,
+            outcome,
+            since * 1000,
+            call.attempts,
+            "" if left == sys.maxsize else f", {max(0, left)} calls left",
+        )
 
 
 def _without_secrets(cause: Exception | None) -> Exception | None:
