@@ -203,6 +203,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.shared_window")
     session.run("python", "-m", "tests.benchmarks.waiting")
     session.run("python", "-m", "tests.benchmarks.months")
+    session.run("python", "-m", "tests.benchmarks.bad_gateway")
 
 
 @nox.session
