@@ -15,7 +15,7 @@ from hevo_edge._common.pagination import rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._common.validation import Duration
 from hevo_edge._core import Core
-from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config
+from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config, EnvKeywords
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.errors import ConfigurationError, HevoError
@@ -27,7 +27,7 @@ from hevo_edge.pipeline import Pipeline
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-__all__ = ["ClientKeywords", "HevoClient"]
+__all__ = ["ClientKeywords", "EnvKeywords", "HevoClient"]
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class HevoClient(AsyncContext):
         self._core = Core(config, _as_job)
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:
+    def from_env(cls, **overrides: Unpack[EnvKeywords]) -> Self:
         """Make a client from ``HEVO_API_KEY``, ``HEVO_API_SECRET``, and ``HEVO_REGION`` or
         ``HEVO_BASE_URL``.
 

@@ -48,7 +48,7 @@ class WaitKeywords(TypedDict, total=False):
     """Count COMPLETED_WITH_FAILURES as success."""
     accept: Iterable[JobStatus | str]
     """More statuses that count as success."""
-    on_timeout: str
+    on_timeout: Literal["raise", "return", "cancel"]
     """``"raise"`` JobTimeout, ``"return"`` the unfinished Job, or ``"cancel"`` it and raise."""
     cancel_on_interrupt: bool
     """When the await is cancelled, cancel the Job in Hevo as well."""

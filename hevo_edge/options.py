@@ -145,6 +145,30 @@ class WaitOptions:
         return is_terminal(status) or self.accepts(status)
 
 
+def known_word(value: Any, name: str, known: type[JobStatus | JobType]) -> str:
+    """Return a word in its usual case; warn, once a word, of one that nobody knows.
+
+    The vocabularies are open, so such a word is no mistake for certain.
+
+    Raises:
+        ConfigurationError: when it is no word.
+    """
+    word = validation.parse_word(value, name)
+    if word not in known.__members__:
+        _warn_of(name, word)
+    return word
+
+
+def optional_known_word(value: Any, name: str, known: type[JobStatus | JobType]) -> str | None:
+    """Return what ``known_word`` returns, or None for None."""
+    return None if value is None else known_word(value, name, known)
+
+
+@lru_cache(maxsize=256)
+def _warn_of(name: str, word: str) -> None:
+    log.warning("%s %r is not a known word of the API; is it misspelt?", name, word)
+
+
 def _with_defaults(
     options: Mapping[str, Any], defaults: Mapping[str, Any], verb: str
 ) -> dict[str, Any]:
@@ -159,16 +183,15 @@ def _job_type(action: PipelineAction, given: JobType | str | None) -> str | None
     wanted = validation.parse_word(given, "job_type")
     if not can_come_of(action, wanted):
         raise ConfigurationError(f"job_type: a Job of type {wanted} cannot come of {action}")
-    if wanted not in JobType.__members__:
-        log.warning("job_type %r is not a known type; is it misspelt?", wanted)
-    return wanted
+    return known_word(given, "job_type", JobType)
 
 
 def _accepted(accept: Any, *, accepts_failures: bool) -> frozenset[str]:
     if not isinstance(accept, Iterable):
         raise ConfigurationError(f"accept must be a status or several, not {accept!r}")
     given = [accept] if isinstance(accept, str) else list(accept)
-    statuses = {JobStatus.COMPLETED.value, *(validation.parse_word(s, "accept") for s in given)}
+    words = (known_word(status, "accept", JobStatus) for status in given)
+    statuses = {JobStatus.COMPLETED.value, *words}
     if accepts_failures:
         statuses.add(JobStatus.COMPLETED_WITH_FAILURES.value)
     return _interned(frozenset(statuses))

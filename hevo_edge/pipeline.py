@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from pydantic import ValidationError
 from typing_extensions import Unpack
@@ -37,7 +37,13 @@ from hevo_edge.enums import (
 from hevo_edge.errors import ConfigurationError, JobDidNotSucceed, JobTimeout
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
-from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
+from hevo_edge.options import (
+    TRIGGER_DEFAULTS,
+    WAIT_DEFAULTS,
+    TriggerOptions,
+    WaitOptions,
+    optional_known_word,
+)
 
 if TYPE_CHECKING:
     from hevo_edge._core import Core
@@ -50,7 +56,7 @@ class TriggerKeywords(TypedDict, total=False):
 
     job_type: JobType | str | None
     """Accept only a Job of this type; by default any that can come of the action."""
-    if_running: IfRunning | str
+    if_running: IfRunning | Literal["fail", "join", "replace", "wait"]
     """What to do when a Job is running: ``"fail"`` (the default), ``"join"``, ``"replace"`` or
     ``"wait"``.
     """
@@ -202,15 +208,15 @@ class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
         """Yield the Pipeline's Jobs, newest first, reading pages as they are needed.
 
         Args:
-            job_type: Only Jobs of this type.
-            status: Only Jobs of this status.
+            job_type: Only Jobs of this type; a word that nobody knows is logged, and looked for.
+            status: Only Jobs of this status; likewise.
             limit: At most so many.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
         """
-        wanted_type = validation.optional_word(job_type, "job_type")
-        wanted_status = validation.optional_word(status, "status")
+        wanted_type = optional_known_word(job_type, "job_type", JobType)
+        wanted_status = optional_known_word(status, "status", JobStatus)
         left = None if limit is None else validation.count(limit, "limit")
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
@@ -228,7 +234,7 @@ class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
         Args:
             job_type: Only a Job of this type.
         """
-        wanted = validation.optional_word(job_type, "job_type")
+        wanted = optional_known_word(job_type, "job_type", JobType)
         reading = await read_newest(self._pages(), is_real_run)
         running = running_job(reading.jobs)
         return self._job(running) if running and is_of_type(running, wanted) else None

@@ -10,6 +10,7 @@ import pytest
 
 from hevo_edge import HevoClient, Job, Pipeline, PipelineAction, errors
 from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords
+from hevo_edge.emulator import HevoEmulator
 from hevo_edge.job import WaitKeywords
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
 from hevo_edge.pipeline import TriggerKeywords
@@ -90,3 +91,31 @@ async def test_only_a_bool_may_drop_tables(wrong: Any) -> None:
             await trigger(drop_and_load=wrong)
     with pytest.raises(errors.ConfigurationError, match="drop_and_load must be True or False"):
         await pipeline.resync_objects(["1"], drop_and_load=wrong)
+
+
+# -- words that nobody knows -----------------------------------------------------------------------
+
+
+async def test_a_word_that_nobody_knows_is_logged_once(
+    emulator: HevoEmulator, hevo: HevoClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = hevo.pipeline(123)
+    for _ in range(3):
+        assert [job async for job in pipeline.list_jobs(status="COMPELTED")] == []
+    assert [job async for job in pipeline.list_jobs(job_type="historcal")] == []
+    assert await pipeline.active_job("INCREMENTLA") is None
+    assert caplog.messages == [
+        "status 'COMPELTED' is not a known word of the API; is it misspelt?",
+        "job_type 'HISTORCAL' is not a known word of the API; is it misspelt?",
+        "job_type 'INCREMENTLA' is not a known word of the API; is it misspelt?",
+    ]
+
+
+async def test_a_known_word_is_not(
+    emulator: HevoEmulator, hevo: HevoClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = hevo.pipeline(123)
+    assert [job async for job in pipeline.list_jobs(status="failed", job_type="incremental")] == []
+    job = await pipeline.trigger()
+    await job.await_completion(accept=["deferred"])
+    assert caplog.messages == []

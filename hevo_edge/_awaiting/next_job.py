@@ -20,9 +20,10 @@ from hevo_edge._jobs.listing import (
     running_job,
 )
 from hevo_edge._jobs.watermark import KNOWN_IDS
-from hevo_edge.enums import JobStatus
+from hevo_edge.enums import JobStatus, JobType
 from hevo_edge.errors import ApiError, ConfigurationError
 from hevo_edge.models import JobData, Page
+from hevo_edge.options import optional_known_word
 from hevo_edge.schedules import Schedule
 
 CLOCK_TOLERANCE_MS = 60_000
@@ -57,7 +58,7 @@ class JobFilter:
         if ended_since is not None and started_since is not None:
             raise ConfigurationError("pass ended_since or started_since, not both")
         return cls(
-            validation.optional_word(job_type, "job_type"),
+            optional_known_word(job_type, "job_type", JobType),
             accepts,
             validation.parse_timestamp(ended_since, "ended_since"),
             validation.parse_timestamp(started_since, "started_since"),

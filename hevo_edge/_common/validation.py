@@ -176,11 +176,6 @@ def parse_word(value: Any, name: str) -> str:
     return str(value).strip().upper()
 
 
-def optional_word(value: Any, name: str) -> str | None:
-    """Return ``parse_word(value, name)``, or None for None."""
-    return None if value is None else parse_word(value, name)
-
-
 def callback(value: Any, name: str) -> None:
     """Check that something can be called, or is None.
 

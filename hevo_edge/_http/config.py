@@ -77,6 +77,15 @@ class ClientKeywords(TypedDict, total=False):
     """Time and jitter, for tests. Default: the event loop's time, random jitter."""
 
 
+class EnvKeywords(ClientKeywords, total=False):
+    """The keywords of ``HevoClient.from_env``, all of which win over the environment."""
+
+    api_key: str | None
+    """The API key, in place of ``HEVO_API_KEY``."""
+    api_secret: str | None
+    """The API secret, in place of ``HEVO_API_SECRET``."""
+
+
 CLIENT_DEFAULTS: ClientKeywords = {
     "region": None,
     "base_url": None,

@@ -42,7 +42,7 @@ from unittest.mock import patch
 
 import pydantic_core
 
-from hevo_edge import HevoClient, Job, RateLimit, TriggerTicket, errors
+from hevo_edge import HevoClient, IfRunning, Job, RateLimit, TriggerTicket, errors
 from hevo_edge._common.clock import Clock
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import run
@@ -201,7 +201,7 @@ class Month:
     async def run_once(self, pipeline_id: int) -> None:
         """Trigger and await, as a daily task does; and know what to do with a doubt."""
         async with self.lease() as hevo:
-            policy = self.chance.choice(["wait", "join", "fail"])
+            policy = self.chance.choice([IfRunning.WAIT, IfRunning.JOIN, IfRunning.FAIL])
             pipeline = hevo.pipeline(pipeline_id)
             try:
                 job: Job = await pipeline.trigger(if_running=policy, timeout=3600)

@@ -9,7 +9,7 @@ from typing import Protocol, TypedDict, TypeVar
 
 from hevo_edge import HevoClient, Job, TriggerTicket, errors
 from hevo_edge._triggering.ticket import OnTicket
-from hevo_edge.enums import JobStatus, is_terminal
+from hevo_edge.enums import IfRunning, JobStatus, is_terminal
 
 from .environment import PIPELINE, Address, Environment
 from .outcome import FAILED, JOB, REFUSED, TIMEOUT, UNRESOLVED, Outcome
@@ -36,7 +36,7 @@ REFUSALS = (errors.JobInProgress, errors.PipelineNotReady)
 class _Request(TypedDict):
     job_type: str | None
     drop_and_load: bool
-    if_running: str
+    if_running: IfRunning
 
 
 class CallerEnvironment(Protocol):
@@ -255,7 +255,7 @@ def _request(env: CallerEnvironment) -> _Request:
     return {
         "job_type": scenario.job_type,
         "drop_and_load": scenario.drop_and_load,
-        "if_running": scenario.if_running,
+        "if_running": IfRunning(scenario.if_running),
     }
 
 

@@ -111,7 +111,7 @@ async def test_intervals_and_time_outs_of_a_wait(wrong: Any) -> None:
 async def test_options_of_a_wait() -> None:
     job = HEVO.job("1:x")
     with pytest.raises(errors.ConfigurationError, match="'raise', 'return', 'cancel'"):
-        await job.await_completion(on_timeout="ignore")
+        await job.await_completion(on_timeout="ignore")  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="on_update must be callable"):
         await job.await_completion(on_update="print")  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="accept must be"):
@@ -123,7 +123,7 @@ async def test_options_of_a_wait() -> None:
 async def test_options_of_a_trigger() -> None:
     pipeline = HEVO.pipeline(1)
     with pytest.raises(errors.ConfigurationError, match="'fail', 'join', 'replace', 'wait'"):
-        await pipeline.trigger(if_running="queue")
+        await pipeline.trigger(if_running="queue")  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="'SYNC_NOW', 'RESYNC'"):
         await pipeline.trigger("PAUSE")
     with pytest.raises(errors.ConfigurationError, match="drop_and_load goes with"):

@@ -7,6 +7,7 @@ import pytest
 from hevo_edge import (
     Certainty,
     HevoClient,
+    IfRunning,
     errors,
 )
 from hevo_edge.emulator import HevoEmulator
@@ -122,7 +123,7 @@ async def test_a_running_job_that_is_not_in_the_list_yet(dialect: str, if_runnin
                 assert caught.value.status in {409, 500}
                 assert "progress" in caught.value.body
                 return
-            job = await hevo.pipeline(123).trigger(if_running=if_running)
+            job = await hevo.pipeline(123).trigger(if_running=IfRunning(if_running))
         assert job.adopted is (if_running == "join")
         assert (job.id == unlisted.job_id) is (if_running == "join")
         assert runs(emulator) == ([] if if_running == "join" else [job.id])
@@ -169,10 +170,10 @@ async def test_what_a_resync_does_to_a_sync_that_runs(
     running = run_as_scheduled(emulator, duration=300)
     if if_running in {"fail", "join"}:
         with pytest.raises(errors.JobInProgress):
-            await hevo.pipeline(123).resync(if_running=if_running)
+            await hevo.pipeline(123).resync(if_running=IfRunning(if_running))
         assert posts(emulator) == 0
         return
-    job = await hevo.pipeline(123).resync(if_running=if_running)
+    job = await hevo.pipeline(123).resync(if_running=IfRunning(if_running))
     assert [job.id] == runs(emulator)
     assert job.certainty is Certainty.CERTAIN
     ended = (await hevo.job(123, running).refresh()).status
@@ -185,6 +186,6 @@ async def test_a_running_job_of_an_unknown_status_is_believed_when_hevo_refuses(
 ) -> None:
     running = run_as_scheduled(emulator, duration=300)
     emulator.faults.unknown_value("status", "RUNNING", on="list_jobs", times=3)
-    job = await hevo.pipeline(123).trigger(if_running=if_running)
+    job = await hevo.pipeline(123).trigger(if_running=IfRunning(if_running))
     assert (job.id == running) is (if_running == "join")
     assert posts(emulator) <= 3

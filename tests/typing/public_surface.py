@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aiohttp import ClientSession
 from typing_extensions import Unpack, assert_type
@@ -144,7 +144,7 @@ class Triggers(Protocol):
         self,
         *,
         job_type: JobType | str | None = ...,
-        if_running: IfRunning | str = ...,
+        if_running: IfRunning | Literal["fail", "join", "replace", "wait"] = ...,
         timeout: float | None = ...,
         discovery_timeout: float = ...,
         on_ticket: OnTicket | None = ...,
@@ -157,7 +157,7 @@ class Resyncs(Triggers, Protocol):
         *,
         drop_and_load: bool = ...,
         job_type: JobType | str | None = ...,
-        if_running: IfRunning | str = ...,
+        if_running: IfRunning | Literal["fail", "join", "replace", "wait"] = ...,
         timeout: float | None = ...,
         discovery_timeout: float = ...,
         on_ticket: OnTicket | None = ...,
@@ -174,7 +174,7 @@ class Awaits(Protocol):
         timeout: float | None = ...,
         accept_completed_with_failures: bool = ...,
         accept: Iterable[JobStatus | str] = ...,
-        on_timeout: str = ...,
+        on_timeout: Literal["raise", "return", "cancel"] = ...,
         cancel_on_interrupt: bool = ...,
         cancel_timeout: float = ...,
         on_update: OnUpdate | None = ...,
@@ -219,7 +219,9 @@ def keywords_are_expanded(pipeline: Pipeline, job: Job) -> None:
 def keywords_are_types(
     trigger: TriggerKeywords, wait: WaitKeywords, client: ClientKeywords
 ) -> None:
-    assert_type(trigger.get("if_running"), IfRunning | str | None)
+    assert_type(
+        trigger.get("if_running"), IfRunning | Literal["fail", "join", "replace", "wait"] | None
+    )
     assert_type(trigger.get("timeout"), float | timedelta | None)
     assert_type(trigger.get("discovery_timeout"), float | timedelta | None)
     assert_type(wait.get("accept"), Iterable[JobStatus | str] | None)
