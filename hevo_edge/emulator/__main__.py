@@ -105,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_welcome(emulator: HevoEmulator) -> None:
     print(f"Hevo Edge emulator at {emulator.base_url}, Ctrl-C stops it. In your shell:")
     for name, value in emulator.environment.items():
-        print(f"export {name}={shlex.quote(value)}", flush=True)
+        print(f"export {name}={shlex.quote(value)}")
+    print("unset HEVO_REGION", flush=True)
 
 
 def _print_request(call: RecordedCall) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,8 @@ class HevoEmulator:
         self._handler = RequestHandler(self, self._lock)
         self._runner: web.AppRunner | None = None
         self._thread: _ServerThread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._restarting: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         listens = "stopped" if self._runner is None else f"at {self.base_url}"
@@ -143,10 +145,63 @@ class HevoEmulator:
     # -- starting and stopping --------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen; after ``stop``, on the same port again."""
+        """Listen; after ``stop``, on the same port again. It may be awaited in any event loop."""
+        await self._in_own_loop(self._start())
+
+    async def stop(self) -> None:
+        """Stop listening and cut all connections; a client's next connection is refused.
+
+        It may be awaited in any event loop.
+        """
+        await self._in_own_loop(self._stop())
+
+    def outage(self, seconds: float) -> None:
+        """Stop listening now, and listen again after so many emulator seconds.
+
+        It may be called in any thread. In another one than the emulator's, all connections are cut
+        when it returns; in its own loop, as soon as the loop goes on.
+
+        Raises:
+            RuntimeError: when it is not listening.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be at least 0, not {seconds!r}")
+        loop = self._loop
+        if loop is None or self._runner is None:
+            raise RuntimeError("the emulator is not listening")
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001 -- documented, for loop authors
+            self._restarting = loop.create_task(self._be_out(seconds, Future()))
+            return
+        stopped: Future[None] = Future()
+
+        def begin() -> None:
+            self._restarting = loop.create_task(self._be_out(seconds, stopped))
+
+        loop.call_soon_threadsafe(begin)
+        stopped.result()
+
+    async def _be_out(self, seconds: float, stopped: Future[None]) -> None:
+        restarting, self._restarting = self._restarting, None  # else stopping would cancel it
+        await self._stop()
+        self._restarting = restarting
+        stopped.set_result(None)
+        await self.clock.sleep(seconds)
+        self._restarting = None
+        await self._start()
+
+    async def _in_own_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = self._loop
+        is_elsewhere = loop is not None and loop is not asyncio.get_running_loop()
+        if loop is None or not is_elsewhere or not loop.is_running():
+            await work
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+    async def _start(self) -> None:
         if self._runner is not None:
             raise RuntimeError(f"the emulator already listens at {self.base_url}")
-        self.clock.attach(asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self.clock.attach(self._loop)
         self._runner = web.AppRunner(
             self._handler.application(),
             access_log=None,
@@ -157,12 +212,14 @@ class HevoEmulator:
         try:
             await web.TCPSite(self._runner, self._host, self._port, reuse_address=True).start()
         except BaseException:
-            await self.stop()
+            await self._stop()
             raise
         self._port = self._runner.addresses[0][1]
 
-    async def stop(self) -> None:
-        """Stop listening and cut all connections; a client's next connection is refused."""
+    async def _stop(self) -> None:
+        if self._restarting is not None:
+            self._restarting.cancel()
+            self._restarting = None
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await self._handler.cancel_in_flight()

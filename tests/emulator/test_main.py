@@ -114,6 +114,7 @@ class TestServing:
             ["export", f"HEVO_BASE_URL={emulator.base_url}"],
             ["export", "HEVO_API_KEY=a b"],
             ["export", "HEVO_API_SECRET=$x'y"],
+            ["unset", "HEVO_REGION"],
         ]
 
     async def test_prints_each_request_in_a_line(
