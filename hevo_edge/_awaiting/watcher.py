@@ -21,7 +21,8 @@ from hevo_edge._awaiting.queues import DueQueue, FairQueue
 from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
 from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
-from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._common.contexts import without_context
+from hevo_edge._common.per_loop import PerLoop, running_loop
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
@@ -62,19 +63,20 @@ class Watcher:
                 Without it, the first poll comes at once, unless another one is recent enough.
             deadline: The loop time at which a final poll is made for the subscriber.
         """
-        self._loops.get().subscribe(subscriber, key_or_target, seen, deadline)
+        watcher = self._loops.get()
+        without_context(watcher.subscribe, subscriber, key_or_target, seen, deadline)
 
     def publish(self, key: JobKey, snapshot: JobData) -> None:
         """Take in a snapshot that was just read elsewhere; it saves a poll."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.publish(key, snapshot)
+            without_context(watcher.publish, key, snapshot)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop polling for a subscriber. Unsubscribing twice does nothing."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.unsubscribe(subscriber)
+            without_context(watcher.unsubscribe, subscriber)
 
     @property
     def is_unsettled(self) -> bool:
@@ -92,7 +94,8 @@ class Watcher:
         """End all waits of the running loop with an error."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.close(HevoError("this HevoClient was closed while a Job was awaited"))
+            closed = HevoError("this HevoClient was closed while a Job was awaited")
+            without_context(watcher.close, closed)
             await watcher.settle()
 
 
@@ -101,12 +104,14 @@ class _LoopWatcher:
 
     A target is, at any time, in one of these places: scheduled for later (``_scheduled``), due and
     waiting for a slot (``_due``), or in flight. A final poll is queued and made beside that.
+
+    It polls for many, so it is entered in no caller's context: see ``without_context``.
     """
 
     def __init__(self, reader: JobReader, clock: Clock, history: DurationHistory) -> None:
         self._reader = reader
         self._history = history
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._now = self._loop.time
         self._jobs: dict[JobKey, WatchedJob] = {}
         self._other_targets: set[PollTarget] = set()
@@ -119,6 +124,7 @@ class _LoopWatcher:
         self._cancelled: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._woke_at = float("-inf")
+        self._is_filling = False
 
     # -- subscribers ------------------------------------------------------------------------------
 
@@ -273,8 +279,13 @@ class _LoopWatcher:
 
     def _fill(self, now: float) -> None:
         """Start the polls that are next, as many as there is capacity for."""
-        while (poll := self._next_poll(now)) is not None:
-            poll.task = self._loop.create_task(self._run(poll))
+        # An eager task runs inside create_task; when its poll has a slot, this loop goes on.
+        while not self._is_filling and (poll := self._next_poll(now)) is not None:
+            self._is_filling = True
+            try:
+                poll.task = self._loop.create_task(self._run(poll))
+            finally:
+                self._is_filling = False
             poll.task.add_done_callback(self._on_task_done)
 
     def _next_poll(self, now: float) -> Poll | None:
@@ -306,10 +317,9 @@ class _LoopWatcher:
         """
         poll: Poll | None = first
         while poll is not None:
+            poll.task = asyncio.current_task()
             await self._make(poll)
             poll = self._next_poll(self._now())
-            if poll is not None:
-                poll.task = asyncio.current_task()
 
     async def _make(self, poll: Poll) -> None:
         def on_slot() -> None:

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._http.connector import Connector
 from hevo_edge.errors import ConfigurationError
 
 
@@ -95,7 +96,7 @@ async def _keep_open(
     headers: Mapping[str, str], proxy: str | None, ssl: SSLContext | bool
 ) -> AsyncGenerator[aiohttp.ClientSession, None]:
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=ssl),
+        connector=Connector(ssl=ssl),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
         proxy=proxy,

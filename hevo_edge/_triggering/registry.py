@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import pickle
 import zlib
@@ -14,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from hevo_edge._common.bounded_dict import BoundedDict
 from hevo_edge._common.cleanup import finish_cleanup
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
@@ -260,7 +260,7 @@ class TicketRegistry:
     @contextmanager
     def keeping(self, record: TicketRecord) -> Iterator[None]:
         """Keep what is known of a record when the context ends."""
-        loop = asyncio.get_running_loop()  # a coroutine that nobody awaits is closed without one
+        loop = running_loop()  # a coroutine that nobody awaits is closed without one
         try:
             yield
         finally:
@@ -269,7 +269,7 @@ class TicketRegistry:
     def set_owner(self, ticket: TriggerTicket, found: Found) -> None:
         """Record to which ticket a Job belongs, if that is certain."""
         if found.certainty is Certainty.CERTAIN:
-            now = asyncio.get_running_loop().time()
+            now = running_loop().time()
             self._owners.set((ticket.pipeline_id, found.job_id), ticket.ticket_id, now)
 
     def belongs_to_another(self, ticket: TriggerTicket, job: JobData) -> bool:
