@@ -18,8 +18,8 @@ from hevo_edge._common.contexts import steps_without_context, without_context
 class Connector(aiohttp.TCPConnector):
     """A connector whose connections and timers run in an empty context.
 
-    In a forked child it does nothing: to close a connection there would take it from the event loop
-    of the parent, which shares its selector, and over TLS end it.
+    A forked child leaves them alone: to close one there would take it out of the selector that it
+    shares with the parent.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -32,10 +32,6 @@ class Connector(aiohttp.TCPConnector):
 
     def _release(self, *args: Any, **kwargs: Any) -> None:
         without_context(super()._release, *args, **kwargs)
-
-    async def close(self, **options: Any) -> None:
-        if self._pid == os.getpid():
-            await super().close(**options)
 
     def __del__(self, *args: Any) -> None:
         if self._pid == os.getpid():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Mapping
 from ssl import SSLContext
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -43,9 +45,9 @@ class Sessions:
 
     async def get(self) -> aiohttp.ClientSession:
         """Return the session to use in the running loop."""
+        opened = self._opened.get()
         if self._given is not None:
             return self._given
-        opened = self._opened.get()
         if opened.session is None:
             opened.session = await opened.keeper.__anext__()
         return opened.session
@@ -104,4 +106,18 @@ async def _keep_open(
         # aiohttp would repeat a read by itself when a kept connection turns out dead: a second call
         # without a slot of our limiter. Our own loop repeats it.
         session._retry_connection = False  # noqa: SLF001 -- there is no public way
+        _open.add(session)
         yield session
+
+
+_open: WeakSet[aiohttp.ClientSession] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a forked child, let go of all connections: they are the parent's, who still uses them."""
+    for session in tuple(_open):
+        session.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
 import zlib
 from collections.abc import Iterator
@@ -50,12 +51,14 @@ class TicketRecord:
         read_at: When the Jobs were read, in loop time (seconds); None when they must be read again.
         earlier: The ticket of an earlier POST, after a complete search found nothing of it: a Job
             that appears late may still come of that POST.
+        pid: The process that keeps it. A forked child has a copy of what its parent may post.
     """
 
     ticket: TriggerTicket
     on_ticket: list[OnTicket] = field(default_factory=list)
     read_at: float | None = None
     earlier: TriggerTicket | None = None
+    pid: int = field(default_factory=os.getpid)
 
     @property
     def state(self) -> TicketState:
@@ -247,14 +250,16 @@ class TicketRegistry:
         """Return the record of a ticket; start one when nothing is known of it here."""
         ticket_id = ticket.ticket_id
         record = self._in_use.get(ticket_id)
-        if record is not None:
-            return record
-        packed = next(filter(None, (kept.get(ticket_id) for kept in self._kept())), None)
-        if packed is None:
-            record = self.register(ticket)
-            record.mark_loaded(ticket)
-            return record
-        record = self._in_use[ticket_id] = _unpacked(packed)
+        if record is None:
+            packed = next(filter(None, (kept.get(ticket_id) for kept in self._kept())), None)
+            if packed is None:
+                record = self.register(ticket)
+                record.mark_loaded(ticket)
+                return record
+            record = self._in_use[ticket_id] = _unpacked(packed)
+        if record.pid != os.getpid():
+            record.pid = os.getpid()
+            record.mark_loaded(record.ticket)
         return record
 
     @contextmanager
@@ -297,9 +302,10 @@ class TicketRegistry:
 
 def _packed(record: TicketRecord) -> bytes:
     """Return a record as bytes: a fourth of what it takes else, most of which are ids of Jobs."""
-    return zlib.compress(pickle.dumps((record.ticket, record.read_at, record.earlier)), 1)
+    kept = record.ticket, record.read_at, record.earlier, record.pid
+    return zlib.compress(pickle.dumps(kept), 1)
 
 
 def _unpacked(packed: bytes) -> TicketRecord:
-    ticket, read_at, earlier = pickle.loads(zlib.decompress(packed))  # noqa: S301 -- our own
-    return TicketRecord(ticket, read_at=read_at, earlier=earlier)
+    ticket, read_at, earlier, pid = pickle.loads(zlib.decompress(packed))  # noqa: S301 -- our own
+    return TicketRecord(ticket, read_at=read_at, earlier=earlier, pid=pid)
