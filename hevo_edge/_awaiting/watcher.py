@@ -123,6 +123,7 @@ class _LoopWatcher:
         self._in_flight = PollsInFlight(reader)
         self._cancelled: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")  # the timer of uvloop does not always know
         self._woke_at = float("-inf")
         self._is_filling = False
 
@@ -237,9 +238,9 @@ class _LoopWatcher:
     def _arm(self, at: float) -> None:
         """Wake up at a loop time, if not earlier; but not twice within one step."""
         at = max(at, self._woke_at + TIMER_STEP)
-        if self._timer is None or self._timer.when() > at:
+        if self._timer is None or self._timer_at > at:
             self._disarm()
-            self._timer = self._loop.call_at(at, self._wake)
+            self._timer, self._timer_at = self._loop.call_at(at, self._wake), at
 
     def _disarm(self) -> None:
         if self._timer is not None:
