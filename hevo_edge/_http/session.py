@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping
 from ssl import SSLContext
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import aiohttp
 from yarl import URL
@@ -92,6 +92,13 @@ class _Opened:
     def __init__(self, keeper: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
         self.keeper = keeper
         self.session: aiohttp.ClientSession | None = None
+        # So that the generator is no garbage itself when its client is: all that is garbage is
+        # finalized in any order, and aiohttp's session would say that nobody has closed it.
+        finalize(self, _let_go, keeper).atexit = False
+
+
+def _let_go(_: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+    """Hold a generator until its client is gone; the loop finishes what nobody holds."""
 
 
 async def _keep_open(
