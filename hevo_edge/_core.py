@@ -11,6 +11,7 @@ from hevo_edge._awaiting.next_job import NextJobs
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.clock import Clock
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._http.config import Config
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
@@ -95,6 +96,7 @@ class Core:
 
     async def close(self) -> None:
         """End all waits, and close what was opened, however often that is cancelled."""
+        running_loop()  # before a coroutine is made that nobody would await
         await finish_cleanup(self._close(), "closing the client")
 
     async def _close(self) -> None:

@@ -12,6 +12,7 @@ from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, l
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import Fetch
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._jobs.listing import (
     Reading,
     is_of_type,
@@ -250,9 +251,7 @@ class _Wait(Subscriber):
 
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
-        self.result: asyncio.Future[JobData | Exception | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.result: asyncio.Future[JobData | Exception | None] = running_loop().create_future()
 
     def on_update(self, news: JobData | Exception) -> None:
         if self.result.done():

@@ -6,13 +6,13 @@ knows how it is polled: ``watched_job.WatchedJob``, and the target in ``next_job
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from hevo_edge._awaiting.failures import READ, UNREAD, Failure, Limit, Streak, failure_of
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import LONGEST_GAP, Learned, Schedule
 from hevo_edge.schedules._basic import next_gap
@@ -221,7 +221,7 @@ class PollTarget:
 
 def loop_time() -> float:
     """Return the running loop's time, in seconds."""
-    return asyncio.get_running_loop().time()
+    return running_loop().time()
 
 
 def _key(schedule: Schedule) -> object:

@@ -62,9 +62,10 @@ class ProgressCounter:
 
 
 def _print(text: str) -> None:
-    # A closed or broken stderr must not end a wait.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{printable(text)}\n")
+    # A service has no stderr, and in a notebook it may be anything: that must not end a wait.
+    with contextlib.suppress(Exception):
+        if sys.stderr is not None:
+            sys.stderr.write(f"{printable(text)}\n")
 
 
 def format_duration(seconds: float) -> str:

@@ -9,11 +9,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 _SLACK = 64
+_ITEM = 2
 _BY_AGE = 4
 """One choice in so many takes the item that has waited longest, whatever its value: so none
 starves.
@@ -28,8 +29,9 @@ class DueQueue(Generic[T]):
     """Items and when they are due; each change costs O(log n)."""
 
     def __init__(self) -> None:
-        self._entries: dict[T, tuple[float, int, T]] = {}
-        self._heap: list[tuple[float, int, T]] = []
+        # Each is [when, a number of its own, the item]; an outdated one holds no item any more.
+        self._entries: dict[T, list[Any]] = {}
+        self._heap: list[list[Any]] = []
         self._count = 0
 
     def __len__(self) -> int:
@@ -37,19 +39,20 @@ class DueQueue(Generic[T]):
 
     def set(self, item: T, at: float) -> None:
         """Set when an item is due; an earlier setting is replaced."""
+        self._drop(item)
         self._count += 1
-        self._entries[item] = entry = (at, self._count, item)
+        self._entries[item] = entry = [at, self._count, item]
         heappush(self._heap, entry)
         self._tidy()
 
     def discard(self, item: T) -> None:
         """Remove an item, if it is in the queue."""
-        if self._entries.pop(item, None) is not None:
+        if self._drop(item):
             self._tidy()
 
     def next_at(self) -> float | None:
         """Return when the next item is due; None when the queue is empty."""
-        while self._heap and not self._is_current(self._heap[0]):
+        while self._heap and self._heap[0][_ITEM] is None:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
@@ -57,13 +60,17 @@ class DueQueue(Generic[T]):
         """Remove and yield what is due, the earliest first."""
         at = self.next_at()
         while at is not None and at <= now:
-            item = heappop(self._heap)[2]
+            item: T = heappop(self._heap)[_ITEM]
             del self._entries[item]
             yield item
             at = self.next_at()
 
-    def _is_current(self, entry: tuple[float, int, T]) -> bool:
-        return self._entries.get(entry[2]) is entry
+    def _drop(self, item: T) -> bool:
+        entry = self._entries.pop(item, None)
+        if entry is None:
+            return False
+        entry[_ITEM] = None  # a wait that is over is held by nobody
+        return True
 
     def _tidy(self) -> None:
         """Drop outdated entries before they outnumber the others."""

@@ -10,6 +10,7 @@ from hevo_edge._awaiting.poll_target import Subscriber
 from hevo_edge._awaiting.watched_job import JobKey
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.async_context import AsyncContext
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge.models import JobData
 from hevo_edge.schedules import Schedule
 
@@ -72,7 +73,7 @@ class SnapshotStream(Subscriber, AsyncContext):
             HevoError: what makes further polls pointless, such as AuthenticationError.
         """
         if not self._buffer:
-            self._wake = asyncio.get_running_loop().create_future()
+            self._wake = running_loop().create_future()
             await self._wake
         news = self._buffer.popleft()
         if isinstance(news, Exception):

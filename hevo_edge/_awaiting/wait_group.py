@@ -21,6 +21,7 @@ from hevo_edge._awaiting.poll_target import Subscriber
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.async_context import AsyncContext
 from hevo_edge._common.cleanup import GRACE, add_note, finish_cleanup
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._jobs.handle import (
     JobHandle,
     key_of,
@@ -89,7 +90,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         self.options: WaitOptions = options
         self._watcher = watcher
         self._canceller = canceller
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         # Callbacks run as if the one who waits had called them.
         self._context = contextvars.copy_context()
         # A wait for one Job has these too, so each is of the type that is smallest when empty.

@@ -21,7 +21,8 @@ from hevo_edge._awaiting.queues import DueQueue, FairQueue
 from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
 from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
-from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._common.contexts import without_context
+from hevo_edge._common.per_loop import PerLoop, running_loop
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import AuthenticationError, HevoError
 from hevo_edge.models import JobData
@@ -65,19 +66,20 @@ class Watcher:
                 Without it, the first poll comes at once, unless another one is recent enough.
             deadline: The loop time at which a final poll is made for the subscriber.
         """
-        self._loops.get().subscribe(subscriber, key_or_target, seen, deadline)
+        watcher = self._loops.get()
+        without_context(watcher.subscribe, subscriber, key_or_target, seen, deadline)
 
     def publish(self, key: JobKey, snapshot: JobData) -> None:
         """Take in a snapshot that was just read elsewhere; it saves a poll."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.publish(key, snapshot)
+            without_context(watcher.publish, key, snapshot)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop polling for a subscriber. Unsubscribing twice does nothing."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.unsubscribe(subscriber)
+            without_context(watcher.unsubscribe, subscriber)
 
     @property
     def is_unsettled(self) -> bool:
@@ -95,7 +97,8 @@ class Watcher:
         """End all waits of the running loop with an error."""
         watcher = self._loops.peek()
         if watcher is not None:
-            watcher.close(HevoError("this HevoClient was closed while a Job was awaited"))
+            closed = HevoError("this HevoClient was closed while a Job was awaited")
+            without_context(watcher.close, closed)
             await watcher.settle()
 
 
@@ -104,12 +107,14 @@ class _LoopWatcher:
 
     A target is, at any time, in one of these places: scheduled for later (``_scheduled``), due and
     waiting for a slot (``_due``), or in flight. A final poll is queued and made beside that.
+
+    It polls for many, so it is entered in no caller's context: see ``without_context``.
     """
 
     def __init__(self, reader: JobReader, clock: Clock, history: DurationHistory) -> None:
         self._reader = reader
         self._history = history
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._now = self._loop.time
         self._jobs: dict[JobKey, WatchedJob] = {}
         self._other_targets: set[PollTarget] = set()
@@ -121,7 +126,9 @@ class _LoopWatcher:
         self._in_flight = PollsInFlight(reader)
         self._cancelled: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")  # the timer of uvloop does not always know
         self._woke_at = float("-inf")
+        self._is_filling = False
 
     # -- subscribers ------------------------------------------------------------------------------
 
@@ -234,9 +241,9 @@ class _LoopWatcher:
     def _arm(self, at: float) -> None:
         """Wake up at a loop time, if not earlier; but not twice within one step."""
         at = max(at, self._woke_at + TIMER_STEP)
-        if self._timer is None or self._timer.when() > at:
+        if self._timer is None or self._timer_at > at:
             self._disarm()
-            self._timer = self._loop.call_at(at, self._wake)
+            self._timer, self._timer_at = self._loop.call_at(at, self._wake), at
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -276,8 +283,13 @@ class _LoopWatcher:
 
     def _fill(self, now: float) -> None:
         """Start the polls that are next, as many as there is capacity for."""
-        while (poll := self._next_poll(now)) is not None:
-            poll.task = self._loop.create_task(self._run(poll))
+        # An eager task runs inside create_task; when its poll has a slot, this loop goes on.
+        while not self._is_filling and (poll := self._next_poll(now)) is not None:
+            self._is_filling = True
+            try:
+                poll.task = self._loop.create_task(self._run(poll))
+            finally:
+                self._is_filling = False
             poll.task.add_done_callback(self._on_task_done)
 
     def _next_poll(self, now: float) -> Poll | None:
@@ -309,10 +321,9 @@ class _LoopWatcher:
         """
         poll: Poll | None = first
         while poll is not None:
+            poll.task = asyncio.current_task()
             await self._make(poll)
             poll = self._next_poll(self._now())
-            if poll is not None:
-                poll.task = asyncio.current_task()
 
     async def _make(self, poll: Poll) -> None:
         def on_slot() -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from hevo_edge._common.per_loop import running_loop
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 class AsyncContext:
-    """An async context manager that is entered as itself; a subclass says how it is left."""
+    """An async context manager that is entered as itself; a subclass says how it is left.
+
+    Raises:
+        ConfigurationError: on entering, when asyncio has no running event loop, as under trio.
+    """
 
     __slots__ = ()
 
     async def __aenter__(self) -> Self:
+        running_loop()
         return self
 
     async def __aexit__(

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._text.logger import get_logger
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ async def finish_cleanup(cleanup: Awaitable[T], what: str, grace: float = GRACE)
         CancelledError: when this task was cancelled meanwhile, whatever came of the clean-up.
         Exception: else what the clean-up raises.
     """
-    task = asyncio.ensure_future(cleanup)
+    task = asyncio.ensure_future(cleanup, loop=running_loop())
     interrupt = await _outlast({task}, what, grace)
     if interrupt is None:
         return task.result()
@@ -61,7 +62,7 @@ async def _outlast(
     tasks: set[asyncio.Future[Any]], what: str, grace: float
 ) -> asyncio.CancelledError | None:
     """Wait until tasks are done; return the first cancellation that came meanwhile."""
-    now = asyncio.get_running_loop().time
+    now = running_loop().time
     interrupt: asyncio.CancelledError | None = None
     deadline = math.inf
     was_cut_off = False

@@ -10,6 +10,8 @@ import asyncio
 import random
 import time
 
+from hevo_edge._common.per_loop import running_loop
+
 
 class Clock:
     """Monotonic time, sleeping, and the random numbers for jitter.
@@ -19,11 +21,14 @@ class Clock:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.random: random.Random = random.Random(seed)  # noqa: S311 -- jitter, not secrets
+        # A forked child would repeat what a generator in memory gives its parent.
+        self.random: random.Random = (
+            random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311 -- jitter
+        )
 
     def now(self) -> float:
         """Return the running loop's monotonic time, in seconds."""
-        return asyncio.get_running_loop().time()
+        return running_loop().time()
 
     def wall(self) -> float:
         """Return this machine's time in seconds since 1970."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from hevo_edge._common.cleanup import ended
+from hevo_edge._common.per_loop import running_loop
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
     """
     if deadline is None:
         return await work
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     task = loop.create_task(work)
     has_passed = False
     try:
@@ -75,7 +76,7 @@ async def locked(
         async with lock:
             yield
         return
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     acquiring = loop.create_task(lock.acquire())
     first: set[asyncio.Future[Any]] = {acquiring} if unless is None else {acquiring, unless}
     left = None if deadline is None else max(0.0, deadline - loop.time())

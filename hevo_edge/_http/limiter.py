@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from hevo_edge._common.clock import Clock
-from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._common.contexts import without_context
+from hevo_edge._common.per_loop import PerLoop, running_loop
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.shared_window import open_window
 from hevo_edge._http.throttle import Throttle
@@ -195,7 +196,7 @@ class RateLimiter:
     # -- inside -----------------------------------------------------------------------------------
 
     def _new_queue(self) -> Queue:
-        queue = Queue(asyncio.get_running_loop())
+        queue = Queue(running_loop())
         for slot, owner in list(self._taken.items()):
             if owner.loop.is_closed():
                 del self._taken[slot]
@@ -258,7 +259,8 @@ class RateLimiter:
     def _arm(self, queue: Queue, at: float) -> None:
         if queue.timer is not None:
             queue.timer.cancel()
-        queue.timer = queue.loop.call_at(at, self._begin_granting, queue)
+        # Whoever waits for a slot, it is granted to all: in nobody's context.
+        queue.timer = without_context(queue.loop.call_at, at, self._begin_granting, queue)
 
     def _begin_granting(self, queue: Queue) -> None:
         queue.timer, queue.is_stale = None, False

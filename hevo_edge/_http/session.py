@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections.abc import AsyncGenerator, Mapping
 from ssl import SSLContext
+from weakref import WeakSet, finalize
 
 import aiohttp
 from yarl import URL
 
-from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._common.per_loop import PerLoop, running_loop
+from hevo_edge._http.connector import Connector
 from hevo_edge.errors import ConfigurationError
 
 
@@ -43,9 +45,9 @@ class Sessions:
 
     async def get(self) -> aiohttp.ClientSession:
         """Return the session to use in the running loop."""
+        opened = self._opened.get()
         if self._given is not None:
             return self._given
-        opened = self._opened.get()
         if opened.session is None:
             opened.session = await opened.keeper.__anext__()
         return opened.session
@@ -89,7 +91,7 @@ def close_idle(session: aiohttp.ClientSession, url: URL, *, keep: bool) -> bool:
 def is_of_this_loop(session: aiohttp.ClientSession) -> bool:
     """Tell whether a session was made in the running event loop; in another it fails oddly."""
     # aiohttp's public attribute is deprecated; a test fails when this one has gone.
-    running = asyncio.get_running_loop()
+    running = running_loop()
     return getattr(session, "_loop", running) is running
 
 
@@ -97,13 +99,20 @@ class _Opened:
     def __init__(self, keeper: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
         self.keeper = keeper
         self.session: aiohttp.ClientSession | None = None
+        # So that the generator is no garbage itself when its client is: all that is garbage is
+        # finalized in any order, and aiohttp's session would say that nobody has closed it.
+        finalize(self, _let_go, keeper).atexit = False
+
+
+def _let_go(_: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+    """Hold a generator until its client is gone; the loop finishes what nobody holds."""
 
 
 async def _keep_open(
     headers: Mapping[str, str], proxy: str | None, ssl: SSLContext | bool
 ) -> AsyncGenerator[aiohttp.ClientSession, None]:
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=ssl),
+        connector=Connector(ssl=ssl),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
         proxy=proxy,
@@ -111,4 +120,18 @@ async def _keep_open(
         # aiohttp would repeat a read by itself when a kept connection turns out dead: a second call
         # without a slot of our limiter. Our own loop repeats it.
         session._retry_connection = False  # noqa: SLF001 -- there is no public way
+        _open.add(session)
         yield session
+
+
+_open: WeakSet[aiohttp.ClientSession] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a forked child, let go of all connections: they are the parent's, who still uses them."""
+    for session in tuple(_open):
+        session.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

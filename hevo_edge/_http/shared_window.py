@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from hevo_edge._common.contexts import without_context
 from hevo_edge._common.processes import Process
 from hevo_edge._http import window_table
 from hevo_edge._http.locked_file import LockedFile, read, write
@@ -217,7 +218,7 @@ class FileWindow:
                 return  # the lease ends it, or our next call
             with suppress(RuntimeError):  # no loop runs
                 loop = asyncio.get_running_loop()
-                loop.call_later(pause, self._write_again, loop, pauses + 1)
+                without_context(loop.call_later, pause, self._write_again, loop, pauses + 1)
 
     def _write_again(self, loop: asyncio.AbstractEventLoop, pauses: int) -> None:
         if not self._is_written:

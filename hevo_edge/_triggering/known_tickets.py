@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from hevo_edge._common.bounded_dict import BoundedDict
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._triggering.registry import SETTLED_FOR, TicketRecord
 from hevo_edge._triggering.ticket import TriggerTicket
 
@@ -21,7 +22,7 @@ _tickets: WeakKeyDictionary[asyncio.AbstractEventLoop, BoundedDict[str, TriggerT
 
 def latest_copy(ticket: TriggerTicket) -> TriggerTicket:
     """Return the latest copy of a ticket that a client of this event loop has posted, or itself."""
-    known = _tickets.get(asyncio.get_running_loop())
+    known = _tickets.get(running_loop())
     return (None if known is None else known.get(ticket.ticket_id)) or ticket
 
 
@@ -37,7 +38,7 @@ def shared(record: TicketRecord) -> Iterator[None]:
     Only under the Pipeline's lock, see ``TicketRecord.update``.
     """
     record.update(latest_copy(record.ticket))
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     known = _tickets.setdefault(loop, BoundedDict(MAX_TICKETS, SETTLED_FOR))
     try:
         yield

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._common.timeouts import locked
 
 _locks: WeakKeyDictionary[
@@ -52,7 +53,7 @@ class PipelineLock:
 
     def _announcement(self) -> asyncio.Future[str]:
         if self._run_started is None:
-            self._run_started = asyncio.get_running_loop().create_future()
+            self._run_started = running_loop().create_future()
         return self._run_started
 
 
@@ -61,5 +62,5 @@ def lock_of(scope: str, pipeline_id: int) -> PipelineLock:
 
     It lives as long as somebody holds a reference to it.
     """
-    of_loop = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+    of_loop = _locks.setdefault(running_loop(), WeakValueDictionary())
     return of_loop.setdefault((scope, pipeline_id), PipelineLock())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import os
 import pickle
 import zlib
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from hevo_edge._common.bounded_dict import BoundedDict
 from hevo_edge._common.cleanup import finish_cleanup
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.schedule_grid import ScheduleGrid
@@ -50,12 +51,14 @@ class TicketRecord:
         read_at: When the Jobs were read, in loop time (seconds); None when they must be read again.
         earlier: The ticket of an earlier POST, after a complete search found nothing of it: a Job
             that appears late may still come of that POST.
+        pid: The process that keeps it. A forked child has a copy of what its parent may post.
     """
 
     ticket: TriggerTicket
     on_ticket: list[OnTicket] = field(default_factory=list)
     read_at: float | None = None
     earlier: TriggerTicket | None = None
+    pid: int = field(default_factory=os.getpid)
 
     @property
     def state(self) -> TicketState:
@@ -247,20 +250,22 @@ class TicketRegistry:
         """Return the record of a ticket; start one when nothing is known of it here."""
         ticket_id = ticket.ticket_id
         record = self._in_use.get(ticket_id)
-        if record is not None:
-            return record
-        packed = next(filter(None, (kept.get(ticket_id) for kept in self._kept())), None)
-        if packed is None:
-            record = self.register(ticket)
-            record.mark_loaded(ticket)
-            return record
-        record = self._in_use[ticket_id] = _unpacked(packed)
+        if record is None:
+            packed = next(filter(None, (kept.get(ticket_id) for kept in self._kept())), None)
+            if packed is None:
+                record = self.register(ticket)
+                record.mark_loaded(ticket)
+                return record
+            record = self._in_use[ticket_id] = _unpacked(packed)
+        if record.pid != os.getpid():
+            record.pid = os.getpid()
+            record.mark_loaded(record.ticket)
         return record
 
     @contextmanager
     def keeping(self, record: TicketRecord) -> Iterator[None]:
         """Keep what is known of a record when the context ends."""
-        loop = asyncio.get_running_loop()  # a coroutine that nobody awaits is closed without one
+        loop = running_loop()  # a coroutine that nobody awaits is closed without one
         try:
             yield
         finally:
@@ -269,7 +274,7 @@ class TicketRegistry:
     def set_owner(self, ticket: TriggerTicket, found: Found) -> None:
         """Record to which ticket a Job belongs, if that is certain."""
         if found.certainty is Certainty.CERTAIN:
-            now = asyncio.get_running_loop().time()
+            now = running_loop().time()
             self._owners.set((ticket.pipeline_id, found.job_id), ticket.ticket_id, now)
 
     def belongs_to_another(self, ticket: TriggerTicket, job: JobData) -> bool:
@@ -297,9 +302,10 @@ class TicketRegistry:
 
 def _packed(record: TicketRecord) -> bytes:
     """Return a record as bytes: a fourth of what it takes else, most of which are ids of Jobs."""
-    return zlib.compress(pickle.dumps((record.ticket, record.read_at, record.earlier)), 1)
+    kept = record.ticket, record.read_at, record.earlier, record.pid
+    return zlib.compress(pickle.dumps(kept), 1)
 
 
 def _unpacked(packed: bytes) -> TicketRecord:
-    ticket, read_at, earlier = pickle.loads(zlib.decompress(packed))  # noqa: S301 -- our own
-    return TicketRecord(ticket, read_at=read_at, earlier=earlier)
+    ticket, read_at, earlier, pid = pickle.loads(zlib.decompress(packed))  # noqa: S301 -- our own
+    return TicketRecord(ticket, read_at=read_at, earlier=earlier, pid=pid)

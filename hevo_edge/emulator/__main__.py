@@ -103,17 +103,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_welcome(emulator: HevoEmulator) -> None:
-    print(f"Hevo Edge emulator at {emulator.base_url}, Ctrl-C stops it. In your shell:")
+    _print(f"Hevo Edge emulator at {emulator.base_url}, Ctrl-C stops it. In your shell:")
     for name, value in emulator.environment.items():
-        print(f"export {name}={shlex.quote(value)}")
-    print("unset HEVO_REGION", flush=True)
+        _print(f"export {name}={shlex.quote(value)}")
+    _print("unset HEVO_REGION")
 
 
 def _print_request(call: RecordedCall) -> None:
     at = datetime.fromtimestamp(call.at, timezone.utc)
     status = "dropped" if call.status is None else str(call.status)
     path = ascii(call.path)[1:-1]
-    print(f"{at:%H:%M:%S}", call.method, path, status, *call.faults, flush=True)
+    _print(f"{at:%H:%M:%S}", call.method, path, status, *call.faults)
+
+
+def _print(*words: str) -> None:
+    with suppress(OSError, ValueError):  # nobody reads any more: what is served goes on
+        print(*words, flush=True)
 
 
 def _number(

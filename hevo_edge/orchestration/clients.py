@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import backoff
 
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
@@ -79,7 +80,7 @@ class ClientPool:
             ConfigurationError: on entering, for what is wrong with the account.
             Exception: on entering, what ``read`` raises.
         """
-        of_loop = self._of_loop.setdefault(asyncio.get_running_loop(), OrderedDict())
+        of_loop = self._of_loop.setdefault(running_loop(), OrderedDict())
         shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone, of_loop))
         of_loop.move_to_end(key)
         return _Lease(shared, read, min(patience, PATIENCE), max_age)
@@ -228,4 +229,4 @@ async def _close_unused(leased: _Leased | None) -> None:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    return running_loop().time()

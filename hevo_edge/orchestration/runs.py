@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel, ValidationError
 
 from hevo_edge._common.cleanup import finish_cleanup
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
 from hevo_edge._text.logger import get_logger
@@ -161,7 +161,7 @@ class Run:
         if stored is None:
             return None
         self._ticket = stored.ticket
-        limit, now = self._time_limit(), asyncio.get_running_loop().time
+        limit, now = self._time_limit(), running_loop().time
         deadline = None if limit is None else now() + limit
         try:
             await self._prove_nothing_came(hevo, stored.ticket)
@@ -214,7 +214,7 @@ class Run:
             return await read.cancel(wait=True) if read.status == JobStatus.CANCELLING else read
 
         limit = self._time_limit()
-        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
+        deadline = None if limit is None else running_loop().time() + limit
         try:
             return await bounded(deadline, settle())
         except DeadlinePassed:
@@ -275,7 +275,7 @@ class Run:
             HevoError: when the request failed and the Job is still running.
         """
         try:
-            deadline = asyncio.get_running_loop().time() + within
+            deadline = running_loop().time() + within
             cancelling = bounded(deadline, self._cancel(hevo, within))
             return await finish_cleanup(cancelling, "cancelling a task's Job", within)
         except DeadlinePassed:

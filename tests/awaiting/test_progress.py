@@ -57,6 +57,44 @@ def test_a_counter_prints_a_line_now_and_then(capsys: pytest.CaptureFixture[str]
     )
 
 
+class Broken:
+    """A stderr whose write raises anything."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+
+class Bare:
+    """What a framework has put in the place of stderr."""
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        None,  # a service, pythonw
+        Bare(),
+        Broken(BrokenPipeError()),
+        Broken(UnicodeEncodeError("ascii", "\u20ac", 0, 1, "no such character")),
+        Broken(RuntimeError("the cell is gone")),
+    ],
+    ids=["none", "bare", "broken pipe", "encoding", "anything"],
+)
+async def test_no_stderr_ends_a_wait(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    monkeypatch: pytest.MonkeyPatch,
+    stderr: object,
+    jobs: int,
+) -> None:
+    waited_for = [started(emulator, hevo, 1000 + n, duration=50)[1] for n in range(jobs)]
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert len(await hevo.await_all(waited_for, progress=True)) == jobs
+
+
 async def test_a_stderr_that_broke_ends_no_wait(
     emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

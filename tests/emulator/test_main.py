@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -138,6 +139,29 @@ class TestServing:
             "GET /api/v1/od\\nd 404",
             "POST /api/v1/pipelines/123/actions/sync-now dropped drop",
         ]
+
+    @pytest.mark.parametrize("stdout", [None, "closed", "broken"])
+    async def test_it_serves_on_when_nobody_reads(
+        self, stdout: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        emulator = configured("--port", "0", "--pipelines", "123")
+        async with serving(emulator):
+            if stdout is None:
+                monkeypatch.setattr(sys, "stdout", None)
+            else:
+                reading, writing = os.pipe()
+                pipe = os.fdopen(writing, "w")
+                os.close(reading)
+                if stdout == "closed":
+                    pipe.close()
+                monkeypatch.setattr(sys, "stdout", pipe)
+            async with aiohttp.ClientSession() as session:
+                url = f"{emulator.base_url}/api/v1/pipelines/123"
+                async with session.get(url, headers=basic(emulator)) as reply:
+                    assert reply.status == 200
+            with contextlib.suppress(OSError, AttributeError):
+                sys.stdout.close()
+            monkeypatch.undo()
 
     def test_a_keyboard_interrupt_is_a_clean_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def interrupted(emulator: HevoEmulator) -> None:

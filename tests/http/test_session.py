@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+import weakref
 from typing import Any
 
 import aiohttp
@@ -92,6 +93,21 @@ async def test_a_client_that_is_garbage_collected_closes_its_session(
     for _ in range(3):
         await asyncio.sleep(0)
     assert session.closed
+
+
+@pytest.mark.real_time
+async def test_nothing_is_said_of_it(emulator: HevoEmulator) -> None:
+    """A warning would fail this test: client and session must not be finalized together."""
+    hevo = client_of(emulator)
+    await hevo.send(GET)
+    opened = hevo._core.transport._sessions._opened.get().session
+    assert opened is not None
+    session = weakref.ref(opened)
+    del hevo, opened
+    gc.collect()
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert session() is None
 
 
 # -- event loops -----------------------------------------------------------------------------------

@@ -1,0 +1,175 @@
+"""Cells with ``await``, in IPython's own shell: in a running loop as in Jupyter, and in its terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from hevo_edge.emulator import HevoEmulator
+from tests.applications.support import fast_emulator, set_environment
+
+pytestmark = [
+    pytest.mark.real_time,
+    # Its history of cells is a database that it closes when the interpreter exits.
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
+WAIT = "await job.await_completion(poll_interval=0.05)"
+
+
+@pytest.fixture
+def emulator() -> Iterator[HevoEmulator]:
+    with fast_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def shell(
+    emulator: HevoEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    set_environment(monkeypatch, emulator)
+    hooks = sys.displayhook, sys.excepthook
+    shell = InteractiveShell()  # type: ignore[no-untyped-call]
+    shell.history_manager.enabled = False  # type: ignore[union-attr]
+    yield shell
+    shell.run_cell("await hevo.close()")
+    shell.reset()
+    sys.displayhook, sys.excepthook = hooks
+
+
+FIRST = "from hevo_edge import HevoClient\nhevo = HevoClient.from_env()"
+
+
+def cell(shell: InteractiveShell, code: str) -> Any:
+    """Run a cell in IPython's terminal: its loop runs while a cell awaits, and no longer."""
+    done = shell.run_cell(code)
+    done.raise_error()  # type: ignore[no-untyped-call]
+    return done.result
+
+
+def polls(emulator: HevoEmulator) -> int:
+    return len(emulator.requests.of("get_job"))
+
+
+# -- in Jupyter, where a loop runs -----------------------------------------------------------------
+
+
+async def jupyter(shell: InteractiveShell, code: str) -> Any:
+    """Run a cell in the running loop, as Jupyter's kernel does; it interrupts one by a cancel."""
+    done = await shell.run_cell_async(code, transformed_cell=shell.transform_cell(code))
+    done.raise_error()  # type: ignore[no-untyped-call]
+    return done.result
+
+
+async def test_a_client_across_cells(shell: InteractiveShell, emulator: HevoEmulator) -> None:
+    await jupyter(shell, FIRST)
+    await jupyter(shell, "job = await hevo.pipeline(123).trigger(if_running='join')")
+    done = await jupyter(shell, WAIT.replace(")", ", progress=True)"))
+    assert str(done.status) == "COMPLETED"
+    await jupyter(shell, "await hevo.close()")
+
+
+async def test_the_first_cell_again(shell: InteractiveShell) -> None:
+    """The client of before is closed when Python drops it, and nothing is said about that."""
+    for _ in range(3):
+        await jupyter(shell, FIRST)
+        gc.collect()
+        assert await jupyter(shell, "(await hevo.get_pipeline(123)).id") == 123
+    await jupyter(shell, "await hevo.close()")
+
+
+async def test_an_interrupted_cell_ends_its_wait(
+    shell: InteractiveShell, emulator: HevoEmulator
+) -> None:
+    emulator.pipeline(123).plan(duration=36000.0)
+    await jupyter(shell, FIRST)
+    await jupyter(shell, "job = await hevo.pipeline(123).trigger()")
+    waiting = asyncio.ensure_future(jupyter(shell, WAIT))
+    await asyncio.sleep(0.3)
+    assert polls(emulator)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    before = polls(emulator)
+    await asyncio.sleep(0.3)
+    assert polls(emulator) == before
+    assert emulator.requests.of("cancel_job") == []
+    assert await jupyter(shell, f"{WAIT[:-1]}, timeout=0.1, on_timeout='return')") is not None
+    await jupyter(shell, "await hevo.close()")
+
+
+async def test_run_works_in_a_cell(shell: InteractiveShell) -> None:
+    await jupyter(shell, FIRST)
+    await jupyter(
+        shell,
+        "from hevo_edge.orchestration import run\n"
+        "async def read():\n"
+        "    async with HevoClient.from_env() as own:\n"
+        "        return (await own.get_pipeline(123)).id",
+    )
+    assert await jupyter(shell, "run(read())") == 123
+
+
+# -- in IPython's terminal, where the loop stands still between cells ------------------------------
+
+
+def test_a_client_across_cells_of_the_terminal(shell: InteractiveShell) -> None:
+    cell(shell, FIRST)
+    cell(shell, "job = await hevo.pipeline(123).trigger(if_running='join')")
+    assert cell(shell, "(await job.refresh()).id == job.id")
+
+
+def test_ctrl_c_in_the_terminal_ends_the_cell_and_a_close_the_wait(
+    shell: InteractiveShell, emulator: HevoEmulator
+) -> None:
+    emulator.pipeline(123).plan(duration=36000.0)
+    cell(shell, f"{FIRST}\nimport asyncio")
+    cell(shell, "job = await hevo.pipeline(123).trigger()")
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    assert not shell.run_cell(WAIT).success
+    before = polls(emulator)
+    cell(shell, "await asyncio.sleep(0.4)")
+    assert polls(emulator) > before
+    cell(shell, "await hevo.close()")
+    before = polls(emulator)
+    cell(shell, "await asyncio.sleep(0.4)")
+    assert polls(emulator) == before
+
+
+def test_a_wait_in_the_background_needs_a_cell_that_awaits(
+    shell: InteractiveShell, emulator: HevoEmulator
+) -> None:
+    emulator.pipeline(123).plan(duration=36000.0)
+    cell(shell, f"{FIRST}\nimport asyncio, time")
+    cell(shell, "job = await hevo.pipeline(123).trigger()")
+    cell(
+        shell,
+        f"waiting = asyncio.ensure_future({WAIT.removeprefix('await ')}); await asyncio.sleep(0)",
+    )
+    before = polls(emulator)
+    cell(shell, "time.sleep(0.5)")
+    assert polls(emulator) == before
+    cell(shell, "await asyncio.sleep(0.5)")
+    assert polls(emulator) > before
+    cell(shell, "waiting.cancel(); await asyncio.wait([waiting])")
+
+
+def test_autoawait_trio_says_what_is_needed(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell(shell, FIRST)
+    cell(shell, "%autoawait trio")
+    failed = shell.run_cell("await hevo.get_pipeline(123)")
+    assert "hevo_edge needs asyncio" in str(failed.error_in_exec)
+    cell(shell, "%autoawait asyncio")
+    assert cell(shell, "(await hevo.get_pipeline(123)).id") == 123
