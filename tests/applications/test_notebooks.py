@@ -22,6 +22,8 @@ pytestmark = [
     # Its history of cells is a database that it closes when the interpreter exits.
     pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
 ]
+Shell = Any
+"""IPython's shell, which has few types."""
 WAIT = "await job.await_completion(poll_interval=0.05)"
 
 
@@ -36,12 +38,12 @@ def shell(
     emulator: HevoEmulator,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[InteractiveShell]:
+) -> Iterator[Shell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
     set_environment(monkeypatch, emulator)
     hooks = sys.displayhook, sys.excepthook
-    shell = InteractiveShell()  # type: ignore[no-untyped-call]
-    shell.history_manager.enabled = False  # type: ignore[union-attr]
+    shell: Shell = InteractiveShell()  # type: ignore[no-untyped-call]
+    shell.history_manager.enabled = False
     yield shell
     shell.run_cell("await hevo.close()")
     shell.reset()
@@ -51,10 +53,10 @@ def shell(
 FIRST = "from hevo_edge import HevoClient\nhevo = HevoClient.from_env()"
 
 
-def cell(shell: InteractiveShell, code: str) -> Any:
+def cell(shell: Shell, code: str) -> Any:
     """Run a cell in IPython's terminal: its loop runs while a cell awaits, and no longer."""
     done = shell.run_cell(code)
-    done.raise_error()  # type: ignore[no-untyped-call]
+    done.raise_error()
     return done.result
 
 
@@ -65,14 +67,14 @@ def polls(emulator: HevoEmulator) -> int:
 # -- in Jupyter, where a loop runs -----------------------------------------------------------------
 
 
-async def jupyter(shell: InteractiveShell, code: str) -> Any:
+async def jupyter(shell: Shell, code: str) -> Any:
     """Run a cell in the running loop, as Jupyter's kernel does; it interrupts one by a cancel."""
     done = await shell.run_cell_async(code, transformed_cell=shell.transform_cell(code))
-    done.raise_error()  # type: ignore[no-untyped-call]
+    done.raise_error()
     return done.result
 
 
-async def test_a_client_across_cells(shell: InteractiveShell, emulator: HevoEmulator) -> None:
+async def test_a_client_across_cells(shell: Shell, emulator: HevoEmulator) -> None:
     await jupyter(shell, FIRST)
     await jupyter(shell, "job = await hevo.pipeline(123).trigger(if_running='join')")
     done = await jupyter(shell, WAIT.replace(")", ", progress=True)"))
@@ -80,7 +82,7 @@ async def test_a_client_across_cells(shell: InteractiveShell, emulator: HevoEmul
     await jupyter(shell, "await hevo.close()")
 
 
-async def test_the_first_cell_again(shell: InteractiveShell) -> None:
+async def test_the_first_cell_again(shell: Shell) -> None:
     """The client of before is closed when Python drops it, and nothing is said about that."""
     for _ in range(3):
         await jupyter(shell, FIRST)
@@ -89,9 +91,7 @@ async def test_the_first_cell_again(shell: InteractiveShell) -> None:
     await jupyter(shell, "await hevo.close()")
 
 
-async def test_an_interrupted_cell_ends_its_wait(
-    shell: InteractiveShell, emulator: HevoEmulator
-) -> None:
+async def test_an_interrupted_cell_ends_its_wait(shell: Shell, emulator: HevoEmulator) -> None:
     emulator.pipeline(123).plan(duration=36000.0)
     await jupyter(shell, FIRST)
     await jupyter(shell, "job = await hevo.pipeline(123).trigger()")
@@ -108,7 +108,7 @@ async def test_an_interrupted_cell_ends_its_wait(
     await jupyter(shell, "await hevo.close()")
 
 
-async def test_run_works_in_a_cell(shell: InteractiveShell) -> None:
+async def test_run_works_in_a_cell(shell: Shell) -> None:
     await jupyter(shell, FIRST)
     await jupyter(
         shell,
@@ -123,14 +123,14 @@ async def test_run_works_in_a_cell(shell: InteractiveShell) -> None:
 # -- in IPython's terminal, where the loop stands still between cells ------------------------------
 
 
-def test_a_client_across_cells_of_the_terminal(shell: InteractiveShell) -> None:
+def test_a_client_across_cells_of_the_terminal(shell: Shell) -> None:
     cell(shell, FIRST)
     cell(shell, "job = await hevo.pipeline(123).trigger(if_running='join')")
     assert cell(shell, "(await job.refresh()).id == job.id")
 
 
 def test_ctrl_c_in_the_terminal_ends_the_cell_and_a_close_the_wait(
-    shell: InteractiveShell, emulator: HevoEmulator
+    shell: Shell, emulator: HevoEmulator
 ) -> None:
     emulator.pipeline(123).plan(duration=36000.0)
     cell(shell, f"{FIRST}\nimport asyncio")
@@ -147,7 +147,7 @@ def test_ctrl_c_in_the_terminal_ends_the_cell_and_a_close_the_wait(
 
 
 def test_a_wait_in_the_background_needs_a_cell_that_awaits(
-    shell: InteractiveShell, emulator: HevoEmulator
+    shell: Shell, emulator: HevoEmulator
 ) -> None:
     emulator.pipeline(123).plan(duration=36000.0)
     cell(shell, f"{FIRST}\nimport asyncio, time")
@@ -165,7 +165,7 @@ def test_a_wait_in_the_background_needs_a_cell_that_awaits(
 
 
 def test_autoawait_trio_says_what_is_needed(
-    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+    shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cell(shell, FIRST)
     cell(shell, "%autoawait trio")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import anyio
@@ -18,12 +18,12 @@ FAILS = {"duration": 60, "outcome": "FAILED"}
 LONG = {"duration": 36000}
 
 
-async def in_task_group(waits: list[Callable[[], Awaitable[Any]]]) -> None:
+async def in_task_group(waits: Sequence[Callable[[], Coroutine[Any, Any, Any]]]) -> None:
     if sys.version_info < (3, 11):
         pytest.skip("asyncio.TaskGroup came with Python 3.11")
     else:
 
-        async def awaited(wait: Callable[[], Awaitable[Any]]) -> None:
+        async def awaited(wait: Callable[[], Coroutine[Any, Any, Any]]) -> None:
             await wait()
 
         async with asyncio.TaskGroup() as group:
@@ -31,7 +31,7 @@ async def in_task_group(waits: list[Callable[[], Awaitable[Any]]]) -> None:
                 group.create_task(awaited(wait))
 
 
-async def in_anyio_group(waits: list[Callable[[], Awaitable[Any]]]) -> None:
+async def in_anyio_group(waits: Sequence[Callable[[], Coroutine[Any, Any, Any]]]) -> None:
     async with anyio.create_task_group() as group:
         for wait in waits:
             group.start_soon(wait)

@@ -221,7 +221,7 @@ class Big:
     """As large as a request with all that belongs to it."""
 
 
-async def in_vain(work: Coroutine[Any, Any, Any], seconds: float) -> None:
+async def in_vain(work: Awaitable[Any], seconds: float) -> None:
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(work, seconds)
 
@@ -287,10 +287,11 @@ async def test_nor_does_the_timer_for_a_locked_window_hold_it(
     path = tmp_path / "window"
     async with client_of(emulator, rate_limit=RateLimit(10, 10, shared=str(path))) as hevo:
         await hevo.get_pipeline(123)
-        loop, contexts = asyncio.get_running_loop(), []
+        contexts: list[tuple[str, Any]] = []
+        loop: Any = asyncio.get_running_loop()
         arm = loop.call_later
 
-        def call_later(*args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        def call_later(*args: Any, **kwargs: Any) -> Any:
             contexts.append((args[1].__name__, request_id.get()))
             return arm(*args, **kwargs)
 
@@ -299,9 +300,9 @@ async def test_nor_does_the_timer_for_a_locked_window_hold_it(
                 fcntl.flock(file, fcntl.LOCK_EX)
                 hevo._core.transport._limiter.rejected(5)
 
-        loop.call_later = call_later  # type: ignore[method-assign]
+        loop.call_later = call_later
         try:
             await named("me", call())
         finally:
-            del loop.call_later  # type: ignore[method-assign]
+            del loop.call_later
     assert contexts == [("_write_again", NOBODY)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -74,6 +75,25 @@ def test_an_empty_queue_holds_nothing() -> None:
     assert not by_value._by_age
     assert not by_value._urgent
     assert len(by_value) == 0
+
+
+class Wait:
+    """What refers to a caller's context."""
+
+
+def test_what_is_outdated_holds_nothing() -> None:
+    """A wait with a deadline hours away would be held until then, while others wait."""
+    by_time: DueQueue[Wait] = DueQueue()
+    waiting, gone, later = Wait(), Wait(), Wait()
+    held = [weakref.ref(gone), weakref.ref(later)]
+    by_time.set(waiting, 1.0)
+    by_time.set(gone, 9000.0)
+    by_time.set(later, 9000.0)
+    by_time.set(later, 9.0)
+    by_time.discard(gone)
+    assert list(by_time.pop_due(10.0)) == [waiting, later]
+    del gone, later
+    assert [each() for each in held] == [None, None]
 
 
 def queue_of(values: dict[int, float], *urgent: int) -> FairQueue[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import pytest
 
 from hevo_edge import errors
-from hevo_edge._common.per_loop import PerLoop
+from hevo_edge._common.per_loop import PerLoop, running_loop
 
 
 async def test_a_value_is_made_on_first_use() -> None:
@@ -74,6 +75,51 @@ def test_two_loops_that_run_at_once_are_refused() -> None:
     finally:
         may_end.set()
         thread.join()
+
+
+# -- forked ----------------------------------------------------------------------------------------
+
+
+async def test_in_a_forked_child_the_values_of_the_parents_loop_are_refused_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values: PerLoop[object] = PerLoop(object)
+    first = values.get()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        for _ in range(2):
+            with pytest.raises(errors.HevoError, match=r"forked.*worker_process_init"):
+                values.get()
+        assert values.peek() is None
+        assert values.all() == []
+    assert values.get() is first
+
+
+async def test_in_a_forked_child_those_of_closed_loops_are_no_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values: PerLoop[object] = PerLoop(object)
+
+    async def get() -> object:
+        return values.get()
+
+    first = await asyncio.to_thread(lambda: asyncio.run(get()))
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    second = values.get()
+    assert second is not first
+    assert values.peek() is second
+    assert values.all() == [second]
+
+
+def test_without_a_loop_it_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: PerLoop[object] = PerLoop(object)
+    for use in (values.get, values.peek, running_loop):
+        with pytest.raises(errors.ConfigurationError, match="hevo_edge needs asyncio") as raised:
+            use()
+        assert "forked" not in str(raised.value)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(errors.ConfigurationError, match="forked.*asyncio.run"):
+        running_loop()
 
 
 async def test_a_value_that_cannot_be_made_is_made_at_the_next_use() -> None:
