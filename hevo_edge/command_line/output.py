@@ -79,7 +79,8 @@ class Console:
 
     def clear(self) -> None:
         """Clear the terminal, if stdout is one that can be cleared."""
-        if self.is_terminal and not self.as_json and os.environ.get("TERM", "dumb") != "dumb":
+        can_be_cleared = (os.environ.get("TERM") or "dumb") != "dumb"
+        if self.is_terminal and can_be_cleared and not self.as_json:
             self._write_out("\x1b[H\x1b[2J", end="")
 
     # -- everything else --------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def _draw(session: Session, results: list[Overview | HevoError]) -> None:
     ]
     console.clear()
     if not console.as_json:
-        console.text(f"{now:%H:%M:%S}  {len(running)} of {len(results)} Pipelines run")
+        console.text(f"{now:%H:%M:%S}  {len(running)} of {len(results)} run")
     at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
     console.results(
         [{"at": at, "name": pipeline.name, **job_row(job)} for pipeline, job in running],

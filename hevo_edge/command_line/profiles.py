@@ -92,7 +92,8 @@ def _read(path: Path, profile: str) -> Mapping[str, str] | None:
         raise ConfigurationError(f"{path} is no INI file ({type(error).__name__})") from None
     if not parser.has_section(profile):
         return None
-    return {name: parser.get(profile, name, fallback="") for name in NAMES}
+    found = {name: parser.get(profile, name, fallback="") for name in NAMES}
+    return {name: value for name, value in found.items() if value}
 
 
 def _check_privacy(path: Path, status: os.stat_result) -> None:

@@ -117,6 +117,7 @@ def _records(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
                     f"{column.title}: {text}",
                     max(8, width),
                     subsequent_indent="  ",
+                    break_long_words=False,  # an id must stay one to be copied
                     break_on_hyphens=False,
                 )
     return lines
