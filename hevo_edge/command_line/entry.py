@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hevo_edge.command_line.exit_codes import ExitCode
 from hevo_edge.command_line.parser import COMMON_DEFAULTS, build
+from hevo_edge.command_line.streams import finish
 
 if TYPE_CHECKING:
     from hevo_edge.command_line.output import Console
@@ -44,19 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _emulator(given[1:])
     try:
         options = Namespace(**{**COMMON_DEFAULTS, **vars(build().parse_args(given))})
-    except SystemExit:
-        _console().finish()
-        raise
+        return int(_run(options))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    console = _console(as_json=options.json, is_quiet=options.quiet)
-    try:
-        return int(_run(options, console))
     finally:
-        console.finish()
+        finish()
 
 
-def _run(options: Namespace, console: Console) -> int:
+def _run(options: Namespace) -> int:
+    from hevo_edge.command_line.output import Console  # noqa: PLC0415 -- not needed for --help
+
+    console = Console(as_json=options.json, is_quiet=options.quiet)
     if options.command == "completion":
         completion = import_module("hevo_edge.command_line.completion")
         console.text(completion.script(build(), options.shell).rstrip())
@@ -73,8 +72,6 @@ def _run(options: Namespace, console: Console) -> int:
     except Interrupted as error:
         console.say("interrupted; nothing was sent")
         return 128 + error.number
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
 
 
 def _command(options: Namespace, console: Console, interrupts: Any) -> int:
@@ -91,12 +88,6 @@ def _emulator(arguments: list[str]) -> int:
     from hevo_edge.emulator.__main__ import main as serve  # noqa: PLC0415 -- it loads aiohttp
 
     return serve(arguments)
-
-
-def _console(**options: bool) -> Console:
-    from hevo_edge.command_line.output import Console  # noqa: PLC0415 -- not needed for --help
-
-    return Console(**options)
 
 
 @contextmanager

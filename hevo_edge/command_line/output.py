@@ -7,10 +7,11 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any, TextIO
 
 from hevo_edge._text.printable import printable
 from hevo_edge.command_line.parser import PROG
+from hevo_edge.command_line.streams import write
 from hevo_edge.command_line.tables import Column, table
 
 STDERR = 2
@@ -34,8 +35,8 @@ class Console:
         self.is_quiet = is_quiet
         self.tells_trouble = False
         self.is_read = sys.stdout is not None
-        self._out: IO[str] | None = sys.stdout
-        self._err: IO[str] | None = sys.stderr
+        self._out: TextIO | None = sys.stdout
+        self._err: TextIO | None = sys.stderr
 
     # -- the result -------------------------------------------------------------------------------
 
@@ -100,51 +101,16 @@ class Console:
 
         self._write_err("".join(format_exception(error)).rstrip())
 
-    def finish(self) -> None:
-        """Flush; let Python's own flush at its end find nothing to complain about."""
-        for stream in (self._out, self._err):
-            try:
-                if stream is not None:
-                    stream.flush()
-            except (OSError, ValueError):
-                _discard(stream)
-
     # -- inside -----------------------------------------------------------------------------------
 
     def _write_out(self, text: str, end: str = "\n") -> None:
         if self.is_read:
-            self.is_read = _write(self._out, text + end)
+            self.is_read = write(self._out, text + end)
 
     def _write_err(self, text: str) -> None:
-        _write(self._err, f"{text}\n")
+        write(self._err, f"{text}\n")
 
 
 def _json(row: Mapping[str, Any]) -> str:
     # In ASCII, so that no name can reach a terminal as anything but its escapes.
     return json.dumps(row, ensure_ascii=True, default=str, allow_nan=False)
-
-
-def _write(stream: IO[str] | None, text: str) -> bool:
-    """Write a text, and say whether somebody may have got it."""
-    if stream is None:
-        return False
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
-    except (OSError, ValueError, LookupError):
-        return False
-    return True
-
-
-def _discard(stream: IO[str] | None) -> None:
-    """Let what is left in a broken stream's buffer go nowhere."""
-    if stream is None:
-        return
-    try:
-        number = stream.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, number)
-        os.close(nowhere)
-    except (OSError, ValueError):
-        pass

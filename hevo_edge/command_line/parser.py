@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 from hevo_edge._version import __version__
 from hevo_edge.command_line import values
 from hevo_edge.command_line.exit_codes import ExitCode
+from hevo_edge.command_line.streams import write
 
 PROG = "hevo-edge"
 COMMON_DEFAULTS: dict[str, Any] = {"json": False, "quiet": False, "debug": False, "profile": None}
@@ -30,10 +30,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(ExitCode.USAGE, f"{PROG}: {printable(message)}; see {self.prog} --help\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        stream = sys.stderr if file is None else file
-        if message and stream is not None:
-            with contextlib.suppress(OSError, ValueError):
-                stream.write(message)
+        if message:
+            write(sys.stderr if file is None else file, message)
 
 
 def build() -> Parser:

@@ -36,7 +36,10 @@ def test_without_a_profile_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         credentials(None)
     monkeypatch.setenv("HEVO_REGION", "eu")
     assert credentials(None) == {
-        **{"api_key": "key", "api_secret": SECRET, "region": "eu", "base_url": None},
+        "api_key": "key",
+        "api_secret": SECRET,
+        "region": "eu",
+        "base_url": None,
     }
 
 
