@@ -197,6 +197,7 @@ def benchmarks(session: nox.Session) -> None:
     """Print the ratios that the issues and the docs speak of."""
     install(session)
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
+    session.run("python", "tests/benchmarks/command_line_start.py")
     session.run("python", "-m", "tests.benchmarks.weight")
     session.run("python", "-m", "tests.benchmarks.learning")
     session.run("python", "-m", "tests.benchmarks.sharing")

@@ -1,0 +1,199 @@
+"""Starting a run and waiting for it: ``sync``, ``resync``, and what ``recover`` does to each."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hevo_edge import Certainty, Job, Pipeline
+from hevo_edge._text.printable import short
+from hevo_edge.command_line.exit_codes import ExitCode, outcome_name
+from hevo_edge.command_line.output import Console
+from hevo_edge.command_line.rows import job_line, job_row, object_name, object_path
+from hevo_edge.command_line.session import Session
+from hevo_edge.command_line.started import StartedRun
+from hevo_edge.errors import ConfigurationError, HevoError, NotFound
+from hevo_edge.models import ObjectData
+from hevo_edge.options import WaitOptions
+
+RESTART_TIMEOUT = 900.0
+"""Seconds in which the Job of a resync must be listed: before it, Hevo restarts the Pipeline."""
+NOTE_INTERVAL = 60.0
+"""Seconds between the lines about a Job whose status stays the same."""
+_NEAR = 3
+
+
+async def sync(session: Session) -> int:
+    """Start a sync, and wait for its Job."""
+    pipeline, options = session.hevo.pipeline(session.options.pipeline), session.options
+    check_wait(options)
+
+    async def trigger(run: StartedRun, left: float | None) -> Job:
+        return await pipeline.sync_now(
+            if_running=options.if_running, timeout=left, on_ticket=run.store
+        )
+
+    return await one_run(session, pipeline.id, trigger)
+
+
+async def resync(session: Session) -> int:
+    """Start a resync of all objects or of some, and wait for its Job."""
+    pipeline, options = session.hevo.pipeline(session.options.pipeline), session.options
+    check_wait(options)
+    ids = await object_ids(pipeline, options.objects) if options.objects else None
+
+    async def trigger(run: StartedRun, left: float | None) -> Job:
+        keywords: dict[str, Any] = {
+            "drop_and_load": options.drop_and_load,
+            "if_running": options.if_running,
+            "timeout": left,
+            "discovery_timeout": RESTART_TIMEOUT,
+            "on_ticket": run.store,
+        }
+        if ids is not None:
+            return await pipeline.resync_objects(ids, **keywords)
+        return await pipeline.resync(**keywords)
+
+    return await one_run(session, pipeline.id, trigger)
+
+
+# -- one run, from its trigger to its result -------------------------------------------------------
+
+Trigger = Callable[[StartedRun, "float | None"], Awaitable[Job]]
+"""Starts a run within so many seconds; None for no limit."""
+
+
+async def one_run(
+    session: Session, pipeline_id: int, trigger: Trigger, *, is_given: bool = False
+) -> int:
+    """Start a run, say which, wait for it if that is wanted, and write its result."""
+    options, run = session.options, session.start(pipeline_id, is_given=is_given)
+    now = asyncio.get_running_loop().time
+    deadline = None if options.timeout is None else now() + options.timeout
+    error: HevoError | None = None
+    try:
+        run.found(await trigger(run, options.timeout))
+        assert run.job is not None  # noqa: S101 -- for the type checkers
+        if options.wait:
+            session.console.note(_announcement(run.job))
+            session.console.tells_trouble = True
+            left = None if deadline is None else max(0.0, deadline - now())
+            await await_job(session, run.job, left)
+    except HevoError as raised:
+        error = raised
+        run.is_over = run.job is not None and isinstance(raised, NotFound)
+    except asyncio.CancelledError:
+        write_result(session.console, run, session.interrupted_code, None)
+        raise
+    code: int = ExitCode.SUCCESS if error is None else session.report(error)
+    write_result(session.console, run, code, error)
+    return code
+
+
+async def await_job(session: Session, job: Job, timeout: float | None) -> None:
+    """Wait for a Job, and say how it goes."""
+    await job.await_completion(
+        timeout=timeout, on_update=Notes(session.console), **wait_options(session.options)
+    )
+
+
+def wait_options(options: Namespace) -> dict[str, Any]:
+    """Return the keywords of a wait that the options say."""
+    return {
+        "poll_interval": options.poll_interval,
+        "accept_completed_with_failures": options.accept_completed_with_failures,
+        "accept": tuple(options.accept),
+    }
+
+
+def check_wait(options: Namespace) -> None:
+    """Check the options of the wait before anything is started.
+
+    Raises:
+        ConfigurationError: when one is wrong.
+    """
+    WaitOptions.check(**wait_options(options))
+
+
+def write_result(console: Console, run: StartedRun, code: int, error: HevoError | None) -> None:
+    """Write what came of a run: as JSON in any case, as text if there is a Job to write of."""
+    job = run.job if run.job is not None or error is None else error.job
+    if not console.as_json:
+        if run.job is not None and (run.job.is_terminal or code == ExitCode.SUCCESS):
+            console.result({}, job_line(run.job) if run.job.is_terminal else short(run.job.ref))
+        return
+    ticket = run.file if run.ref is None and run.may_run else None
+    row: dict[str, Any] = {
+        "pipeline_id": run.pipeline_id,
+        "ref": run.ref,
+        "outcome": outcome_name(code),
+        "exit_code": int(code),
+        "ticket_file": None if ticket is None else str(ticket.path),
+        "message": None if error is None else str(error),
+        "job": None if job is None else job_row(job),
+    }
+    console.result(row, "")
+
+
+class Notes:
+    """Says how a Job goes: at each change of its status, and else once a minute.
+
+    Args:
+        console: Where to say it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: tuple[str, float] | None = None
+
+    def __call__(self, job: Job) -> None:
+        """Say it, if it is time; the end is told by the result or the error."""
+        now, status = asyncio.get_running_loop().time(), str(job.status)
+        said, at = self._said or ("", now)
+        if job.is_terminal or (said == status and now < at + NOTE_INTERVAL):
+            return
+        self._said = (status, now)
+        self._console.note(job_line(job))
+
+
+def _announcement(job: Job) -> str:
+    if job.certainty is None:
+        return f"waiting for Job {short(job.ref)}"
+    how = "runs already" if job.certainty is Certainty.JOINED else f"started ({job.certainty})"
+    return f"Job {short(job.ref)} {how}"
+
+
+# -- objects by name -------------------------------------------------------------------------------
+
+
+async def object_ids(pipeline: Pipeline, wanted: list[str]) -> list[str]:
+    """Return the ids of objects that are given by id, by name, or by where they lie in the source.
+
+    Raises:
+        ConfigurationError: for a name that no object has, or several have.
+    """
+    objects = [row async for row in pipeline.list_objects()]
+    return list(dict.fromkeys(_object_id(text, objects) for text in wanted))
+
+
+def _object_id(text: str, objects: list[ObjectData]) -> str:
+    found = [row for row in objects if row.object_id == text]
+    found = found or [row for row in objects if text in _names(row)]
+    if len(found) == 1:
+        return found[0].object_id
+    if found:
+        listed = ", ".join(f"{short(object_path(row))} ({short(row.object_id)})" for row in found)
+        raise ConfigurationError(f"several objects are called {short(text)}: {listed}")
+    names = {name: object_name(row) for row in objects for name in _names(row)}
+    near = difflib.get_close_matches(text, names, _NEAR, 0.5)
+    alike = ", ".join(short(name) for name in dict.fromkeys(names[each] for each in near))
+    hint = f"; did you mean {alike}?" if alike else "; hevo-edge objects ID lists them"
+    raise ConfigurationError(f"there is no object {short(text)}{hint}")
+
+
+def _names(row: ObjectData) -> set[str]:
+    table = None if row.source_namespace is None else row.source_namespace.k0
+    return {name for name in (row.object_name, table, object_path(row)) if name}

@@ -1,0 +1,159 @@
+"""A command that runs: its options, its client, what it has started, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from hevo_edge import HevoClient, RateLimit
+from hevo_edge.command_line.exit_codes import exit_code_of
+from hevo_edge.command_line.interrupts import Interrupts
+from hevo_edge.command_line.output import Console
+from hevo_edge.command_line.parser import PROG
+from hevo_edge.command_line.profiles import credentials
+from hevo_edge.command_line.started import StartedRun, cancel_all
+from hevo_edge.errors import AuthenticationError, HevoError, JobInProgress
+
+T = TypeVar("T")
+R = TypeVar("R")
+SIGNALLED = 128
+AT_ONCE = 10
+"""How many Pipelines are read at once."""
+TOP_CALLS = 50
+"""Calls a minute of ``top``, which runs for hours: half of the account's are left to others."""
+
+
+class Session:
+    """What a command works with.
+
+    Attributes:
+        options: The parsed options.
+        console: Both streams.
+        hevo: The client.
+        started: The runs that it has started, or waits for.
+    """
+
+    def __init__(
+        self, options: Namespace, console: Console, hevo: HevoClient, interrupts: Interrupts
+    ) -> None:
+        self._interrupts = interrupts
+        self.options = options
+        self.console = console
+        self.hevo = hevo
+        self.started: list[StartedRun] = []
+
+    def start(self, pipeline_id: int, *, is_given: bool = False) -> StartedRun:
+        """Begin a run, which is mentioned from now on if the command ends before it."""
+        run = StartedRun(pipeline_id, self.console, self.options.profile, is_given=is_given)
+        self.started.append(run)
+        return run
+
+    @property
+    def interrupted_code(self) -> int:
+        """The exit code of a command that a signal ended."""
+        return SIGNALLED + (self._interrupts.number or 0)
+
+    def report(self, error: Exception) -> int:
+        """Say what went wrong, in one line, and return its exit code."""
+        return report(error, self.options, self.console)
+
+    async def each(
+        self, work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int = AT_ONCE
+    ) -> list[R | HevoError]:
+        """Work on several, a few at once; an error stands in its item's place.
+
+        Raises:
+            AuthenticationError: at once, because all the others would get it too.
+        """
+        limit = asyncio.Semaphore(at_once)
+
+        async def one(item: T) -> R | HevoError:
+            async with limit:
+                try:
+                    return await work(item)
+                except AuthenticationError:
+                    raise
+                except HevoError as error:
+                    return error
+
+        tasks = [asyncio.ensure_future(one(item)) for item in items]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def report(error: Exception, options: Namespace, console: Console) -> int:
+    """Say what went wrong, in one line, and return its exit code."""
+    if isinstance(error, HevoError):
+        is_busy = isinstance(error, JobInProgress) and hasattr(options, "if_running")
+        console.say(f"{error}; see --if-running" if is_busy else str(error))
+    else:
+        console.say(f"unexpected {type(error).__name__}: {error}; see --debug")
+    if options.debug:
+        console.traceback(error)
+    return exit_code_of(error)
+
+
+Command = Callable[[Session], Coroutine[Any, Any, int]]
+
+
+def run(command: Command, options: Namespace, console: Console, interrupts: Interrupts) -> int:
+    """Run a command in an event loop of its own, and return its exit code."""
+    calls = TOP_CALLS if options.command == "top" else 100
+    settings = {**credentials(options.profile), "rate_limit": RateLimit(calls)}
+    return asyncio.run(_run(command, options, console, interrupts, settings))
+
+
+async def _run(
+    command: Command,
+    options: Namespace,
+    console: Console,
+    interrupts: Interrupts,
+    settings: dict[str, Any],
+) -> int:
+    async with HevoClient(**settings) as hevo:
+        session = Session(options, console, hevo, interrupts)
+        interrupts.last_words = lambda: [f"{PROG}: {words}" for words in _last_words(session)]
+        task = asyncio.ensure_future(command(session))
+        interrupts.cancel(task)
+        await asyncio.wait({task})
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            code = task.result()
+        elif interrupts.number is not None:
+            code = session.interrupted_code
+            await _interrupted(session)
+        elif isinstance(error, Exception):
+            code = session.report(error)
+        else:
+            raise error
+        for words in _last_words(session, with_given=interrupts.number is not None):
+            console.say(words)
+        return code
+
+
+async def _interrupted(session: Session) -> None:
+    """Say so, and cancel what was started if that is wanted; a second signal ends it at once."""
+    wants_cancel = getattr(session.options, "cancel_on_interrupt", False)
+    runs = [run for run in session.started if run.may_run]
+    if not runs:
+        nothing = "; nothing was started" if hasattr(session.options, "if_running") else ""
+        session.console.say(f"interrupted{nothing}")
+    elif wants_cancel:
+        session.console.say("interrupted; cancelling, a second signal leaves at once")
+        await cancel_all(runs, session.hevo)
+    else:
+        session.console.say("interrupted")
+
+
+def _last_words(session: Session, *, with_given: bool = True) -> list[str]:
+    may_run = [run for run in session.started if run.may_run]
+    if getattr(session.options, "wait", None) is False:
+        # Its Job is the result, and is not waited for.
+        may_run = [run for run in may_run if run.job is None]
+    return [run.last_words for run in may_run if with_given or not run.is_given]

@@ -1,0 +1,40 @@
+"""Writing to streams that may be missing, closed or broken, or of any encoding."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def write(stream: TextIO | None, text: str) -> bool:
+    """Write a text, and say whether somebody may have got it."""
+    if stream is None:
+        return False
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError, LookupError):
+        return False
+    return True
+
+
+def finish() -> None:
+    """Flush stdout and stderr; let Python's own flush at its end find nothing to complain about."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is left in a broken stream's buffer go nowhere."""
+    with suppress(OSError, ValueError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)

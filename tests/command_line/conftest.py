@@ -1,0 +1,44 @@
+"""An emulator in a thread, and a command line that talks to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hevo_edge.emulator import HevoEmulator
+from tests.command_line.support import CommandLine
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the account, the home folder or the terminal of whoever runs the tests."""
+    for name in tuple(os.environ):
+        if name.startswith("HEVO_") or name in {"COLUMNS", "LINES"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def emulator() -> Iterator[HevoEmulator]:
+    """At a hundredfold speed, with Pipeline 123, which has a completed Job an hour old."""
+    with HevoEmulator(speed=100.0, seed=1) as emulator:
+        emulator.add_pipeline(123, name="Orders", duration=20.0, history=1)
+        yield emulator
+
+
+@pytest.fixture
+def hevo_edge(
+    emulator: HevoEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> CommandLine:
+    """``hevo-edge`` in this process, with the emulator's credentials in the environment."""
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    return CommandLine(capfd, tmp_path / "state" / "hevo-edge" / "tickets")
