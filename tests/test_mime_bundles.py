@@ -137,6 +137,13 @@ async def test_hostile_words_are_shown_as_words(
         assert bundle["text/plain"].isprintable()
 
 
+async def test_secrets_are_hidden(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.add_pipeline(7, name=f"a <{emulator.api_secret}> b")
+    shown = (await hevo.get_pipeline(7))._repr_mimebundle_()
+    assert "a &lt;***&gt; b" in shown["text/html"]
+    assert emulator.api_secret not in "".join(shown.values())
+
+
 def test_an_outcome_of_anything_is_shown() -> None:
     stored = {"kind": "failed", "job": ["odd"], "message": None, "pipeline_id": "odd"}
     parsed(Outcome.from_dict(stored)._repr_mimebundle_()["text/html"])
