@@ -17,6 +17,7 @@ from hevo_edge._common.validation import Duration
 from hevo_edge._core import Core
 from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config, EnvKeywords
 from hevo_edge._http.ratelimit import Priority
+from hevo_edge._job_list import JobList
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.job import Job, WaitKeywords
@@ -174,13 +175,13 @@ class HevoClient(AsyncContext):
 
         Returns:
             The Jobs in the order given; with ``on_failure="return"``, the HevoError of each that
-            did not succeed.
+            did not succeed. A notebook shows the list as a table.
         """
         validation.one_of(on_failure, "on_failure", ("raise", "return"))
         given = self._jobs(jobs)
         async with aclosing(self._ended(given, WaitOptions.check(**wait), on_failure)) as ended:
             results = {place: result async for place, result in ended}
-        return [results[place] for place in range(len(given))]
+        return JobList(results[place] for place in range(len(given)))
 
     @overload
     def as_completed(

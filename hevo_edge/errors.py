@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import printable, short
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from hevo_edge.triggering import TriggerTicket
 
 
-class HevoError(Exception):
+class HevoError(HasMimeBundle, Exception):
     """The base of every error that hevo_edge raises on purpose.
 
     Attributes:
@@ -52,6 +53,18 @@ class HevoError(Exception):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
+
+    def _html(self) -> str:
+        # Not loaded by a DAG file that imports the errors' names.
+        from hevo_edge._text import html  # noqa: PLC0415
+
+        message, advice = getattr(self, "message", self), getattr(self, "advice", "")
+        parts = [html.paragraph(f"{type(self).__name__}: {message}")]
+        if self.job is not None:
+            parts.append(self.job._repr_mimebundle_(include=["text/html"])["text/html"])
+        if advice:
+            parts.append(html.paragraph(advice))
+        return "".join(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Restored without __init__, so that subclasses are free in their signatures.

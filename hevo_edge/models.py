@@ -79,7 +79,10 @@ OpenSyncType = Annotated[SyncType | str, _LEFT_TO_RIGHT]
 
 
 def _datetime(since_epoch: int | None) -> datetime | None:
-    return None if since_epoch is None else EPOCH + timedelta(milliseconds=since_epoch)
+    # A sum of two that are fine alone may be past the last year of the calendar.
+    if since_epoch is None or since_epoch > MAX_MS:
+        return None
+    return EPOCH + timedelta(milliseconds=since_epoch)
 
 
 class WireModel(PrintableModel):  # noqa: PLW1641 -- frozen, so pydantic makes a hash
@@ -194,6 +197,11 @@ class JobData(Timestamped):
         if self.created_ts is not None and self.duration is not None:
             known.append(self.created_ts + self.duration)
         return min(known, default=None)
+
+    @property
+    def ended(self) -> datetime | None:
+        """``ended_ts`` as an aware datetime in UTC."""
+        return _datetime(self.ended_ts)
 
     @property
     def duration_seconds(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from pydantic import ValidationError
 from typing_extensions import Unpack
@@ -14,7 +14,7 @@ from hevo_edge import api
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
-from hevo_edge._common.has_data import HasData, PipelineDataT_co
+from hevo_edge._common.has_data import PipelineDataT_co
 from hevo_edge._common.pagination import Fetch, rows
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
@@ -24,17 +24,18 @@ from hevo_edge._jobs.listing import (
     read_newest,
     running_job,
 )
-from hevo_edge._text.printable import quoted
+from hevo_edge._jobs.newest import newest_jobs
+from hevo_edge._pipeline_handle import PipelineHandle
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.enums import (
     IfRunning,
     JobStatus,
     JobType,
     PipelineAction,
-    PipelineStatus,
     normalized,
 )
 from hevo_edge.errors import ConfigurationError, JobDidNotSucceed, JobTimeout
+from hevo_edge.history import JobHistory
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, ObjectData, Page, PipelineData
 from hevo_edge.options import (
@@ -45,10 +46,10 @@ from hevo_edge.options import (
     optional_known_word,
 )
 
-if TYPE_CHECKING:
-    from hevo_edge._core import Core
-
 __all__ = ["Pipeline", "TriggerKeywords"]
+
+HISTORY_LIMIT = 50
+"""How many Jobs ``job_history`` returns when nothing else is asked for; one page has them."""
 
 
 class TriggerKeywords(TypedDict, total=False):
@@ -68,32 +69,12 @@ class TriggerKeywords(TypedDict, total=False):
     """Called with the ticket to store it; may be a coroutine function."""
 
 
-class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
+class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
 
     Attributes:
         id: The Pipeline's id.
     """
-
-    def __init__(self, core: Core, pipeline_id: int, data: PipelineDataT_co) -> None:
-        self.id = pipeline_id
-        self._data = data
-        self._core = core
-
-    @property
-    def name(self) -> str | None:
-        """The name in the last snapshot."""
-        return None if self.data is None else self.data.name
-
-    @property
-    def status(self) -> PipelineStatus | str | None:
-        """The status in the last snapshot; a plain string when it is not a known one."""
-        return None if self.data is None else self.data.status
-
-    @property
-    def url(self) -> str:
-        """The address of the Pipeline's page in Hevo, assumed to be as for standard Pipelines."""
-        return f"{self._core.base_url}/pipeline/{self.id}/overview"
 
     async def refresh(self) -> Pipeline[PipelineData]:
         """Read the Pipeline again. Returns itself, of which type checkers know that it has data.
@@ -227,6 +208,26 @@ class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
                 left = None if left is None else left - 1
                 if left == 0:
                     return
+
+    async def job_history(
+        self, *, limit: int | None = None, since: datetime | None = None
+    ) -> JobHistory:
+        """Read the newest Jobs, to look at, to count, and as a table of pandas or polars.
+
+        Args:
+            limit: At most so many; by default 50, or all there are with ``since``.
+            since: Only Jobs that were created at this time or later, by Hevo's clock.
+
+        Raises:
+            ConfigurationError: for wrong options, before any request.
+            UnexpectedResponse: when more than 500 pages (50,000 Jobs) would have to be read.
+        """
+        at_most = None if limit is None else validation.count(limit, "limit")
+        earliest = validation.parse_timestamp(since, "since")
+        if at_most is None and earliest is None:
+            at_most = HISTORY_LIMIT
+        found = await newest_jobs(self._pages(), limit=at_most, since=earliest)
+        return JobHistory(map(self._job, found))
 
     async def active_job(self, job_type: JobType | str | None = None) -> Job[JobData] | None:
         """Return the Job that runs now, or None.
@@ -389,18 +390,3 @@ class Pipeline(KeepsClient, HasData[PipelineDataT_co]):
             what = f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen}"
             raise JobTimeout(f"{what} within {options.timeout:g} s", job=None) from data
         return data
-
-    def __repr__(self) -> str:
-        name = "" if self.name is None else f", name={quoted(self.name)}"
-        status = "" if self.status is None else f", status={quoted(str(self.status))}"
-        return f"Pipeline({self.id}{name}{status})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pipeline) and other._identity == self._identity
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
-
-    @property
-    def _identity(self) -> tuple[int, str]:
-        return (self.id, self._core.account)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -40,6 +40,8 @@ JOB = {
     "max_latency": 5000,
     "mean_latency": 1500,
 }
+UTC, MS = timezone.utc, timedelta(milliseconds=1)
+TIMES = st.none() | st.integers(0, 253_402_300_799_999)
 COUNTERS = [name for name in JOB if name not in {"job_id", "type", "status"}]
 
 
@@ -70,6 +72,21 @@ def test_any_status_and_type_is_kept_as_it_is(status: str, job_type: str) -> Non
     job = JobData.model_validate_json(json.dumps({**JOB, "status": status, "type": job_type}))
     assert job.status == status
     assert job.type == job_type
+
+
+@given(TIMES, TIMES, TIMES, st.sampled_from(["COMPLETED", "IN_PROGRESS", "NEW_WORD"]))
+def test_the_end_is_a_time_whatever_was_sent(
+    created: int | None, updated: int | None, duration: int | None, status: str
+) -> None:
+    job = JobData(
+        job_id="1", status=status, created_ts=created, updated_ts=updated, duration=duration
+    )
+    if status != "COMPLETED":
+        assert job.ended is None
+    elif job.ended is not None:
+        assert job.ended_ts == round((job.ended - datetime(1970, 1, 1, tzinfo=UTC)) / MS)
+    elif job.ended_ts is not None:
+        assert job.ended_ts > 253_402_300_799_999  # past the last year of the calendar
 
 
 def test_only_the_id_is_needed() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hevo_edge._awaiting import progress
 from hevo_edge._jobs.handle import JobHandle
+from hevo_edge._text.durations import format_duration
 from hevo_edge._text.printable import short
 from hevo_edge.enums import DEFERRED_STATUSES, JobStatus
 from hevo_edge.errors import (
@@ -53,7 +53,7 @@ def outcome_error(job: JobHandle, data: JobData, name: str) -> JobDidNotSucceed:
     ]
     elapsed = ""
     if data.duration_seconds is not None:
-        elapsed = f" after {progress.format_duration(data.duration_seconds)}"
+        elapsed = f" after {format_duration(data.duration_seconds)}"
     message = f"{name} ended {short(data.status)}{elapsed}: {', '.join(counts) or 'no counts'}"
     resource: Any = job  # errors carry the resource, whose class is not known here
     return kind(message, job=resource, advice=advice)

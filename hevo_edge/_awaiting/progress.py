@@ -9,6 +9,7 @@ import contextlib
 import sys
 
 from hevo_edge._jobs.handle import JobHandle
+from hevo_edge._text.durations import format_duration
 from hevo_edge._text.printable import printable, short
 
 MAX_LINE_EACH = 5
@@ -66,13 +67,3 @@ def _print(text: str) -> None:
     with contextlib.suppress(Exception):
         if sys.stderr is not None:
             sys.stderr.write(f"{printable(text)}\n")
-
-
-def format_duration(seconds: float) -> str:
-    """Return seconds in a short form: ``45s``, ``3m05s``, ``2h00m``."""
-    whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
-        return f"{whole}s"
-    if whole < 3600:  # noqa: PLR2004
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 from hevo_edge._common.has_data import HasData, JobDataT_co
+from hevo_edge._text import html
+from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
+COUNTS = (
+    "events_ingested",
+    "events_loaded",
+    "events_failed",
+    "objects_success",
+    "objects_queued",
+    "objects_skipped",
+    "objects_failed",
+    "billable_events",
+    "non_billable_events",
+)
+"""The fields of a snapshot that count something."""
 
-class JobHandle(HasData[JobDataT_co]):
+
+class JobHandle(HasData[JobDataT_co], HasMimeBundle):
     """Ids and last snapshot of a Job; ``hevo_edge.job.Job`` adds the verbs.
 
     Attributes:
@@ -50,6 +66,30 @@ class JobHandle(HasData[JobDataT_co]):
         return None if self.data is None else self.data.type
 
     @property
+    def created(self) -> datetime | None:
+        """When the Job was created, an aware datetime in UTC, by Hevo's clock; None if unknown."""
+        return None if self.data is None else self.data.created
+
+    @property
+    def updated(self) -> datetime | None:
+        """When the Job last changed, an aware datetime in UTC, by Hevo's clock; None if unknown."""
+        return None if self.data is None else self.data.updated
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the Job ended, an aware datetime in UTC, by Hevo's clock; None if unknown, or if it
+        runs. See ``JobData.ended_ts``.
+        """
+        return None if self.data is None else self.data.ended
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the Job has run; None if unknown. ``job.data.duration`` has it in ms."""
+        if self.data is None or self.data.duration is None:
+            return None
+        return timedelta(milliseconds=self.data.duration)
+
+    @property
     def is_terminal(self) -> bool:
         """Whether the last snapshot shows that the Job has ended."""
         return self.data is not None and self.data.is_terminal
@@ -69,6 +109,21 @@ class JobHandle(HasData[JobDataT_co]):
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"{name}({quoted(self.ref)}, type={_quote(self.type)}, status={_quote(self.status)})"
+
+    def _html(self) -> str:
+        counts = {} if self.data is None else {name: getattr(self.data, name) for name in COUNTS}
+        return html.facts(
+            {
+                "Job": self.ref,
+                "Type": self.type,
+                "Status": self.status or "not read yet",
+                "Created": self.created,
+                "Ended": self.ended,
+                "Duration": self.duration,
+                **{name.replace("_", " ").capitalize(): count for name, count in counts.items()},
+                "Certainty": self.certainty,
+            }
+        )
 
     def __eq__(self, other: object) -> bool:
         """Compare ids and account: another account's Job of the same ids is another Job."""
@@ -90,6 +145,21 @@ def _identity(job: JobHandle) -> tuple[int, str, str | None]:
 def label_of(job: JobHandle) -> str:
     """Return what logs and errors call a Job."""
     return f"{short(job.type or 'the')} Job {short(job.id)} of Pipeline {job.pipeline_id}"
+
+
+def row_of(job: JobHandle) -> dict[str, object]:
+    """Return what a table shows of a Job."""
+    data = job.data
+    return {
+        "Job": job.ref,
+        "Type": job.type,
+        "Status": job.status,
+        "Created": job.created,
+        "Duration": job.duration,
+        "Events loaded": None if data is None else data.events_loaded,
+        "Events failed": None if data is None else data.events_failed,
+        "Objects failed": None if data is None else data.objects_failed,
+    }
 
 
 def last_snapshot(job: JobHandle) -> tuple[JobData, float] | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from hevo_edge._text import html
+from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import printable, quoted, short
 from hevo_edge.errors import (
     AuthenticationError,
@@ -47,7 +49,7 @@ _COUNTS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(HasMimeBundle):
     """How one attempt ended.
 
     Attributes:
@@ -111,6 +113,23 @@ class Outcome:
                 f"{quoted(stored)}"
             )
         return cls(**{"message": "", "pipeline_id": 0, **known})
+
+    def _html(self) -> str:
+        job: Any = self.job
+        known = job if isinstance(job, Mapping) else {}
+        return html.facts(
+            {
+                "Outcome": self.kind,
+                "Message": self.message,
+                "Pipeline": str(self.pipeline_id),
+                "Job": self.job_id,
+                "Status": known.get("status"),
+                **{name.replace("_", " ").capitalize(): known.get(name) for name in _COUNTS},
+                "Certainty": self.certainty,
+                "Error": self.error,
+                "A retry can help": "no" if self.is_final else None,
+            }
+        )
 
 
 _STORED = [each.name for each in fields(Outcome) if each.name != "exception"]

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from hevo_edge import HevoClient, errors
-from hevo_edge._awaiting.progress import ProgressCounter, format_duration
+from hevo_edge._awaiting.progress import ProgressCounter
+from hevo_edge._text.durations import format_duration
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import fleet, started
 

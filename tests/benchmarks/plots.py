@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 Row = Mapping[str, float | str]
 SALT = "hevo-edge"
@@ -75,7 +76,7 @@ def draw(
     matplotlib.use("svg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    settings = {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 10}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": SALT, "font.size": 10}
     with matplotlib.rc_context(settings):
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
         places, names = _places(rows, x)

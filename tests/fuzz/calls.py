@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from hevo_edge import HevoClient, TriggerTicket, api
+from hevo_edge.history import JobHistory
 
 Call = Callable[[HevoClient], Awaitable[object]]
 _MOST = 1000
@@ -25,6 +26,15 @@ async def first(rows: AsyncIterator[Any]) -> list[Any]:
             read.append(row)
             if len(read) == _MOST:
                 break
+    return read
+
+
+async def history(hevo: HevoClient) -> JobHistory:
+    """Read a history, and look at it in all ways that need no other package."""
+    read = await hevo.pipeline(123).job_history()
+    read.to_dicts()
+    read.summary()._repr_mimebundle_()
+    read._repr_mimebundle_()
     return read
 
 
@@ -48,6 +58,7 @@ CALLS: dict[str, Call] = {
     "list_jobs": lambda hevo: first(hevo.pipeline(123).list_jobs()),
     "list_objects": lambda hevo: first(hevo.pipeline(123).list_objects()),
     "list_pipelines": lambda hevo: first(hevo.list_pipelines()),
+    "job_history": history,
     "active_job": lambda hevo: hevo.pipeline(123).active_job(),
     "get_pipeline": lambda hevo: hevo.get_pipeline(123),
     "get_object": lambda hevo: hevo.pipeline(123).get_object("o-1"),

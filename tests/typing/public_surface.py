@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from ssl import SSLContext
 from typing import Literal, Protocol
@@ -30,6 +30,7 @@ from hevo_edge import (
     schedules,
 )
 from hevo_edge.client import ClientKeywords
+from hevo_edge.history import HistorySummary, JobHistory
 from hevo_edge.job import OnUpdate, WaitKeywords
 from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData
 from hevo_edge.pipeline import TriggerKeywords
@@ -63,6 +64,18 @@ async def use(hevo: HevoClient) -> None:
     collected = await hevo.await_all([job], on_failure="return")
     assert_type(collected, list[Job[JobData] | errors.HevoError])
     assert_type([ended async for ended in hevo.as_completed([job])], list[Job[JobData]])
+
+    history = await pipeline.job_history(limit=5)
+    assert_type(history, JobHistory)
+    assert_type(history[0], Job[JobData])
+    assert_type(history[:3], JobHistory)
+    assert_type([job.data.status for job in history], list[JobStatus | str])
+    assert_type(history.summary(), HistorySummary)
+    assert_type(history.summary().last_success, Job[JobData] | None)
+    assert_type(history.summary().last_success_at, datetime | None)
+    assert_type(job.created, datetime | None)
+    assert_type(job.ended, datetime | None)
+    assert_type(job.duration, timedelta | None)
 
     ticket = await pipeline.prepare_trigger()
     assert_type(TriggerTicket.loads(ticket.dumps()), TriggerTicket)

@@ -1,0 +1,15 @@
+"""How a duration is written."""
+
+from __future__ import annotations
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds in a short form: ``45s``, ``3m05s``, ``2h00m``."""
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
