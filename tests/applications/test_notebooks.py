@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,10 @@ def shell(
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
     set_environment(monkeypatch, emulator)
     hooks = sys.displayhook, sys.excepthook
-    shell: Shell = InteractiveShell()  # type: ignore[no-untyped-call]
+    # Its cells run in a module of their own: multiprocessing looks at ``__main__``.
+    cells = types.ModuleType("cells")
+    monkeypatch.setitem(sys.modules, "cells", cells)
+    shell: Shell = InteractiveShell(user_module=cells)  # type: ignore[no-untyped-call]
     shell.history_manager.enabled = False
     yield shell
     shell.run_cell("await hevo.close()")
