@@ -24,9 +24,10 @@ def write(stream: TextIO | None, text: str) -> bool:
 def finish() -> None:
     """Flush stdout and stderr; let Python's own flush at its end find nothing to complain about."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             _discard(stream)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hevo_edge.emulator import HevoEmulator
-from tests.command_line.support import CommandLine
+from tests.command_line.support import SHORT, CommandLine
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,13 @@ def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 @pytest.fixture
 def emulator() -> Iterator[HevoEmulator]:
-    """At a hundredfold speed, with Pipeline 123, which has a completed Job an hour old."""
-    with HevoEmulator(speed=100.0, seed=1) as emulator:
-        emulator.add_pipeline(123, name="Orders", duration=20.0, history=1)
+    """With Pipeline 123, whose Jobs are short, and which has a completed Job an hour old.
+
+    Not faster: a pause of this machine would be one between Hevo's clocks, and those tell whose a
+    Job is.
+    """
+    with HevoEmulator(speed=10.0, seed=1) as emulator:
+        emulator.add_pipeline(123, name="Orders", history=1, **SHORT)
         yield emulator
 
 

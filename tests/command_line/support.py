@@ -17,9 +17,11 @@ import pytest
 from hevo_edge.command_line import main
 from hevo_edge.emulator import HevoEmulator
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that is waited for does not come any more."""
 FAST = ("--poll-interval", "0.1")
+SHORT: dict[str, Any] = {"duration": 2.0, "appears_after": (0.0, 1.0)}
+"""A Pipeline whose Jobs are soon there, and soon over."""
 
 
 class Done(NamedTuple):

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from hevo_edge._awaiting import failures
 from hevo_edge.emulator import HevoEmulator
-from tests.command_line.support import FAST, CommandLine
+from tests.command_line.support import FAST, SHORT, CommandLine
 
 
 def started(emulator: HevoEmulator, hevo_edge: CommandLine, duration: float = 36000.0) -> str:
@@ -18,10 +19,10 @@ def started(emulator: HevoEmulator, hevo_edge: CommandLine, duration: float = 36
 
 class TestWait:
     def test_for_a_ref(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
-        ref = started(emulator, hevo_edge, 300.0)
+        ref = started(emulator, hevo_edge, 20.0)
         done = hevo_edge("wait", ref, *FAST)
         assert done.code == 0
-        assert done.out.startswith(f"{ref} COMPLETED after 5m00s")
+        assert done.out.startswith(f"{ref} COMPLETED after 20s")
 
     def test_for_a_moment(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
         ref = started(emulator, hevo_edge)
@@ -30,7 +31,7 @@ class TestWait:
         assert "IN_PROGRESS" in done.error
 
     def test_for_what_a_pipeline_runs(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
-        ref = started(emulator, hevo_edge, 300.0)
+        ref = started(emulator, hevo_edge, 20.0)
         assert hevo_edge("wait", "123", "--json", *FAST).row["ref"] == ref
 
     def test_for_what_ended_since(self, hevo_edge: CommandLine) -> None:
@@ -44,11 +45,14 @@ class TestWait:
         assert "no new Job of Pipeline 123" in done.error
 
     def test_for_the_next(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
-        emulator.add_pipeline(7, every_minutes=1.0, duration=20.0)
+        emulator.add_pipeline(7, every_minutes=0.3, **SHORT)
         done = hevo_edge("wait", "7", "--next", "--json", "--timeout", "60", *FAST)
         assert (done.code, done.row["job"]["status"]) == (0, "COMPLETED")
 
-    def test_for_a_job_that_is_not_there(self, hevo_edge: CommandLine) -> None:
+    def test_for_a_job_that_is_not_there(
+        self, hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(failures, "CONFIRMING_INTERVAL", 0.1)
         done = hevo_edge("wait", "99:abc", "-q")
         assert (done.code, done.out) == (1, "")
         assert "404" in done.error
@@ -56,7 +60,7 @@ class TestWait:
 
 class TestWaitByTicket:
     def cut_off(self, emulator: HevoEmulator, hevo_edge: CommandLine, *, effect: str) -> str:
-        emulator.pipeline(123).plan(appears_after=400.0)
+        emulator.pipeline(123).plan(appears_after=60.0)
         emulator.faults.drop(on="sync_now", effect=effect)
         assert hevo_edge("sync", "123", "--timeout", "1.2", "-q").code == 6
         (file,) = hevo_edge.stored

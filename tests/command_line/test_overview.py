@@ -58,7 +58,7 @@ class TestStatus:
 
 
 class TestNarrowAndHostile:
-    @pytest.mark.parametrize("columns", ["20", "39", "80", None])
+    @pytest.mark.parametrize("columns", ["20", "80", None])
     @pytest.mark.parametrize("name", ["status", "top", "jobs", "objects"])
     def test_what_a_server_says_stays_on_its_line(
         self,
@@ -69,8 +69,7 @@ class TestNarrowAndHostile:
         name: str,
     ) -> None:
         emulator.add_pipeline(7, name=HOSTILE, objects=(HOSTILE,), duration=None)
-        emulator.pipeline(7).plan(duration=None, type=HOSTILE, outcome=HOSTILE)
-        assert hevo_edge("sync", "7", "--no-wait").code == 0
+        emulator.pipeline(7).start_job(HOSTILE, now=emulator.now - 60)
         if columns is not None:
             monkeypatch.setenv("COLUMNS", columns)
         options = {"top": ["--once"], "status": []}.get(name, ["7"])
@@ -88,7 +87,7 @@ class TestNarrowAndHostile:
         self, emulator: HevoEmulator, hevo_edge: CommandLine, name: str
     ) -> None:
         emulator.add_pipeline(7, name=HOSTILE, duration=None)
-        assert hevo_edge("sync", "7", "--no-wait").code == 0
+        emulator.pipeline(7).start_job(now=emulator.now - 60)
         done = hevo_edge(name, "--json", *(["--once"] if name == "top" else []))
         assert done.out.isascii()
         assert "\x1b" not in done.out

@@ -14,7 +14,7 @@ from hevo_edge.command_line.exit_codes import WORST_FIRST, ExitCode
 from hevo_edge.command_line.parser import build
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.__main__ import parser as emulator_parser
-from tests.command_line.support import FAST, CommandLine, command
+from tests.command_line.support import FAST, SHORT, CommandLine, command
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
 SCRIPTS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -29,7 +29,7 @@ WAITS = re.compile(
 def home(emulator: HevoEmulator, tmp_path: Path) -> Path:
     """A home folder as the page has it, and Pipelines of which one has failed."""
     for number in (1, 2, 7):
-        emulator.add_pipeline(number, duration=20.0, history=1)
+        emulator.add_pipeline(number, history=1, **SHORT)
     emulator.pipeline(7).add_history(created=emulator.now - 600, status="FAILED", duration=30.0)
     emulator.pipeline(123).add_history(created=emulator.now - 600, duration=30.0)
     folders = (".config/hevo-edge", ".config/fish/completions", "bin")
@@ -66,11 +66,11 @@ def test_it_runs(emulator: HevoEmulator, hevo_edge: CommandLine, home: Path, scr
     job = f"123:{emulator.pipeline(123).jobs[-1].job_id}"
     code = WAITS.sub(rf"\1 {' '.join(FAST)}", code.replace(REF, job))
     if (now := "hevo-edge wait 123 --timeout") in code:
-        emulator.pipeline(123).plan(duration=600.0)
+        emulator.pipeline(123).plan(duration=60.0)
         code = code.replace(now, f"hevo-edge sync 123 --no-wait\n{now}")
     if TICKET in code:
         emulator.faults.drop(on="sync_now", effect="after")
-        emulator.pipeline(123).plan(appears_after=300.0)
+        emulator.pipeline(123).plan(appears_after=60.0)
         cut_off = run("hevo-edge sync 123 --timeout 1.2", emulator, home)
         assert cut_off.returncode == 6, cut_off.stderr
         code = code.replace(TICKET, cut_off.stderr.split()[-1])

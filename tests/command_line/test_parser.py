@@ -178,3 +178,8 @@ class TestCompletion:
 def test_the_module_is_the_same_command() -> None:
     done = subprocess.run(command("--version"), capture_output=True, text=True, check=True)
     assert done.stdout == f"hevo-edge {__version__}\n"
+
+
+def test_installing_the_package_gives_the_command() -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert '[project.scripts]\nhevo-edge = "hevo_edge.command_line:main"\n' in project

@@ -12,7 +12,7 @@ from hevo_edge.command_line.overview import Overview
 from hevo_edge.command_line.recovery import why_to_sync
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.models import JobData, PipelineData
-from tests.command_line.support import FAST, CommandLine
+from tests.command_line.support import FAST, SHORT, CommandLine
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
@@ -70,7 +70,7 @@ def outage(emulator: HevoEmulator) -> HevoEmulator:
         pipeline = emulator.add_pipeline(
             number,
             name=f"Shop {number}",
-            duration=20.0,
+            **SHORT,
             status="DISABLED" if number == 5 else "ENABLED",
         )
         failed = number in {2, 3, 5}
@@ -110,7 +110,7 @@ def test_only_some_and_since_later(outage: HevoEmulator, hevo_edge: CommandLine)
 def test_no_more_than_wanted_run_at_once(outage: HevoEmulator, hevo_edge: CommandLine) -> None:
     assert hevo_edge("recover", "--since", "2h", "--max", "1", *FAST).code == 0
     (first,), (second,) = (outage.pipeline(number).jobs[2:] for number in (2, 3))
-    assert second.created >= first.created + 20.0 or first.created >= second.created + 20.0
+    assert second.created >= first.created + 2.0 or first.created >= second.created + 2.0
 
 
 def test_the_worst_outcome_is_the_exit_code(outage: HevoEmulator, hevo_edge: CommandLine) -> None:

@@ -132,7 +132,7 @@ class TestCancelOnInterrupt:
         assert tickets(tmp_path) == []
 
     def test_while_it_searches(self, emulator: HevoEmulator, tmp_path: Path) -> None:
-        emulator.pipeline(123).plan(duration=LONG, appears_after=200.0)
+        emulator.pipeline(123).plan(duration=LONG, appears_after=30.0)
         sync = process(emulator, "sync", "123", "--cancel-on-interrupt", "-q")
         until(lambda: len(emulator.requests.of("list_jobs")) > 1, sync)
         code, _, err = interrupted(sync, signal.SIGINT)
@@ -192,7 +192,7 @@ def test_recover_names_all_that_run(emulator: HevoEmulator) -> None:
 
 def test_one_that_is_ignored_stays_so(emulator: HevoEmulator) -> None:
     """As nohup and a shell's background jobs have it."""
-    emulator.pipeline(123).plan(duration=300.0)
+    emulator.pipeline(123).plan(duration=30.0)
 
     def ignore() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
