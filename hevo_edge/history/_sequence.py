@@ -89,12 +89,21 @@ class JobHistory(Sequence[Job[JobData]], HasMimeBundle):
             ConfigurationError: when pandas cannot be imported.
         """
         pd: Any = _needed("pandas", "to_pandas")
-        types = dict.fromkeys(_TIMES, "datetime64[ms, UTC]")
-        types |= {"pipeline_id": "int64", "duration": "timedelta64[ms]"}
-        types |= dict.fromkeys(_TEXTS, "str") | dict.fromkeys(COUNTS, "Int64")
+        np = import_module("numpy")  # pandas is built on it
+
+        def series(name: str, values: list[Any]) -> Any:
+            # By way of NumPy, as pandas 2 takes no datetime that nanoseconds cannot hold.
+            if name in _TIMES:
+                naive = [value and value.replace(tzinfo=None) for value in values]
+                return pd.Series(np.array(naive, "datetime64[ms]")).dt.tz_localize("UTC")
+            if name == "duration":
+                return pd.Series(np.array(values, "timedelta64[ms]"))
+            return pd.Series(values, dtype=types.get(name, "str"))
+
+        types = {"pipeline_id": "int64"} | dict.fromkeys(COUNTS, "Int64")
         columns = self._columns()
         frame: pandas.DataFrame = pd.DataFrame(
-            {name: pd.Series(values, dtype=types[name]) for name, values in columns.items()}
+            {name: series(name, values) for name, values in columns.items()}
         )
         return frame
 
