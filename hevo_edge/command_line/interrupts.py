@@ -70,9 +70,9 @@ class Interrupts:
                 signal.signal(number, old)
 
     def cancel(self, task: asyncio.Future[Any]) -> None:
-        """From now on cancel a task of the running loop on a signal."""
+        """From now on cancel a task on a signal, and only that; call this in its loop."""
         self._task = task
-        loop = asyncio.get_running_loop()
+        loop = task.get_loop()
 
         def wake(number: int, _: FrameType | None) -> None:
             loop.call_soon_threadsafe(self._first, number)
@@ -84,17 +84,15 @@ class Interrupts:
                 signal.signal(number, wake)
 
     def _first(self, number: int) -> None:
-        if self.number is not None:
+        if self.number is not None or self._task is None:
             return
         self.number = number
-        loop = asyncio.get_running_loop()
         for each in self._numbers:
             with suppress(NotImplementedError):
-                loop.remove_signal_handler(each)
+                self._task.get_loop().remove_signal_handler(each)
             # Not through the loop: it may stand still.
             signal.signal(each, self._leave_at_once)
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def _raise(self, number: int, _: FrameType | None) -> None:
         raise Interrupted(number)

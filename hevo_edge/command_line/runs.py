@@ -6,6 +6,7 @@ import asyncio
 import difflib
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from hevo_edge import Certainty, Job, Pipeline
@@ -71,8 +72,7 @@ async def one_run(
 ) -> int:
     """Start a run, say which, wait for it if that is wanted, and write its result."""
     options, run = session.options, session.start(pipeline_id, is_given=is_given)
-    now = asyncio.get_running_loop().time
-    deadline = None if options.timeout is None else now() + options.timeout
+    deadline = None if options.timeout is None else monotonic() + options.timeout
     error: HevoError | None = None
     try:
         run.found(await trigger(run, options.timeout))
@@ -80,7 +80,7 @@ async def one_run(
         if options.wait:
             session.console.note(_announcement(run.job))
             session.console.tells_trouble = True
-            left = None if deadline is None else max(0.0, deadline - now())
+            left = None if deadline is None else max(0.0, deadline - monotonic())
             await await_job(session, run.job, left)
     except HevoError as raised:
         error = raised
@@ -151,7 +151,7 @@ class Notes:
 
     def __call__(self, job: Job) -> None:
         """Say it, if it is time; the end is told by the result or the error."""
-        now, status = asyncio.get_running_loop().time(), str(job.status)
+        now, status = monotonic(), str(job.status)
         said, at = self._said or ("", now)
         if job.is_terminal or (said == status and now < at + NOTE_INTERVAL):
             return
