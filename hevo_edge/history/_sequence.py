@@ -143,9 +143,11 @@ class JobHistory(Sequence[Job[JobData]], HasMimeBundle):
         Raises:
             ConfigurationError: when matplotlib cannot be imported.
         """
-        if ax is None:
-            ax = _needed("matplotlib.pyplot", "plot").subplots(layout="constrained")[1]
-        return plot(self._jobs, ax)
+        if ax is not None:
+            return plot(self._jobs, ax)
+        return plot(
+            self._jobs, _needed("matplotlib.pyplot", "plot").subplots(layout="constrained")[1]
+        )
 
     # -- inside -----------------------------------------------------------------------------------
 
