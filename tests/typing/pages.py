@@ -85,7 +85,8 @@ def main() -> int:
     ]
     # The mode is the one thing that cannot be said on the command line.
     (folder / "pyrightconfig.json").write_text(json.dumps({"strict": strict}))
-    mypy = ("--strict", "--cache-dir", f"{folder.parent / 'cache'}")
+    # mypy would find ours in a folder above.
+    mypy = ("--config-file=", "--strict", "--cache-dir", f"{folder.parent / 'cache'}")
     results = [
         checked("pyright", folder, "--pythonpath", sys.executable),
         checked("mypy", folder / "typings", *mypy, *map(str, blocks)),
