@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hevo_edge.command_line import main
+from hevo_edge._command_line import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -4,7 +4,7 @@ Run it: python tests/benchmarks/command_line_start.py [--rounds 21]
 
 The peer is written from the parser itself: argparse, the same commands and options, nothing else.
 Both run in turn as new processes, and what is compared are medians; the goal is at most 1.5. Then
-`import hevo_edge` and `import hevo_edge.command_line` beside `import argparse`, in milliseconds over a bare
+`import hevo_edge` and `import hevo_edge._command_line` beside `import argparse`, in milliseconds over a bare
 interpreter.
 """
 
@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hevo_edge.command_line.parser import build
+from hevo_edge._command_line.parser import build
 
-HEVO_EDGE = ("-c", "import sys; from hevo_edge.command_line import main; sys.exit(main())")
+HEVO_EDGE = ("-c", "import sys; from hevo_edge._command_line import main; sys.exit(main())")
 LINES = (["--help"], ["sync", "--help"], ["--version"])
-IMPORTS = ("argparse", "hevo_edge", "hevo_edge.command_line")
+IMPORTS = ("argparse", "hevo_edge", "hevo_edge._command_line")
 
 
 def bare_script() -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hevo_edge.command_line import main
+from hevo_edge._command_line import main
 from hevo_edge.emulator import HevoEmulator
 
 PATIENCE = 60.0

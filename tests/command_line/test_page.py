@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hevo_edge.command_line.exit_codes import WORST_FIRST, ExitCode
-from hevo_edge.command_line.parser import build
+from hevo_edge._command_line.exit_codes import WORST_FIRST, ExitCode
+from hevo_edge._command_line.parser import build
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.__main__ import parser as emulator_parser
 from tests.command_line.support import FAST, SHORT, CommandLine, command

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from hevo_edge import __version__
-from hevo_edge.command_line import completion
-from hevo_edge.command_line.entry import MODULES
-from hevo_edge.command_line.parser import build
+from hevo_edge._command_line import completion
+from hevo_edge._command_line.entry import MODULES
+from hevo_edge._command_line.parser import build
 from tests.command_line.support import CommandLine, command
 
 COMMANDS = [*MODULES, "completion"]
@@ -38,13 +38,13 @@ def loaded_by(*code: str) -> set[str]:
 
 
 def test_importing_it_loads_no_client() -> None:
-    assert not HEAVY & loaded_by("import hevo_edge.command_line")
+    assert not HEAVY & loaded_by("import hevo_edge._command_line")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["sync"], ["--version"]])
 def test_help_and_usage_errors_load_no_client(arguments: list[str]) -> None:
     run = (
-        f"from hevo_edge.command_line import main\ntry: main({arguments})\nexcept SystemExit: pass"
+        f"from hevo_edge._command_line import main\ntry: main({arguments})\nexcept SystemExit: pass"
     )
     assert not HEAVY & loaded_by(f"exec({run!r})")
 
@@ -182,4 +182,4 @@ def test_the_module_is_the_same_command() -> None:
 
 def test_installing_the_package_gives_the_command() -> None:
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert '[project.scripts]\nhevo-edge = "hevo_edge.command_line:main"\n' in project
+    assert '[project.scripts]\nhevo-edge = "hevo_edge._command_line:main"\n' in project

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hevo_edge.command_line.profiles import credentials, profiles_file
-from hevo_edge.command_line.tickets import TicketFile, tickets_folder
+from hevo_edge._command_line.profiles import credentials, profiles_file
+from hevo_edge._command_line.tickets import TicketFile, tickets_folder
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import ConfigurationError
 from tests.command_line.support import CommandLine

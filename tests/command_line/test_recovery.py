@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hevo_edge.command_line.exit_codes import WORST_FIRST, ExitCode, worst
-from hevo_edge.command_line.overview import Overview
-from hevo_edge.command_line.recovery import why_to_sync
+from hevo_edge._command_line.exit_codes import WORST_FIRST, ExitCode, worst
+from hevo_edge._command_line.overview import Overview
+from hevo_edge._command_line.recovery import why_to_sync
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.models import JobData, PipelineData
 from tests.command_line.support import FAST, SHORT, CommandLine

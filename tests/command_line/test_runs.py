@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hevo_edge import TriggerTicket
-from hevo_edge.command_line import tickets
+from hevo_edge._command_line import tickets
 from hevo_edge.emulator import HevoEmulator
 from tests.command_line.support import FAST, CommandLine
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hevo_edge.command_line import main, output
+from hevo_edge._command_line import main, output
 from hevo_edge.emulator import HevoEmulator
 from tests.command_line.support import CommandLine, command, end_of, process
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge.command_line import values
+from hevo_edge._command_line import values
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 Run by ``nox -s docs``: ``python tests/typing/reference.py SITE/objects.inv VERIFYTYPES.json``. A name
 may be handed on by several modules, so what is compared is where it is defined. The inner modules
-of the emulator, of the command line and of the adapters have no underscore, and are left out.
+of the emulator and of the adapters have no underscore, and are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 
 _APART = (
     "hevo_edge.__main__",
-    "hevo_edge.command_line",
     "hevo_edge.emulator",
     "hevo_edge.integrations",
     "hevo_edge.pytest_plugin",

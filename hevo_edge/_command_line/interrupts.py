@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from hevo_edge.command_line.output import STDERR
+from hevo_edge._command_line.output import STDERR
 
 SIGNALS = tuple(
     number

@@ -6,7 +6,7 @@ import argparse
 import shlex
 from collections.abc import Iterator
 
-from hevo_edge.command_line.parser import PROG
+from hevo_edge._command_line.parser import PROG
 
 _BASH = """\
 _hevo_edge() {{

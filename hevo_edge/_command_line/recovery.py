@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hevo_edge import Job, Pipeline
+from hevo_edge._command_line.exit_codes import ExitCode, worst
+from hevo_edge._command_line.overview import Overview, chosen, read_overview
+from hevo_edge._command_line.runs import check_wait, one_run
+from hevo_edge._command_line.session import Session
+from hevo_edge._command_line.started import StartedRun
 from hevo_edge._text.printable import short
-from hevo_edge.command_line.exit_codes import ExitCode, worst
-from hevo_edge.command_line.overview import Overview, chosen, read_overview
-from hevo_edge.command_line.runs import check_wait, one_run
-from hevo_edge.command_line.session import Session
-from hevo_edge.command_line.started import StartedRun
 from hevo_edge.enums import UNRUNNABLE_STATUSES, JobStatus, SyncType
 from hevo_edge.errors import HevoError
 

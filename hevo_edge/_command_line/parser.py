@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from hevo_edge._command_line import values
+from hevo_edge._command_line.exit_codes import ExitCode
+from hevo_edge._command_line.streams import write
 from hevo_edge._version import __version__
-from hevo_edge.command_line import values
-from hevo_edge.command_line.exit_codes import ExitCode
-from hevo_edge.command_line.streams import write
 
 PROG = "hevo-edge"
 COMMON_DEFAULTS: dict[str, Any] = {"json": False, "quiet": False, "debug": False, "profile": None}

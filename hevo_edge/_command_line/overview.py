@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from hevo_edge import Job, Pipeline, api
-from hevo_edge.command_line.exit_codes import ExitCode, exit_code_of, worst
-from hevo_edge.command_line.rows import (
+from hevo_edge._command_line.exit_codes import ExitCode, exit_code_of, worst
+from hevo_edge._command_line.rows import (
     OBJECTS,
     PIPELINES,
     job_row,
@@ -19,8 +19,8 @@ from hevo_edge.command_line.rows import (
     pipeline_texts,
     took,
 )
-from hevo_edge.command_line.session import Session
-from hevo_edge.command_line.tables import Column
+from hevo_edge._command_line.session import Session
+from hevo_edge._command_line.tables import Column
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
     ApiError,

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from hevo_edge import HevoClient, RateLimit
-from hevo_edge.command_line.exit_codes import exit_code_of
-from hevo_edge.command_line.interrupts import Interrupts
-from hevo_edge.command_line.output import Console
-from hevo_edge.command_line.parser import PROG
-from hevo_edge.command_line.profiles import credentials
-from hevo_edge.command_line.started import StartedRun, cancel_all
+from hevo_edge._command_line.exit_codes import exit_code_of
+from hevo_edge._command_line.interrupts import Interrupts
+from hevo_edge._command_line.output import Console
+from hevo_edge._command_line.parser import PROG
+from hevo_edge._command_line.profiles import credentials
+from hevo_edge._command_line.started import StartedRun, cancel_all
 from hevo_edge.errors import AuthenticationError, HevoError, JobInProgress
 
 T = TypeVar("T")

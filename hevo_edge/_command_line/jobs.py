@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hevo_edge import Job, TriggerTicket
+from hevo_edge._command_line.exit_codes import ExitCode
+from hevo_edge._command_line.rows import JOBS, job_line, job_row, job_texts
+from hevo_edge._command_line.runs import Notes, check_wait, one_run, wait_options
+from hevo_edge._command_line.session import Session
+from hevo_edge._command_line.started import StartedRun
+from hevo_edge._command_line.tickets import TicketFile
 from hevo_edge._text.printable import short
-from hevo_edge.command_line.exit_codes import ExitCode
-from hevo_edge.command_line.rows import JOBS, job_line, job_row, job_texts
-from hevo_edge.command_line.runs import Notes, check_wait, one_run, wait_options
-from hevo_edge.command_line.session import Session
-from hevo_edge.command_line.started import StartedRun
-from hevo_edge.command_line.tickets import TicketFile
 from hevo_edge.enums import TERMINAL_STATUSES
 from hevo_edge.errors import ConfigurationError, HevoError
 

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from hevo_edge.command_line.profiles import base_folder
+from hevo_edge._command_line.profiles import base_folder
 from hevo_edge.errors import ConfigurationError
 
 _MAX_BYTES = 4 << 20

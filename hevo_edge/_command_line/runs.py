@@ -10,12 +10,12 @@ from time import monotonic
 from typing import Any
 
 from hevo_edge import Certainty, Job, Pipeline
+from hevo_edge._command_line.exit_codes import ExitCode, outcome_name
+from hevo_edge._command_line.output import Console
+from hevo_edge._command_line.rows import job_line, job_row, object_name, object_path
+from hevo_edge._command_line.session import Session
+from hevo_edge._command_line.started import StartedRun
 from hevo_edge._text.printable import short
-from hevo_edge.command_line.exit_codes import ExitCode, outcome_name
-from hevo_edge.command_line.output import Console
-from hevo_edge.command_line.rows import job_line, job_row, object_name, object_path
-from hevo_edge.command_line.session import Session
-from hevo_edge.command_line.started import StartedRun
 from hevo_edge.errors import ConfigurationError, HevoError, NotFound
 from hevo_edge.models import ObjectData
 from hevo_edge.options import WaitOptions

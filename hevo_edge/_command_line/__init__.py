@@ -7,6 +7,6 @@ pydantic: the client loads inside a command.
 
 from __future__ import annotations
 
-from hevo_edge.command_line.entry import main
+from hevo_edge._command_line.entry import main
 
 __all__ = ["main"]

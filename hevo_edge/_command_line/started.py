@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 
 from hevo_edge import HevoClient, Job, TriggerTicket
+from hevo_edge._command_line.output import Console
+from hevo_edge._command_line.parser import PROG
+from hevo_edge._command_line.tickets import TicketFile
 from hevo_edge._text.printable import short
-from hevo_edge.command_line.output import Console
-from hevo_edge.command_line.parser import PROG
-from hevo_edge.command_line.tickets import TicketFile
 from hevo_edge.errors import HevoError
 from hevo_edge.orchestration import may_cancel
 from hevo_edge.triggering import TicketState

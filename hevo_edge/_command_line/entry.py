@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hevo_edge.command_line.exit_codes import ExitCode
-from hevo_edge.command_line.parser import COMMON_DEFAULTS, build
-from hevo_edge.command_line.streams import finish
+from hevo_edge._command_line.exit_codes import ExitCode
+from hevo_edge._command_line.parser import COMMON_DEFAULTS, build
+from hevo_edge._command_line.streams import finish
 
 if TYPE_CHECKING:
-    from hevo_edge.command_line.output import Console
+    from hevo_edge._command_line.output import Console
 
 MODULES = {
     "sync": "runs",
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Namespace) -> int:
-    from hevo_edge.command_line.output import Console  # noqa: PLC0415 -- not needed for --help
+    from hevo_edge._command_line.output import Console  # noqa: PLC0415 -- not needed for --help
 
     console = Console(as_json=options.json, is_quiet=options.quiet)
     if options.command == "completion":
-        completion = import_module("hevo_edge.command_line.completion")
+        completion = import_module("hevo_edge._command_line.completion")
         console.text(completion.script(build(), options.shell).rstrip())
         return ExitCode.SUCCESS
-    from hevo_edge.command_line.interrupts import (  # noqa: PLC0415 -- not needed for --help
+    from hevo_edge._command_line.interrupts import (  # noqa: PLC0415 -- not needed for --help
         Interrupted,
         Interrupts,
     )
@@ -75,8 +75,8 @@ def _run(options: Namespace) -> int:
 
 
 def _command(options: Namespace, console: Console, interrupts: Any) -> int:
-    module = import_module(f"hevo_edge.command_line.{MODULES[options.command]}")
-    session = import_module("hevo_edge.command_line.session")
+    module = import_module(f"hevo_edge._command_line.{MODULES[options.command]}")
+    session = import_module("hevo_edge._command_line.session")
     try:
         command = getattr(module, options.command)
         return int(session.run(command, options, console, interrupts))
