@@ -93,7 +93,10 @@ def _emulator(arguments: list[str]) -> int:
 @contextmanager
 def _logging(options: Namespace, console: Console) -> Iterator[None]:
     """Let the package's log records go to stderr, from DEBUG on with ``--debug``."""
-    import logging  # noqa: PLC0415 -- not needed for --help
+    # Not needed for --help.
+    import logging  # noqa: PLC0415
+
+    from hevo_edge._text.logger import get_logger  # noqa: PLC0415
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -104,7 +107,7 @@ def _logging(options: Namespace, console: Console) -> Iterator[None]:
             elif record.name != "hevo_edge.http" or console.tells_trouble:
                 console.say(self.format(record))
 
-    logger = logging.getLogger("hevo_edge")
+    logger = get_logger("hevo_edge")
     handler, before = Handler(), (logger.level, logger.propagate)
     level = logging.WARNING if options.quiet else logging.INFO
     logger.setLevel(logging.DEBUG if options.debug else level)
