@@ -73,6 +73,8 @@ def test_trigger_pipeline_sync(emu: HevoEmulator, call: Both) -> None:
 def test_trigger_pipeline_sync_beside_a_running_job_waits_for_its_end(
     emu: HevoEmulator, call: Both
 ) -> None:
+    # It is listed at once and runs for a while, however slow this machine is.
+    emu.pipeline(7).plan(appears_after=0, duration=100)
     first = start_by_schedule(emu, 7)
     job = call("trigger_pipeline_sync", 7, ensure_new_job=False)
     assert job.id == last_job(emu, 7).job_id != first.job_id
