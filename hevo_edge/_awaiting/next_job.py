@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from hevo_edge._awaiting.failures import UNANSWERED, UNREAD, Failure, Limit
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
@@ -173,7 +173,7 @@ class NextJobTarget(PollTarget):
 
     __slots__ = ("_baseline", "_is_whole", "_job_filter", "_last", "_pipeline_id", "_tail")
 
-    unread_limits = {**UNREAD, Failure.MISSING: Limit(1)}  # noqa: RUF012 -- it is a constant
+    unread_limits: ClassVar[Mapping[Failure, Limit]] = {**UNREAD, Failure.MISSING: Limit(1)}
 
     def __init__(self, pipeline_id: int, job_filter: JobFilter, now: float) -> None:
         super().__init__(now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from hevo_edge._awaiting.failures import READ, UNREAD, Failure, Limit, Streak, failure_of
 from hevo_edge._common.per_loop import running_loop
@@ -99,7 +99,7 @@ class PollTarget:
         "subscribers",
     )
 
-    unread_limits: Mapping[Failure, Limit] = UNREAD
+    unread_limits: ClassVar[Mapping[Failure, Limit]] = UNREAD
     """How often failures are repeated before they are believed of what was never read."""
 
     def __init__(self, now: float) -> None:

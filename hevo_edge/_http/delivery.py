@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import client_exceptions, http_exceptions
 
+from hevo_edge._http.responses import PROXY_REFUSES
 from hevo_edge._text.printable import printable
 from hevo_edge.errors import (
     AuthenticationError,
@@ -158,10 +159,7 @@ def _proxy_error(refusal: aiohttp.ClientHttpProxyError) -> HevoError:
     """Return the error for a proxy that did not connect; it alone has got a request."""
     said = printable(f"{refusal.status} {refusal.message}".strip(), _DESCRIPTION)
     if refusal.status == _PROXY_AUTHENTICATION_REQUIRED:
-        return AuthenticationError(
-            f"{said}: the proxy refuses its credentials; check its user and password",
-            status=refusal.status,
-        )
+        return AuthenticationError(f"{said}: {PROXY_REFUSES}", status=refusal.status)
     error = RequestNotSent(f"the proxy does not connect to Hevo: {said}")
     error.transient = refusal.status >= _SERVER_ERROR
     return error
@@ -181,7 +179,7 @@ def describe(error: BaseException) -> str:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return (
                 f"the certificate of {where} is not trusted ({reason}); behind a proxy that opens "
-                "TLS, pass ssl=, an ssl.SSLContext that trusts its CA"
+                "TLS, pass ssl=, the path of a file with its CA, or an ssl.SSLContext"
             )
         return f"cannot connect to {where} ({reason}); check region or base_url, and the network"
     if isinstance(error, asyncio.TimeoutError) and not str(error):

@@ -54,6 +54,7 @@ came from behind them, so a request may have arrived. 408 is a time-out, 425 too
 499 nginx, by 460 a load balancer of AWS says that a connection was closed before the reply.
 """
 
+PROXY_REFUSES = "the proxy refuses its credentials; check the proxy's user and password"
 _NAMED_BY_STATUS = GATEWAY_STATUSES | {407, 429}
 """Statuses that say enough, whatever the body."""
 
@@ -64,10 +65,7 @@ _BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
     ),
     403: (PermissionDenied, "the API key's role does not allow this; it needs an administrator's"),
     404: (NotFound, "check the ids and base_url, and that the Pipeline is an Edge one"),
-    407: (
-        AuthenticationError,
-        "the proxy refuses its credentials; check the proxy's user and password",
-    ),
+    407: (AuthenticationError, PROXY_REFUSES),
     429: (RateLimited, "Hevo allows about 100 calls a minute per user, all processes together"),
 }
 

@@ -15,7 +15,7 @@ from hevo_edge.enums import Certainty, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
-COUNTS = (
+WORK_COUNTS = (
     "events_ingested",
     "events_loaded",
     "events_failed",
@@ -23,10 +23,10 @@ COUNTS = (
     "objects_queued",
     "objects_skipped",
     "objects_failed",
-    "billable_events",
-    "non_billable_events",
 )
-"""The fields of a snapshot that count something."""
+"""The fields of a snapshot that count what the Job has done."""
+COUNTS = (*WORK_COUNTS, "billable_events", "non_billable_events")
+"""All fields of a snapshot that count something."""
 
 
 class JobHandle(HasData[JobDataT_co], HasMimeBundle):

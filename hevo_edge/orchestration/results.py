@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from hevo_edge._jobs.handle import WORK_COUNTS
 from hevo_edge._text import html
 from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import printable, quoted, short
@@ -37,15 +38,6 @@ _FINAL = (ConfigurationError, AuthenticationError, PermissionDenied, NotFound)
 _MAX_NAMED = 5
 """How many of the failed objects a message names."""
 _PAGE = 100
-_COUNTS = (
-    "events_ingested",
-    "events_loaded",
-    "events_failed",
-    "objects_success",
-    "objects_queued",
-    "objects_skipped",
-    "objects_failed",
-)
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,7 @@ class Outcome(HasMimeBundle):
                 "Pipeline": str(self.pipeline_id),
                 "Job": self.job_id,
                 "Status": known.get("status"),
-                **{name.replace("_", " ").capitalize(): known.get(name) for name in _COUNTS},
+                **{name.replace("_", " ").capitalize(): known.get(name) for name in WORK_COUNTS},
                 "Certainty": self.certainty,
                 "Error": self.error,
                 "A retry can help": "no" if self.is_final else None,
@@ -203,7 +195,7 @@ def summary(job: Job) -> dict[str, Any]:
     if job.certainty is not None:
         known["certainty"] = str(job.certainty)
     if job.data is not None:
-        known |= {name: getattr(job.data, name) for name in _COUNTS}
+        known |= {name: getattr(job.data, name) for name in WORK_COUNTS}
         known["duration_ms"] = job.data.duration
         known["created_ts"] = job.data.created_ts
     return known
