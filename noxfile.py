@@ -95,7 +95,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, dead code, the layers of the house, and whether the locks are those of pyproject."""
+    """Style, dead code, the layers of the house, the locks, and GitHub's workflows."""
     for lock in LOCKS:
         if missing := stale(lock):
             session.error(f"{lock_file(lock)} is out of date, run `nox -s lock`: {missing}")
@@ -103,6 +103,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    # Alike everywhere: without the tools that a machine may have or not, and without the network.
+    session.run("actionlint", "-shellcheck=", "-pyflakes=")
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session
