@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hevo_edge._progress.lines import Group, Line
 from hevo_edge._progress.view import COLUMNS, interval_for, shown, summaries, texts
+from hevo_edge._text.logger import get_logger
 from hevo_edge._text.tables import cut, table
 
 if TYPE_CHECKING:
@@ -116,6 +117,5 @@ def _is_live(stream: Any) -> bool:
 
 def _logs_to_terminal() -> bool:
     """Say whether log records are written to a terminal, where they would break the table."""
-    loggers = (logging.getLogger(name) for name in ("", "hevo_edge"))
-    handlers = [handler for logger in loggers for handler in logger.handlers]
+    handlers = [*logging.root.handlers, *get_logger("hevo_edge").handlers]
     return any(_is_live(getattr(handler, "stream", None)) for handler in handlers)
