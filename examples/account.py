@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from hevo_edge import HevoClient, RateLimit
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.observing import Observer
 
 SPEED = 20.0
 """The emulator's clock runs this much faster, so that a Job of minutes takes seconds."""
@@ -20,10 +21,12 @@ def is_set() -> bool:
 
 
 @asynccontextmanager
-async def emulated_or_real(emulator: HevoEmulator) -> AsyncGenerator[HevoClient, None]:
+async def emulated_or_real(
+    emulator: HevoEmulator, observer: Observer | None = None
+) -> AsyncGenerator[HevoClient, None]:
     """Yield a client of your account if it is set, else one of the emulator."""
     if is_set():
-        async with HevoClient.from_env() as hevo:
+        async with HevoClient.from_env(observer=observer) as hevo:
             print(f"Using Hevo at {hevo.base_url}.")
             yield hevo
         return
@@ -35,6 +38,7 @@ async def emulated_or_real(emulator: HevoEmulator) -> AsyncGenerator[HevoClient,
             base_url=emulator.base_url,
             # Hevo's 100 calls a minute, by the emulator's clock.
             rate_limit=RateLimit(100, 60.0 / emulator.speed),
+            observer=observer,
         ) as hevo,
     ):
         print(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
@@ -107,6 +108,15 @@ _read_pipelines_page = _page_reader(Page[PipelineData])
 _read_pipeline = reader(PipelineData)
 
 
+# What is polled often is read anew for each poll.
+@lru_cache(maxsize=1024)
+def _ids_in(path: str) -> Mapping[str, str]:
+    """Return the ids in a path, and as ``rest`` what follows them, as far as they are there."""
+    found = _IDS.fullmatch(path)
+    texts = {} if found is None else found.groupdict()
+    return {name: unquote(text) for name, text in texts.items() if text}
+
+
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
     """A request to send. ``path`` is already quoted and contains the query."""
@@ -127,9 +137,13 @@ class Request(Generic[T]):
     @property
     def pipeline_id(self) -> int | None:
         """The Pipeline in the path, if there is one."""
-        found = _IDS.fullmatch(self.path)
-        text = None if found is None else found["pipeline_id"]
+        text = _ids_in(self.path).get("pipeline_id")
         return None if text is None else int(text)
+
+    @property
+    def job_id(self) -> str | None:
+        """The Job in the path, if there is one."""
+        return _ids_in(self.path).get("job_id")
 
     @property
     def names_itself(self) -> bool:
@@ -142,10 +156,9 @@ class Request(Generic[T]):
 
         ``id`` is that of a Pipeline or destination, where the reply is expected to be just that.
         """
-        found = _IDS.fullmatch(self.path)
-        if found is None:
-            return {}
-        ids = {name: unquote(text) for name, text in found.groupdict().items() if text}
+        ids = dict(_ids_in(self.path))
+        if not ids:
+            return ids
         if ids.pop("rest", None) is None and "job_id" not in ids and "object_id" not in ids:
             ids["id"] = next(iter(ids.values()))
         return ids

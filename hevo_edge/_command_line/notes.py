@@ -1,4 +1,4 @@
-"""What is said of waits that are not those for Jobs: a command that is silent looks as if it hung."""
+"""What is said of waits before there is a Job: a silent command looks as if it hung."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class CallReport:
                     **_named(call),
                     method=call.request.method,
                     path=call.request.path.partition("?")[0],
-                    job_id=call.request.ids.get("job_id"),
+                    job_id=call.request.job_id,
                     attempt=call.attempts,
                     waited=call.waited,
                     elapsed=elapsed,

@@ -11,7 +11,7 @@ from hevo_edge._text.printable import short
 MAX_LINE_EACH = 5
 """Up to so many, each gets lines of its own; more are counted."""
 MAX_SHOWN = 12
-"""Of how many lines a live table shows each."""
+"""Up to so many, a live table shows each; of more, it shows those that failed last."""
 NameOf = Callable[[int], "str | None"]
 """Returns a Pipeline's name, if it is known."""
 
@@ -26,7 +26,7 @@ class Group:
         over: How many are over.
         failed: How many of these with an error.
         active: Those that are not over.
-        ended: Those that are over, as far as each is shown.
+        ended: Those that are over, as far as a live table shows them.
     """
 
     def __init__(self, noun: str, now: float, total: int = 0) -> None:
@@ -40,8 +40,13 @@ class Group:
 
     @property
     def is_counted(self) -> bool:
-        """Whether there are so many that no line gets one of its own."""
+        """Whether there are too many to print lines of each."""
         return self.total > MAX_LINE_EACH
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a live table shows each."""
+        return self.total <= MAX_SHOWN
 
     def add(self, line: Line) -> None:
         """Add a line; it counts from then on, if the total was not given."""
@@ -53,7 +58,8 @@ class Group:
         del self.active[line]
         self.over += 1
         self.failed += failed
-        self.ended = [*self.ended, line][-MAX_LINE_EACH:]
+        if failed or self.is_shown:
+            self.ended = [*self.ended, line][-MAX_SHOWN:]
 
     def text(self, now: float) -> str:
         """Return the group in one sentence."""

@@ -68,7 +68,8 @@ def _bundle(groups: list[Group], now: float) -> dict[str, str]:
     lines, sentences = shown(groups), summaries(groups, now)
     rows = [line.row(now) for line in lines]
     plain = table(COLUMNS, [texts(line, now) for line in lines], None)
+    title = " ".join(sentences)
     return {
-        "text/html": html.table(rows, len(rows), " ".join(sentences)),
+        "text/html": html.table(rows, len(rows), title) if rows else html.paragraph(title),
         "text/plain": "\n".join([*sentences, *plain]),
     }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Protocol
 
-from hevo_edge._progress.lines import MAX_SHOWN, Group, Line
+from hevo_edge._progress.lines import MAX_LINE_EACH, MAX_SHOWN, Group, Line
 from hevo_edge._text.html import cell_text
 from hevo_edge._text.tables import Column
 
@@ -34,7 +33,7 @@ class View(Protocol):
 
 
 MANY_INTERVAL = 5.0
-"""Seconds between two drawings where many are counted."""
+"""Seconds between two drawings of many."""
 COLUMNS = (
     Column("Pipeline", may_shrink=True),
     Column("Job", 2, may_shrink=True),
@@ -51,19 +50,21 @@ def shown(groups: list[Group]) -> list[Line]:
     """Return the lines that a live table shows, those of each group by their beginning."""
     lines: list[Line] = []
     for group in groups:
-        ended = [] if group.is_counted else group.ended
-        lines += sorted([*ended, *islice(group.active, MAX_SHOWN)], key=lambda line: line.began)
-    return lines[-MAX_SHOWN:]
+        if group.is_shown:
+            lines += sorted([*group.ended, *group.active], key=lambda line: line.began)
+        else:
+            lines += [line for line in group.ended if line.is_failed][-MAX_LINE_EACH:]
+    return lines[-2 * MAX_SHOWN :]
 
 
 def interval_for(groups: list[Group], few: float) -> float:
     """Return the seconds until a table is drawn again: drawing may cost more than polling."""
-    return MANY_INTERVAL if any(group.is_counted for group in groups) else few
+    return MANY_INTERVAL if any(not group.is_shown for group in groups) else few
 
 
 def summaries(groups: list[Group], now: float) -> list[str]:
     """Return a sentence for each group of many."""
-    return [group.text(now) for group in groups if group.is_counted]
+    return [group.text(now) for group in groups if not group.is_shown]
 
 
 def texts(line: Line, now: float) -> list[str]:

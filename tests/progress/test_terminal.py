@@ -18,10 +18,9 @@ from typing import TextIO
 import pytest
 from rich.live import Live
 
-from hevo_edge import HevoClient, errors
+from hevo_edge import HevoClient, Job, errors
 from hevo_edge._progress import terminal
 from hevo_edge._progress.choice import choose_view
-from hevo_edge._progress.lines import MAX_SHOWN
 from hevo_edge._progress.plain import PlainView
 from hevo_edge._progress.terminal import TerminalView
 from hevo_edge.emulator import HevoEmulator
@@ -112,12 +111,14 @@ async def test_a_table_that_ends_as_it_was_last(
 
 async def test_many_are_counted(emulator: HevoEmulator, hevo: HevoClient, tty: Terminal) -> None:
     tty.install()
-    _, jobs = fleet(emulator, hevo, 40, lambda n: 20.0 * n)
-    waiting = asyncio.create_task(hevo.await_all(jobs, progress=True))
+    emulated, jobs = fleet(emulator, hevo, 40, lambda n: 20.0 * n)
+    emulated[3].outcome = "FAILED"
+    waiting = asyncio.create_task(hevo.await_all(jobs, progress=True, on_failure="return"))
     await asyncio.sleep(30)
-    assert len(tty.last()) <= 2 + MAX_SHOWN
+    assert [line for line in tty.last() if "waits are over" not in line] == []
     await waiting
-    assert tty.last()[0].startswith("40 of 40 waits are over, 0 to go")
+    assert tty.last()[0].startswith("40 of 40 waits are over, 1 of them with an error, 0 to go")
+    assert "FAILED" in tty.last()[-1]
 
 
 async def test_an_interrupt_leaves_the_terminal_as_it_was(
@@ -142,9 +143,11 @@ async def test_what_is_printed_to_a_file_goes_there(
     file = io.StringIO()
     monkeypatch.setattr(sys, "stdout", file)
     _, job = started(emulator, hevo, duration=30)
-    await job.await_completion(
-        progress=True, on_update=lambda job: sys.stdout.write(f"{job.status}\n") and None
-    )
+
+    def show(job: Job) -> None:
+        print(job.status)
+
+    await job.await_completion(progress=True, on_update=show)
     assert file.getvalue().splitlines()[-1] == "COMPLETED"
     assert sys.stdout is file
 
