@@ -29,8 +29,8 @@ from hevo_edge.models import (
     ObjectData,
     Page,
     PipelineData,
-    without_rows,
 )
+from hevo_edge.models._page import without_rows
 
 __all__ = [
     "PAGE_LIMIT",

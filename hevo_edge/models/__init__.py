@@ -1,0 +1,41 @@
+"""What the API sends, as tolerant pydantic models.
+
+Only ids are required. Unknown fields are kept (``model_extra``), missing ones are None, unknown
+enum values stay raw strings. Times and durations are milliseconds, as on the wire (``*_ts``,
+``duration``), with aware datetimes and seconds as properties beside them.
+
+Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowledge.md``.
+"""
+
+from __future__ import annotations
+
+from hevo_edge.models._base import Timestamped, WireModel
+from hevo_edge.models._job import JobData
+from hevo_edge.models._objects import JobObjectData, NamespaceData, ObjectData
+from hevo_edge.models._page import Page
+from hevo_edge.models._pipeline import (
+    ConnectorData,
+    DestinationData,
+    PipelineData,
+    ScheduleData,
+    SourceData,
+)
+
+__all__ = [
+    "ConnectorData",
+    "DestinationData",
+    "JobData",
+    "JobObjectData",
+    "NamespaceData",
+    "ObjectData",
+    "Page",
+    "PipelineData",
+    "ScheduleData",
+    "SourceData",
+    "Timestamped",
+    "WireModel",
+]
+
+# Where they are imported from, and what a pickle names: their files may be cut anew.
+for _model in (globals()[_name] for _name in __all__):
+    _model.__module__ = __name__
