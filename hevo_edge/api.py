@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
+from hevo_edge._text.field_docs import show_fields
 from hevo_edge._text.reader import reader, strict
 from hevo_edge.enums import Dialect, ResyncMode
 from hevo_edge.errors import ConfigurationError
@@ -107,15 +108,21 @@ _read_pipelines_page = _page_reader(Page[PipelineData])
 _read_pipeline = reader(PipelineData)
 
 
+@show_fields
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A request to send. ``path`` is already quoted and contains the query."""
+    """A request to send."""
 
     name: str
+    """The name of the function that made it."""
     method: str
+    """The HTTP method."""
     path: str
+    """The path and the query, quoted."""
     read: Callable[[bytes], T]
+    """Reads the body of the reply."""
     body: Json | None = None
+    """What is sent as JSON; None for no body."""
     starts_job: bool = False
     """Whether it starts a Job, so that it can be refused because one is in progress."""
 

@@ -4,7 +4,9 @@ Only ids are required. Unknown fields are kept (``model_extra``), missing ones a
 enum values stay raw strings. Times and durations are milliseconds, as on the wire (``*_ts``,
 ``duration``), with aware datetimes and seconds as properties beside them.
 
-Sources: the vendor's code and fixtures, all generations; see ``docs/api-knowledge.md``.
+Each field says what it means, its unit, and in brackets how it is known: vendor code (its fixtures
+too, of any generation), a weak fixture (one that nothing reads), Hevo docs, inferred; see
+``docs/api-knowledge.md``. ``help(JobData)`` shows these docstrings too.
 """
 
 from __future__ import annotations

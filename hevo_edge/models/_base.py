@@ -70,11 +70,11 @@ class Timestamped(WireModel):
     created_ts: EpochMs = Field(
         default=None, validation_alias=AliasChoices("created_ts", "created_at")
     )
-    """Creation, in ms since 1970 by Hevo's clock."""
+    """Creation, in ms since 1970 by Hevo's clock; ``created_at`` is read too. [vendor code]"""
     updated_ts: EpochMs = Field(
         default=None, validation_alias=AliasChoices("updated_ts", "updated_at")
     )
-    """Last change, in ms since 1970 by Hevo's clock."""
+    """Last change, in ms since 1970 by Hevo's clock; ``updated_at`` is read too. [vendor code]"""
 
     @property
     def created(self) -> datetime | None:

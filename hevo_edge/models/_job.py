@@ -37,23 +37,39 @@ class JobData(Timestamped):
     job_id: str = Field(
         validation_alias=AliasChoices("job_id", "id"), coerce_numbers_to_str=True, min_length=1
     )
+    """The Job's id, a UUID in the fixtures; ``id`` is read too. [vendor code]"""
     type: OpenJobType = JobType.UNKNOWN
+    """What it does; a plain string for a word that is not known, UNKNOWN if missing.
+    [vendor code, Hevo docs]
+    """
     status: OpenJobStatus = JobStatus.UNKNOWN
+    """What it is doing, or how it ended; else as ``type``. [vendor code, Hevo docs]"""
     events_ingested: Count = None
+    """How many Events were read from the source so far. [vendor code; meaning inferred]"""
     events_loaded: Count = None
+    """How many Events were loaded into the Destination so far. [vendor code; meaning inferred]"""
     events_failed: Count = None
+    """How many Events failed so far. [vendor code; meaning inferred]"""
     objects_success: Count = None
+    """How many objects are done, without failures. [vendor code; meaning inferred]"""
     objects_queued: Count = None
+    """How many objects are not done yet. [vendor code; meaning inferred]"""
     objects_skipped: Count = None
+    """How many objects were left out. [vendor code; meaning inferred]"""
     objects_failed: Count = None
+    """How many objects failed. [vendor code; meaning inferred]"""
     billable_events: Count = None
+    """How many Events are billed. [vendor code: an earlier generation only]"""
     non_billable_events: Count = None
+    """How many Events are not billed. [vendor code: an earlier generation only]"""
     duration: DurationMs = None
-    """How long the Job has run, in ms."""
+    """How long the Job has run, in ms. [vendor code]"""
     min_latency: DurationMs = None
+    """The shortest latency of its Events, in ms; no source says from when to when. [vendor code]"""
     max_latency: DurationMs = None
+    """The longest, in ms. [vendor code]"""
     mean_latency: Latency = None
-    """Latencies in ms."""
+    """The mean, in ms. [vendor code]"""
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
         """Share the set of the field names, nearly half of a snapshot's memory."""

@@ -13,8 +13,11 @@ class NamespaceData(WireModel):
     """Where an object lives: k0 is the table, k1 the schema, k2 the database."""
 
     k0: str | None = None
+    """The table. [vendor code]"""
     k1: str | None = None
+    """The schema; None where there is none. [vendor code]"""
     k2: str | None = None
+    """The database; None where there is none. [vendor code]"""
 
 
 class ObjectData(WireModel):
@@ -23,24 +26,46 @@ class ObjectData(WireModel):
     object_id: str = Field(
         validation_alias=AliasChoices("object_id", "id"), coerce_numbers_to_str=True, min_length=1
     )
+    """The object's id, a UUID in the fixtures; ``id`` is read too. [vendor code]"""
     object_name: str | None = None
+    """Its name in the source; the rows of a list lack it, see ``name``. [vendor code]"""
     status: str | None = None
+    """Whether it is included: ACTIVE, or one of BLOCKED, DELETED, DISABLED, INACCESSIBLE, INACTIVE,
+    INCONSISTENT and RESETTING. [vendor code; meanings: Hevo docs]
+    """
     replication_status: str | None = None
+    """How its replication stands: PENDING, REPLICATED, CANCELLED, BLOCKED, FAILED or INCONSISTENT.
+    [vendor code]
+    """
     source_namespace: NamespaceData | None = None
+    """Where it lies in the source. [vendor code]"""
     destination_namespace: NamespaceData | None = None
+    """Where its table lies in the Destination. [vendor code]"""
     destination_table_name: str | None = None
+    """Its table in the Destination; the rows of a list lack it. [vendor code]"""
     load_mode: str | None = None
+    """APPEND, MERGE or OVERWRITE; the rows of a list lack it. [vendor code]"""
     field_count: Count = None
+    """How many fields (columns) it has. [vendor code]"""
     fields: list[dict[str, Any]] | None = None
+    """Its fields, as Hevo sends them: ``source_name``, ``source_type``, ``destination_name``,
+    ``destination_type``, ``status``, ``primary_key``; the rows of a list lack them. [vendor code]
+    """
 
 
 class JobObjectData(WireModel):
     """What a Job did with one object. The field names are weakly known."""
 
     object_name: str | None = None
+    """The object's name. [weak fixture]"""
     status: str | None = None
+    """What the Job is doing with it, or how that ended, in the words of ``JobStatus``.
+    [weak fixture, Hevo docs]
+    """
     rows_processed: Count = None
+    """How many rows were processed so far. [weak fixture]"""
     rows_failed: Count = None
+    """How many rows failed so far. [weak fixture]"""
 
     @property
     def has_failed(self) -> bool:

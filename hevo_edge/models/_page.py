@@ -22,8 +22,11 @@ class Page(PrintableModel, Generic[ItemT]):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
 
     data: list[ItemT] = Field(max_length=MAX_PAGE_ROWS)
+    """The rows, at most 1,000. [vendor code]"""
     has_more: bool | None = None
+    """Whether there are more pages; None if missing. [vendor code]"""
     next_cursor: str | None = Field(default=None, coerce_numbers_to_str=True)
+    """What to pass as ``cursor`` for the next page; None after the last. [vendor code]"""
 
 
 _OF_A_PAGE = frozenset(
