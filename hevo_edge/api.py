@@ -359,11 +359,11 @@ def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
     given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
     if not given:
         raise ConfigurationError("object_ids must name at least one object")
-    return [validation.identifier(object_id, "object id") for object_id in given]
+    return [validation.object_name(object_id) for object_id in given]
 
 
 def update_objects(pipeline_id: int, body: Json) -> Request[Any]:
-    """22. Include or exclude objects. The body's form is not known."""
+    """22. Include or exclude objects. The body's form is not known; the methods' is assumed."""
     path = _pipeline(pipeline_id, "/objects")
     return Request("update_objects", "PATCH", path, _acknowledged, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import AliasChoices, Field
@@ -18,6 +19,11 @@ class NamespaceData(WireModel):
     """The schema; None where there is none. [vendor code]"""
     k2: str | None = None
     """The database; None where there is none. [vendor code]"""
+
+    @property
+    def path(self) -> str:
+        """Database, schema and table, as far as they are known, with dots."""
+        return ".".join(filter(None, (self.k2, self.k1, self.k0)))
 
 
 class ObjectData(WireModel):
@@ -52,12 +58,49 @@ class ObjectData(WireModel):
     ``destination_type``, ``status``, ``primary_key``; the rows of a list lack them. [vendor code]
     """
 
+    @property
+    def name(self) -> str:
+        """Its name as Hevo's page shows it: the table, without its schema and its database."""
+        table = None if self.source_namespace is None else self.source_namespace.k0
+        return self.object_name or table or self.destination_table_name or self.object_id
+
+    @property
+    def schema_name(self) -> str | None:
+        """Its schema in the source, in a column of its own on Hevo's page."""
+        return None if self.source_namespace is None else self.source_namespace.k1
+
+    @property
+    def database_name(self) -> str | None:
+        """Its database in the source, in a column of its own on Hevo's page."""
+        return None if self.source_namespace is None else self.source_namespace.k2
+
+    @property
+    def path(self) -> str:
+        """Database, schema and table, as far as they are known, with dots; else its name."""
+        path = "" if self.source_namespace is None else self.source_namespace.path
+        return path or self.name
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is included, and loaded by each run."""
+        return self.status is not None and self.status.upper() == "ACTIVE"
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        yield "name", self.name
+        yield from super().__repr_args__()
+
 
 class JobObjectData(WireModel):
     """What a Job did with one object. The field names are weakly known."""
 
     object_name: str | None = None
     """The object's name. [weak fixture]"""
+    object_id: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("object_id", "id"),
+        coerce_numbers_to_str=True,
+    )
+    """The object's id, as in ``ObjectData``; in no source, and read if it is sent. [assumed]"""
     status: str | None = None
     """What the Job is doing with it, or how that ended, in the words of ``JobStatus``.
     [weak fixture, Hevo docs]

@@ -270,7 +270,7 @@ async def wrong_keywords(hevo: HevoClient, pipeline: Pipeline, job: Job) -> None
     await pipeline.sync_now(drop_and_load=True)  # type: ignore[call-arg]
     await pipeline.resync(action="RESYNC")  # type: ignore[call-arg]
     await pipeline.prepare_trigger(wait=True)  # type: ignore[call-arg]
-    await pipeline.resync_objects(["1"], objects=[])  # type: ignore[call-arg]
+    await pipeline.resync_objects(["1"], object_ids=[])  # type: ignore[call-arg]
     await job.await_completion(pol_interval=5)  # type: ignore[call-arg]
     await hevo.await_all([job], deadline=5)  # type: ignore[call-overload]
     hevo.as_completed([job], deadline=5)  # type: ignore[call-overload]
