@@ -28,6 +28,7 @@ from hevo_edge._triggering.parts import TriggerParts
 from hevo_edge._triggering.pipeline_reader import PipelineReader
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge._triggering.trigger import Triggers
+from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
 from hevo_edge.observing._observer import Observers
@@ -48,6 +49,7 @@ class Core:
     def __init__(self, config: Config, as_job: Callable[[Core, int, JobData], Any]) -> None:
         self.base_url: str = config.base_url
         self.account: str = config.fingerprint
+        self.dialect: Dialect = config.dialect
         self.clock: Clock = config.clock
         self.observers: Observers = config.observers
         self.names: PipelineNames = PipelineNames()

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
+from hevo_edge._text.field_docs import show_fields
 from hevo_edge._text.reader import reader, strict
 from hevo_edge.enums import Dialect, ResyncMode
 from hevo_edge.errors import ConfigurationError
@@ -30,8 +31,8 @@ from hevo_edge.models import (
     ObjectData,
     Page,
     PipelineData,
-    without_rows,
 )
+from hevo_edge.models._page import without_rows
 
 __all__ = [
     "PAGE_LIMIT",
@@ -117,15 +118,21 @@ def _ids_in(path: str) -> Mapping[str, str]:
     return {name: unquote(text) for name, text in texts.items() if text}
 
 
+@show_fields
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """A request to send. ``path`` is already quoted and contains the query."""
+    """A request to send."""
 
     name: str
+    """The name of the function that made it."""
     method: str
+    """The HTTP method."""
     path: str
+    """The path and the query, quoted."""
     read: Callable[[bytes], T]
+    """Reads the body of the reply."""
     body: Json | None = None
+    """What is sent as JSON; None for no body."""
     starts_job: bool = False
     """Whether it starts a Job, so that it can be refused because one is in progress."""
 
@@ -365,11 +372,11 @@ def checked_object_ids(object_ids: Iterable[str]) -> list[str]:
     given = [object_ids] if isinstance(object_ids, str) else list(object_ids)
     if not given:
         raise ConfigurationError("object_ids must name at least one object")
-    return [validation.identifier(object_id, "object id") for object_id in given]
+    return [validation.object_name(object_id) for object_id in given]
 
 
 def update_objects(pipeline_id: int, body: Json) -> Request[Any]:
-    """22. Include or exclude objects. The body's form is not known."""
+    """22. Include or exclude objects. The body's form is not known; the methods' is assumed."""
     path = _pipeline(pipeline_id, "/objects")
     return Request("update_objects", "PATCH", path, _acknowledged, body)
 

@@ -81,7 +81,8 @@ def _restore(cls: type[HevoError], args: tuple[Any, ...], state: dict[str, Any])
 class ConfigurationError(HevoError, ValueError):
     """A parameter is missing or wrong. Raised before any request.
 
-    Only a mistake in a caller's own schedule is raised later, at its first invalid interval.
+    Only a mistake in a caller's own schedule is raised later, at its first invalid interval; and a
+    name that no object of the Pipeline has, when they were read and before anything is changed.
     """
 
 

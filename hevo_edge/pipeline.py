@@ -15,7 +15,7 @@ from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.has_data import PipelineDataT_co
-from hevo_edge._common.pagination import Fetch, rows
+from hevo_edge._common.pagination import Fetch
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
     is_of_type,
@@ -25,7 +25,7 @@ from hevo_edge._jobs.listing import (
     running_job,
 )
 from hevo_edge._jobs.newest import newest_jobs
-from hevo_edge._pipeline_handle import PipelineHandle
+from hevo_edge._pipeline_objects import HasObjects
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.enums import (
     IfRunning,
@@ -37,7 +37,8 @@ from hevo_edge.enums import (
 from hevo_edge.errors import ConfigurationError, JobDidNotSucceed, JobTimeout
 from hevo_edge.history import JobHistory
 from hevo_edge.job import Job, WaitKeywords
-from hevo_edge.models import JobData, ObjectData, Page, PipelineData
+from hevo_edge.models import JobData, Page, PipelineData
+from hevo_edge.objects import ObjectRef
 from hevo_edge.options import (
     TRIGGER_DEFAULTS,
     WAIT_DEFAULTS,
@@ -71,7 +72,7 @@ class TriggerKeywords(TypedDict, total=False):
     """Show what it is doing, as ``Job.await_completion`` does."""
 
 
-class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
+class Pipeline(KeepsClient, HasObjects[PipelineDataT_co]):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
 
     Attributes:
@@ -289,31 +290,10 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
 
     # -- objects ----------------------------------------------------------------------------------
 
-    async def list_objects(self) -> AsyncGenerator[ObjectData, None]:
-        """Yield the Pipeline's objects; ``get_object`` returns more fields of each."""
-
-        async def fetch(cursor: str | None) -> Page[ObjectData]:
-            return await self._core.send(api.list_objects(self.id, cursor=cursor))
-
-        async for row in rows(fetch):
-            yield row
-
-    async def get_object(self, object_id: str) -> ObjectData:
-        """Return an object, by its id; or by its name, in which sources conflict.
-
-        Raises:
-            NotFound: when there is no such object.
-        """
-        return await self._core.send(api.get_object(self.id, object_id))
-
-    async def refresh_schema(self) -> None:
-        """Let Hevo read the source's schema again."""
-        await self._core.send(api.refresh_schema(self.id))
-
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def resync_objects(
         self,
-        object_ids: Iterable[str],
+        objects: Iterable[ObjectRef] | ObjectRef,
         *,
         drop_and_load: bool = False,
         **options: Unpack[TriggerKeywords],
@@ -323,14 +303,21 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
         The body's form is weakly known: ``object_ids`` in the newest generation, ``objects`` in
         the one before (``HevoClient(dialect=...)``). Options and errors are those of ``trigger``.
 
+        Args:
+            objects: Names, ids, or what ``objects`` or ``Job.list_objects`` has told of them. To
+                find a name, the objects are read, a call for each hundred; ids that are UUIDs are
+                sent as they are.
+
         Raises:
-            ConfigurationError: when no object is named.
+            ConfigurationError: before the POST, for a name that no object has, or several have; or
+                for an object that no run loads, such as one that is excluded.
             JobInProgress, PipelineNotReady, TriggerOutcomeUnknown, ...: as ``trigger``.
         """
         checked = TriggerOptions.check(
             PipelineAction.RESYNC, drop_and_load=drop_and_load, **options
         )
-        return await self._trigger(checked, tuple(api.checked_object_ids(object_ids)))
+        deadline = self._core.deadline(checked.timeout)
+        return await self._trigger(checked, await self._resync_ids(objects), deadline)
 
     # -- administration ---------------------------------------------------------------------------
 
@@ -380,9 +367,12 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
         return Job(self._core, self.id, data.job_id, data)
 
     async def _trigger(
-        self, options: TriggerOptions, object_ids: tuple[str, ...] | None = None
+        self,
+        options: TriggerOptions,
+        object_ids: tuple[str, ...] | None = None,
+        deadline: float | None = None,
     ) -> Job[JobData]:
-        deadline = self._core.deadline(options.timeout)
+        deadline = self._core.deadline(options.timeout) if deadline is None else deadline
         ticket = TriggerTicket.of(self.id, options, object_ids, self._core.account)
         with self._core.shown(ticket, progress=options.progress):
             found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)

@@ -33,7 +33,7 @@ CALLS: dict[str, Call] = {
     "Pipeline.list_jobs": lambda _, pipeline, __: all_of(pipeline.list_jobs()),
     "Pipeline.refresh": lambda _, pipeline, __: pipeline.refresh(),
     "Pipeline.resync": lambda _, pipeline, __: pipeline.resync(if_running="wait"),
-    "Pipeline.resync_objects": lambda _, p, __: p.resync_objects(["1"], if_running="replace"),
+    "Pipeline.resync_objects": lambda _, p, __: p.resync_objects("users", if_running="replace"),
     "Pipeline.sync_now": lambda _, pipeline, __: pipeline.sync_now(if_running="join"),
     "Pipeline.trigger": lambda _, pipeline, __: pipeline.trigger(if_running="replace"),
     "Pipeline.update": lambda _, pipeline, __: pipeline.update(name="Orders"),

@@ -54,6 +54,13 @@ SAYS = {
         "Syncing them, 3 at a time",
         "5 of 5 have recovered",
     ],
+    "schema_update.py": [
+        "app.public.invoices: BLOCKED",
+        "invoices is ACTIVE now",
+        "Sync: HISTORICAL COMPLETED: users (250 rows)",
+        "invoices (250 rows)\n",
+        "Resync of invoices: HISTORICAL COMPLETED: invoices (1,000 rows)",
+    ],
     "survive_a_crash.py": [
         "there is no ticket; triggering",
         "the first worker died, with exit status 9",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hevo_edge import JobStatus, JobType, PipelineStatus
+from hevo_edge import JobStatus, JobType, PipelineStatus, models
 from hevo_edge._text.reader import reader
 from hevo_edge.models import (
     ConnectorData,
@@ -276,3 +277,28 @@ def test_when_a_job_ended(fields: dict[str, Any], ended: int | None) -> None:
 )
 def test_whether_a_job_failed_with_an_object(fields: dict[str, Any], failed: bool) -> None:
     assert JobObjectData(**fields).has_failed is failed
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_a_model_is_of_the_module_that_it_is_imported_from(name: str) -> None:
+    """So say pickles, which outlive the files that the models are cut into."""
+    model = getattr(models, name)
+    assert (model.__module__, model.__qualname__) == ("hevo_edge.models", name)
+
+
+def test_a_pickle_names_the_module_that_is_imported_from() -> None:
+    job = JobData(job_id="1", created_ts=5)
+    pickled = pickle.dumps(job)
+    assert b"hevo_edge.models" in pickled
+    assert b"_job" not in pickled.replace(b"job_id", b"")
+    assert pickle.loads(pickled) == job
+
+
+def test_a_model_can_be_extended() -> None:
+    """The types of its fields are found, though they are not in the module that it names."""
+
+    class Mine(JobData):
+        cost: float | None = None
+
+    mine = Mine.model_validate({"job_id": "1", "created_ts": 5, "cost": 2})
+    assert (mine.created_ts, mine.cost) == (5, 2.0)

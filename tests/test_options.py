@@ -44,7 +44,7 @@ def test_the_checked_options_are_those_that_can_be_given() -> None:
         (Pipeline.prepare_trigger, {"action": PipelineAction.SYNC_NOW, OWN: False}, TRIGGER),
         (Pipeline.sync_now, {}, TRIGGER),
         (Pipeline.resync, {OWN: False}, TRIGGER),
-        (Pipeline.resync_objects, {"object_ids": EMPTY, OWN: False}, TRIGGER),
+        (Pipeline.resync_objects, {"objects": EMPTY, OWN: False}, TRIGGER),
         (
             Pipeline.await_completion,
             {"job_type": None, "ended_since": None, "started_since": None},

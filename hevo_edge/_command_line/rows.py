@@ -116,24 +116,11 @@ def pipeline_texts(pipeline: Pipeline, last: Job | None, running: Job | None) ->
     ]
 
 
-def object_name(data: ObjectData) -> str:
-    """Return the name of an object: the list gives only where it lies in the source."""
-    if data.object_name:
-        return data.object_name
-    return object_path(data) or data.destination_table_name or ""
-
-
-def object_path(data: ObjectData) -> str:
-    """Return where an object lies in the source: database, schema and table, with dots."""
-    space = data.source_namespace
-    return "" if space is None else ".".join(filter(None, (space.k2, space.k1, space.k0)))
-
-
 def object_row(data: ObjectData) -> dict[str, Any]:
     """Return an object as a JSON object."""
     return {
         "object_id": data.object_id,
-        "name": object_name(data),
+        "name": data.path,
         "status": data.status,
         "replication_status": data.replication_status,
     }
@@ -141,7 +128,7 @@ def object_row(data: ObjectData) -> dict[str, Any]:
 
 def object_texts(data: ObjectData) -> list[str]:
     """Return an object as the cells of ``OBJECTS``."""
-    texts = (object_name(data), data.status, data.replication_status, data.object_id)
+    texts = (data.path, data.status, data.replication_status, data.object_id)
     return [short(text or "") for text in texts]
 
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
-from hevo_edge import Certainty, Job, Pipeline
+from hevo_edge import Certainty, Job
 from hevo_edge._command_line.exit_codes import ExitCode, outcome_name
 from hevo_edge._command_line.output import Console
-from hevo_edge._command_line.rows import job_line, job_row, object_name, object_path
+from hevo_edge._command_line.rows import job_line, job_row
 from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.started import StartedRun
 from hevo_edge._text.printable import short
-from hevo_edge.errors import ConfigurationError, HevoError, NotFound
-from hevo_edge.models import ObjectData
+from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.options import WaitOptions
 
 RESTART_TIMEOUT = 900.0
 """Seconds in which the Job of a resync must be listed: before it, Hevo restarts the Pipeline."""
 NOTE_INTERVAL = 60.0
 """Seconds between the lines about a Job whose status stays the same."""
-_NEAR = 3
 
 
 async def sync(session: Session) -> int:
@@ -44,7 +41,6 @@ async def resync(session: Session) -> int:
     """Start a resync of all objects or of some, and wait for its Job."""
     pipeline, options = session.hevo.pipeline(session.options.pipeline), session.options
     check_wait(options)
-    ids = await object_ids(pipeline, options.objects) if options.objects else None
 
     async def trigger(run: StartedRun, left: float | None) -> Job:
         keywords: dict[str, Any] = {
@@ -54,8 +50,8 @@ async def resync(session: Session) -> int:
             "discovery_timeout": RESTART_TIMEOUT,
             "on_ticket": run.store,
         }
-        if ids is not None:
-            return await pipeline.resync_objects(ids, **keywords)
+        if options.objects:
+            return await pipeline.resync_objects(options.objects, **keywords)
         return await pipeline.resync(**keywords)
 
     return await one_run(session, pipeline.id, trigger)
@@ -164,36 +160,3 @@ def _announcement(job: Job) -> str:
         return f"waiting for Job {short(job.ref)}"
     how = "runs already" if job.certainty is Certainty.JOINED else f"started ({job.certainty})"
     return f"Job {short(job.ref)} {how}"
-
-
-# -- objects by name -------------------------------------------------------------------------------
-
-
-async def object_ids(pipeline: Pipeline, wanted: list[str]) -> list[str]:
-    """Return the ids of objects that are given by id, by name, or by where they lie in the source.
-
-    Raises:
-        ConfigurationError: for a name that no object has, or several have.
-    """
-    objects = [row async for row in pipeline.list_objects()]
-    return list(dict.fromkeys(_object_id(text, objects) for text in wanted))
-
-
-def _object_id(text: str, objects: list[ObjectData]) -> str:
-    found = [row for row in objects if row.object_id == text]
-    found = found or [row for row in objects if text in _names(row)]
-    if len(found) == 1:
-        return found[0].object_id
-    if found:
-        listed = ", ".join(f"{short(object_path(row))} ({short(row.object_id)})" for row in found)
-        raise ConfigurationError(f"several objects are called {short(text)}: {listed}")
-    names = {name: object_name(row) for row in objects for name in _names(row)}
-    near = difflib.get_close_matches(text, names, _NEAR, 0.5)
-    alike = ", ".join(short(name) for name in dict.fromkeys(names[each] for each in near))
-    hint = f"; did you mean {alike}?" if alike else "; hevo-edge objects ID lists them"
-    raise ConfigurationError(f"there is no object {short(text)}{hint}")
-
-
-def _names(row: ObjectData) -> set[str]:
-    table = None if row.source_namespace is None else row.source_namespace.k0
-    return {name for name in (row.object_name, table, object_path(row)) if name}

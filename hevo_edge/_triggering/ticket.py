@@ -64,21 +64,31 @@ class TriggerTicket(PrintableModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     version: Literal[2] = 2
+    """The version of its form."""
     ticket_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    """Its own id, by which clients tell it from others."""
     state: TicketState = TicketState.NEW
     """How far the trigger had come when the ticket was stored."""
     pipeline_id: int
+    """The Pipeline to run."""
     account: str | None = None
     """The account's fingerprint, which holds no secret; None when it is not known."""
     action: PipelineAction
+    """What to start."""
     job_type: str | None = None
+    """Accept only a Job of this type; None for any that can come of the action."""
     drop_and_load: bool = False
+    """Whether a resync drops and recreates the Destination tables."""
     object_ids: tuple[str, ...] | None = None
     """The objects to resync; None for all."""
     if_running: IfRunning = IfRunning.FAIL
+    """What to do when a Job is running."""
     discovery_timeout: float = Field(default=150.0, gt=0, allow_inf_nan=False)
+    """Seconds in which the new Job must be listed."""
     watermark: Watermark = Watermark()
+    """Which Jobs there were before."""
     schedule_grid: ScheduleGrid = ScheduleGrid()
+    """When Hevo's schedule may start a run of its own."""
     post: Post | None = None
     """What is known of its POST; None when no POST is known to have left."""
     job_id: str | None = None

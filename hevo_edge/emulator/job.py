@@ -24,6 +24,9 @@ class EmulatedJob:
     """A Job. All times are emulator seconds since 1970.
 
     Attributes:
+        job_id: Its id.
+        type: Its type.
+        created: When it was created.
         origin: Who started it: ``"sync_now"``, ``"resync"``, ``"resync_objects"``,
             ``"schedule"`` or ``"history"``. The API does not show it; it is here for assertions.
         visible_from: When it appears in the jobs list.
@@ -32,6 +35,10 @@ class EmulatedJob:
         events: How many events it loads when it completes.
         skew: Seconds by which the clock of the node that runs it is ahead of the emulator's.
         cancelled: When it was cancelled.
+        status: Its status now.
+        ended: When it ended; None while it runs.
+        objects: The names of its objects.
+        extra: Fields to add to what the API shows, or to overwrite.
     """
 
     job_id: str

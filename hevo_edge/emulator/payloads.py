@@ -1,4 +1,4 @@
-"""The fields of a Pipeline and of its objects, as the API sends them."""
+"""The fields of a Pipeline, as the API sends them."""
 
 from __future__ import annotations
 
@@ -29,36 +29,10 @@ def pipeline_fields(
             "object_failure_level": "PIPELINE",
             "object_failure_threshold": 3,
         },
-        "source_schema_status": {"status": "SYNCED", "refreshed_ts": created_ms},
         "latency_alert": {"enabled": False, "threshold_minutes": 60},
         "created_ts": created_ms,
         "updated_ts": created_ms,
     }
-
-
-def object_fields(object_id: str, name: str, status: str, *, whole: bool) -> dict[str, Any]:
-    """Return an object's fields: the few of the list, or the whole."""
-    fields: dict[str, Any] = {
-        "object_id": object_id,
-        "source_namespace": {"k0": name, "k1": "public", "k2": "app"},
-        "destination_namespace": {"k0": name, "k1": "hevo", "k2": "warehouse"},
-        "field_count": 1,
-        "status": status,
-        "replication_status": "REPLICATED",
-    }
-    if whole:
-        column = {
-            "source_name": "id",
-            "source_type": "INTEGER",
-            "destination_name": "id",
-            "destination_type": "BIGINT",
-            "status": "ACTIVE",
-            "primary_key": True,
-        }
-        fields.update(
-            object_name=name, destination_table_name=name, load_mode="MERGE", fields=[column]
-        )
-    return fields
 
 
 def _source_and_destination() -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from hevo_edge.emulator.dialect import Dialect
 from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.emulator.latest import Latest
-from hevo_edge.emulator.payloads import object_fields, pipeline_fields
+from hevo_edge.emulator.objects import EmulatedObject, EmulatedObjects
+from hevo_edge.emulator.payloads import pipeline_fields
 from hevo_edge.enums import DEFERRED_STATUSES, JobStatus, JobType, PipelineStatus
 
 Duration = float | tuple[float, float]
@@ -103,7 +104,8 @@ class EmulatedPipeline:
         self._restart: _Restart | None = None
         self.every_minutes: float | None = every_minutes
         self._next_run = None if every_minutes is None else now + every_minutes * 60
-        self.objects: dict[str, dict[str, Any]] = {self._uuid(): {"name": n} for n in objects}
+        self.objects: EmulatedObjects = EmulatedObjects(self._uuid, objects)
+        self._schema_read = now
         self._historical_due = False
         self._now = now
         self._past: deque[tuple[float, str]] = deque(maxlen=_PAST_STATUSES)
@@ -153,10 +155,8 @@ class EmulatedPipeline:
 
     def include_object(self, name: str) -> str:
         """Include a new object: the next sync is a HISTORICAL Job. Returns the object's id."""
-        object_id = self._uuid()
-        self.objects[object_id] = {"name": name}
         self._historical_due = True
-        return object_id
+        return self.objects.add(name)
 
     # -- actions of the API -----------------------------------------------------------------------
 
@@ -194,17 +194,32 @@ class EmulatedPipeline:
             self._planned.popleft()
         self._restart = _Restart(now + self._draw(self.restart_duration), job_type, fails)
 
-    def resync_objects(self, now: float) -> EmulatedJob:
-        """Start a HISTORICAL Job for some objects.
+    def resync_objects(self, now: float, object_ids: Iterable[str] | None = None) -> EmulatedJob:
+        """Start a HISTORICAL Job for some objects; None for all.
 
         Raises:
-            Refused: as ``sync_now`` does.
+            Refused: as ``sync_now`` does, and with ``"object"`` for one that no run loads.
         """
         if self.running or self._restart:
             raise Refused("job_in_progress")
         if self.status not in _RUNNABLE:
             raise Refused("state")
-        return self._start(JobType.HISTORICAL, now, "resync_objects")
+        named = [self.objects[each] for each in object_ids or self.objects]
+        if object_ids is not None and not all(each.can_be_resynced for each in named):
+            raise Refused("object")
+        return self._start(JobType.HISTORICAL, now, "resync_objects", named)
+
+    def refresh_schema(self, now: float) -> None:
+        """See the tables that are new in the source; included if the schema may evolve freely."""
+        may_evolve = self.wire()["schema_evolution"] == "ALLOW_ALL"
+        self._historical_due |= self.objects.read_schema(may_evolve=may_evolve)
+        self._schema_read = now
+
+    def set_object_status(self, object_id: str, status: str) -> None:
+        """Include an object by ACTIVE: the next sync is HISTORICAL. Other words exclude it."""
+        shown = self.objects[object_id]
+        self._historical_due |= status == "ACTIVE" and shown.status != "ACTIVE"
+        shown.status = status
 
     def cancel(self, job: EmulatedJob, now: float) -> None:
         """Make a running Job CANCELLING, then CANCELLED.
@@ -304,7 +319,13 @@ class EmulatedPipeline:
         is_historical, self._historical_due = self._historical_due, False
         return JobType.HISTORICAL if is_historical else JobType.INCREMENTAL
 
-    def _start(self, job_type: str, at: float, origin: str) -> EmulatedJob:
+    def _start(
+        self,
+        job_type: str,
+        at: float,
+        origin: str,
+        objects: Iterable[EmulatedObject] | None = None,
+    ) -> EmulatedJob:
         plan = self._planned.popleft() if self._planned else {}
         duration = plan.get("duration", self.duration)
         job = EmulatedJob(
@@ -316,7 +337,7 @@ class EmulatedPipeline:
             outcome=_known_status(plan.get("outcome", JobStatus.COMPLETED)),
             origin=origin,
             events=plan.get("events", self.events),
-            objects=tuple(str(fields["name"]) for fields in self.objects.values()),
+            objects=tuple(each.name for each in objects or self.objects.included),
             extra=plan.get("extra", {}),
             skew=plan.get("skew", 0.0),
         )
@@ -339,19 +360,8 @@ class EmulatedPipeline:
         fields = pipeline_fields(
             self.id, self.name, status, created=self.created, every_minutes=self.every_minutes
         )
-        return {**fields, **self.settings}
-
-    def find_object(self, named: str) -> str | None:
-        """Return the id of the object with this id or name."""
-        if named in self.objects:
-            return named
-        return next((i for i, fields in self.objects.items() if fields["name"] == named), None)
-
-    def wire_object(self, object_id: str, *, whole: bool) -> dict[str, Any]:
-        """Return an object's fields in the API: the few of the list, or the whole."""
-        shown = self.objects[object_id]
-        name, status = shown["name"], shown.get("status", "ACTIVE")
-        return object_fields(object_id, name, status, whole=whole)
+        refreshed = {"status": "SYNCED", "refreshed_ts": round(self._schema_read * 1000)}
+        return {**fields, "source_schema_status": refreshed, **self.settings}
 
 
 def _check(pipeline_id: int, every_minutes: float | None, objects: Iterable[str]) -> None:

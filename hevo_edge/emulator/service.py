@@ -195,37 +195,39 @@ class Service:
     def list_objects(self, call: Call) -> Answer:
         """List the objects of a Pipeline."""
         pipeline = self._pipeline(call)
-        rows = [pipeline.wire_object(object_id, whole=False) for object_id in pipeline.objects]
+        rows = [each.wire(object_id, whole=False) for object_id, each in pipeline.objects.items()]
         return self._page(rows, "object_id", call)
 
     def get_object(self, call: Call) -> Answer:
         """Return an object, by its id or its name."""
-        pipeline, named = self._pipeline(call), call.params["object_id"]
-        object_id = pipeline.find_object(named)
-        if object_id is None:
-            raise Problem(404, "OBJECT_NOT_FOUND", f"Object {named} does not exist")
-        return Answer(body=pipeline.wire_object(object_id, whole=True))
+        pipeline = self._pipeline(call)
+        object_id = _found_object(pipeline, call.params["object_id"])
+        return Answer(body=pipeline.objects[object_id].wire(object_id, whole=True))
 
     def refresh_schema(self, call: Call) -> Answer:
-        """Accept a refresh of the schema; nothing changes."""
-        self._pipeline(call)
+        """Read the source's schema again, at once."""
+        self._pipeline(call).refresh_schema(call.now)
         return Answer(body={"status": "success"})
 
     def resync_objects(self, call: Call) -> Answer:
         """Start a Job for some objects: the only action whose (mock) reply names its Job."""
-        body = _object(call.body)
-        if not (body.get("object_ids") or body.get("objects")):
+        pipeline, body = self._pipeline(call), _object(call.body)
+        named = [*_list(body, "object_ids"), *_list(body, "objects")]
+        if not named:
             raise Problem(400, "BAD_REQUEST", "object_ids must name at least one object")
-        job = self._pipeline(call).resync_objects(call.now)
+        object_ids = [_found_object(pipeline, str(each)) for each in named]
+        job = pipeline.resync_objects(call.now, object_ids)
         return Answer(body={"status": "success", "job_id": job.job_id}, job=job)
 
     def update_objects(self, call: Call) -> Answer:
-        """Take ``{"include": [names], "exclude": [object ids]}``, an invention."""
+        """Take ``{"objects": [{"object_id": ..., "status": "ACTIVE"}]}``, an invention."""
         pipeline, body = self._pipeline(call), _object(call.body)
-        for name in _list(body, "include"):
-            pipeline.include_object(str(name))
-        for object_id in _list(body, "exclude"):
-            pipeline.objects.get(str(object_id), {})["status"] = "INACTIVE"
+        changes = [_object(each) for each in _list(body, "objects")]
+        if not all({"object_id", "status"} <= each.keys() for each in changes):
+            raise Problem(400, "BAD_REQUEST", "objects must hold object_id and status of each")
+        ids = [_found_object(pipeline, str(each["object_id"])) for each in changes]
+        for object_id, each in zip(ids, changes, strict=True):
+            pipeline.set_object_status(object_id, str(each["status"]).upper())
         return Answer(body={"status": "success"})
 
     # -- jobs -------------------------------------------------------------------------------------
@@ -318,6 +320,8 @@ class Service:
                 return Answer(500, IN_PROGRESS_TEXT)
             message = "A job is already in progress for this pipeline"
             return Answer(409, {"error": "Conflict", "message": message})
+        if reason == "object":
+            return Problem(400, "OBJECT_NOT_ACTIVE", "An object is not active").answer
         if reason == "job_over":
             return Problem(400, "JOB_NOT_ACTIVE", "The job has already ended").answer
         status = self.pipelines[int(pipeline_id)].status
@@ -328,6 +332,13 @@ class Service:
 def number_in(text: str) -> int | None:
     """Return the number in a part of a path; None where it is not a number."""
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _found_object(pipeline: EmulatedPipeline, named: str) -> str:
+    object_id = pipeline.objects.find(named)
+    if object_id is None:
+        raise Problem(404, "OBJECT_NOT_FOUND", f"Object {named} does not exist")
+    return object_id
 
 
 def _object(body: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from hevo_edge._text.field_docs import show_fields
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import HevoError
@@ -43,6 +44,7 @@ _SCHEMES = {
 _HOSTS = ("host", "account_url", "account", "project_id", "database_host", "bucket_name")
 
 
+@show_fields
 class Dataset(NamedTuple):
     """A table, as OpenLineage names it."""
 
@@ -52,11 +54,14 @@ class Dataset(NamedTuple):
     """Database, schema and table, as far as they are known."""
 
 
+@show_fields
 class Lineage(NamedTuple):
     """What a Pipeline reads, and what it writes."""
 
     inputs: list[Dataset]
+    """The tables that it reads."""
     outputs: list[Dataset]
+    """The tables that it writes."""
 
 
 async def read_lineage(hevo: HevoClient, pipeline_id: int | str) -> Lineage:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from hevo_edge._common import validation
+from hevo_edge._text.field_docs import show_fields
 from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.options import TRIGGER_DEFAULTS, WAIT_DEFAULTS, TriggerOptions, WaitOptions
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 
+@show_fields
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run of a Pipeline, as a task asks for it; checked when it is made.

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from hevo_edge._common import validation
 from hevo_edge._common.validation import Duration
+from hevo_edge._text.field_docs import show_fields
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.schedules import _learned as learned
 
@@ -31,11 +32,13 @@ class Schedule(Protocol):
         ...
 
 
+@show_fields
 @dataclass(frozen=True)
 class Fixed:
     """The same interval at any age."""
 
     seconds: float
+    """Seconds from one poll to the next."""
 
     def __post_init__(self) -> None:
         _set_seconds(self, "seconds", "poll_interval")
@@ -47,11 +50,13 @@ class Fixed:
         return self.seconds
 
 
+@show_fields
 @dataclass(frozen=True)
 class Auto:
     """Learns from the Pipeline's finished Jobs; the same interval at any age until it has."""
 
     seconds: float
+    """Seconds from one poll to the next."""
 
     def __post_init__(self) -> None:
         _set_seconds(self, "seconds", "auto schedule: interval")
@@ -63,13 +68,17 @@ class Auto:
         return self.seconds
 
 
+@show_fields
 @dataclass(frozen=True)
 class Geometric:
     """Gaps that grow with the age: an end is detected within a share of the Job's duration."""
 
     share: float
+    """The gap, as a share of the Job's age."""
     shortest: float
+    """Seconds; no gap is shorter."""
     longest: float
+    """Seconds; no gap is longer."""
 
     def __post_init__(self) -> None:
         for name in ("share", "shortest", "longest"):

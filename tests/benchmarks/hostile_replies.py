@@ -23,7 +23,8 @@ from typing import Any
 from hevo_edge import api, errors
 from hevo_edge._http.responses import MAX_VALUES, read_body
 from hevo_edge._http.transport import MAX_REPLY_BYTES
-from hevo_edge.models import MAX_PAGE_ROWS, JobData
+from hevo_edge.models import JobData
+from hevo_edge.models._page import MAX_PAGE_ROWS
 
 SIZES = (64 << 10, 1 << 20, MAX_REPLY_BYTES)
 JOB, JOBS, ACTION = api.get_job(1, "x"), api.list_jobs(1), api.sync_now(1)

@@ -120,7 +120,7 @@ def _request(env: CallerEnvironment) -> tuple[str, dict[str, Any] | None]:
     if scenario.action == "SYNC_NOW":
         return "/actions/sync-now", None
     if scenario.action == "RESYNC_OBJECTS":
-        return "/objects/actions/resync", {"object_ids": ["1"]}
+        return "/objects/actions/resync", {"object_ids": env.object_ids}
     if scenario.dialect.resync_body == "drop_and_load":
         return "/actions/resync", {"drop_and_load": scenario.drop_and_load}
     mode = "DROP_AND_LOAD" if scenario.drop_and_load else "EVOLVE_AND_MERGE"

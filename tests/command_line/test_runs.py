@@ -229,7 +229,10 @@ class TestResync:
 
     @pytest.mark.parametrize(
         ("name", "words"),
-        [("ordrs", "did you mean app.public.orders?"), ("zzz", "hevo-edge objects ID lists them")],
+        [
+            ("ordrs", "did you mean app.public.orders?"),
+            ("zzz", "there are app.public.users, app.public.orders, app.public.items"),
+        ],
     )
     def test_of_one_that_is_not_there(
         self, emulator: HevoEmulator, hevo_edge: CommandLine, name: str, words: str

@@ -27,7 +27,8 @@ from hevo_edge._jobs.listing import (
     read_newest,
 )
 from hevo_edge._jobs.watermark import Watermark
-from hevo_edge.models import MAX_PAGE_ROWS, JobData, JobObjectData, Page
+from hevo_edge.models import JobData, JobObjectData, Page
+from hevo_edge.models._page import MAX_PAGE_ROWS
 from tests.jobs.support import job, pages_of
 
 

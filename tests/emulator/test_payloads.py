@@ -78,7 +78,7 @@ class TestWire:
     def test_an_object_in_both_forms(self) -> None:
         p = pipeline(objects=("users",))
         (object_id,) = p.objects
-        row, whole = (p.wire_object(object_id, whole=whole) for whole in (False, True))
+        row, whole = (p.objects[object_id].wire(object_id, whole=whole) for whole in (False, True))
         assert row["source_namespace"]["k0"] == "users"
         assert set(whole) - set(row) == {
             "object_name",

@@ -52,7 +52,7 @@ class TestSync:
     def test_newly_included_objects_make_one_historical_job(self) -> None:
         p = pipeline(duration=10, objects=())
         object_id = p.include_object("invoices")
-        assert p.wire_object(object_id, whole=True)["object_name"] == "invoices"
+        assert p.objects[object_id].wire(object_id, whole=True)["object_name"] == "invoices"
         assert p.sync_now(NOW).type == JobType.HISTORICAL
         p.advance(NOW + 10)
         assert p.sync_now(NOW + 10).type == JobType.INCREMENTAL

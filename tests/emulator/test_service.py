@@ -106,8 +106,10 @@ class TestAllEndpoints:
             ("POST", RESYNC, [1]),
             ("POST", PIPELINE + "/objects/actions/resync", {"objects": []}),
             ("POST", PIPELINE + "/objects/actions/resync", None),
-            ("PATCH", PIPELINE + "/objects", {"include": "users"}),
-            ("PATCH", PIPELINE + "/objects", {"exclude": None}),
+            ("POST", PIPELINE + "/objects/actions/resync", {"objects": "users"}),
+            ("PATCH", PIPELINE + "/objects", {"objects": "users"}),
+            ("PATCH", PIPELINE + "/objects", {"objects": ["users"]}),
+            ("PATCH", PIPELINE + "/objects", {"objects": [{"object_id": "users"}]}),
             ("GET", JOBS + "?limit=0", None),
             ("GET", JOBS + "?limit=-1", None),
             ("GET", JOBS + "?limit=ten", None),
@@ -193,15 +195,66 @@ class TestObjects:
         whole = (await ask("GET", PIPELINE + "/objects/" + rows[1]["object_id"])).json
         assert (whole["object_name"], whole["fields"][0]["primary_key"]) == ("orders", True)
 
-    async def test_included_objects_make_the_next_sync_historical(self, ask: Ask) -> None:
-        first = (await ask("GET", PIPELINE + "/objects")).json["data"][0]["object_id"]
-        change = {"include": ["invoices"], "exclude": [first, "no-such-object"]}
-        assert (await ask("PATCH", PIPELINE + "/objects", change)).json == {"status": "success"}
+    async def test_included_objects_make_the_next_sync_historical(
+        self, ask: Ask, emulator: HevoEmulator
+    ) -> None:
+        emulator.pipeline(123).objects.add("invoices", status="INACTIVE")
+        assert await self.of_next_job(ask) == ("INCREMENTAL", ["users", "orders", "items"])
+        rows = (await ask("GET", PIPELINE + "/objects")).json["data"]
+        ids = {row["source_namespace"]["k0"]: row["object_id"] for row in rows}
+        change = [
+            {"object_id": ids["users"], "status": "INACTIVE"},
+            {"object_id": ids["invoices"], "status": "active"},
+        ]
+        reply = await ask("PATCH", PIPELINE + "/objects", {"objects": change})
+        assert reply.json == {"status": "success"}
         rows = (await ask("GET", PIPELINE + "/objects")).json["data"]
         assert [row["status"] for row in rows] == ["INACTIVE", "ACTIVE", "ACTIVE", "ACTIVE"]
+        assert await self.of_next_job(ask) == ("HISTORICAL", ["orders", "items", "invoices"])
+        await ask("PATCH", PIPELINE + "/objects", {"objects": change})  # which changes nothing
+        assert (await self.of_next_job(ask))[0] == "INCREMENTAL"
+
+    async def of_next_job(self, ask: Ask) -> tuple[str, list[str]]:
+        """Return the type of the next sync's Job, and the names of its objects."""
         await ask("POST", SYNC)
-        await asyncio.sleep(15)
-        assert (await ask("GET", JOBS)).json["data"][0]["type"] == "HISTORICAL"
+        await asyncio.sleep(70)
+        job = (await ask("GET", JOBS)).json["data"][0]
+        rows = (await ask("GET", f"{JOBS}/{job['job_id']}/objects")).json["data"]
+        return job["type"], [row["object_name"] for row in rows]
+
+    @pytest.mark.parametrize(
+        "named", ["no-such-object", "invoices"], ids=["not there", "not active"]
+    )
+    async def test_what_cannot_be_resynced(
+        self, ask: Ask, emulator: HevoEmulator, named: str
+    ) -> None:
+        emulator.pipeline(123).objects.add("invoices", status="INACTIVE")
+        reply = await ask(
+            "POST", PIPELINE + "/objects/actions/resync", {"object_ids": ["users", named]}
+        )
+        expected = (404, "OBJECT_NOT_FOUND") if named != "invoices" else (400, "OBJECT_NOT_ACTIVE")
+        assert (reply.status, reply.json["error"]) == expected
+        assert emulator.pipeline(123).running is None
+
+    @pytest.mark.parametrize(
+        ("policy", "status", "job_type"),
+        [("ALLOW_ALL", "ACTIVE", "HISTORICAL"), ("BLOCK_ALL", "BLOCKED", "INCREMENTAL")],
+    )
+    async def test_a_new_table_is_seen_when_the_schema_is_read(
+        self, ask: Ask, emulator: HevoEmulator, policy: str, status: str, job_type: str
+    ) -> None:
+        await ask("PATCH", PIPELINE, {"schema_evolution": policy})
+        emulator.pipeline(123).objects.create_table("invoices", schema="billing")
+        assert len((await ask("GET", PIPELINE + "/objects")).json["data"]) == 3
+        before = (await ask("GET", PIPELINE)).json["source_schema_status"]["refreshed_ts"]
+        await asyncio.sleep(10)
+        await ask("POST", PIPELINE + "/objects/actions/refresh-schema")
+        new = (await ask("GET", PIPELINE + "/objects")).json["data"][3]
+        assert new["source_namespace"] == {"k0": "invoices", "k1": "billing", "k2": "app"}
+        assert new["status"] == status
+        after = (await ask("GET", PIPELINE)).json["source_schema_status"]["refreshed_ts"]
+        assert after - before >= 10_000
+        assert (await self.of_next_job(ask))[0] == job_type
 
     @pytest.mark.parametrize("key", ["object_ids", "objects"])
     async def test_their_resync_names_its_job(
@@ -210,6 +263,7 @@ class TestObjects:
         reply = await ask("POST", PIPELINE + "/objects/actions/resync", {key: ["users"]})
         job = emulator.pipeline(123).running
         assert job is not None
+        assert job.objects == ("users",)
         assert reply.json == {"status": "success", "job_id": job.job_id}
         assert emulator.requests[-1].job_id == job.job_id
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hevo_edge import api, errors, models
+from hevo_edge import api, errors
 from hevo_edge._http.responses import MAX_VALUES, read_body
 from hevo_edge._text import reader
 from hevo_edge._text.reader import MAX_PROBLEMS
-from hevo_edge.models import MAX_PAGE_ROWS, JobData, Page, WireModel
+from hevo_edge.models import JobData, Page, WireModel, _job
+from hevo_edge.models._page import MAX_PAGE_ROWS
 
 from .servers import JsonServer, client
 
@@ -144,12 +145,12 @@ def test_too_many_invalid_values_are_counted_but_not_listed(
 
 
 def test_the_names_of_many_unknown_fields_are_not_kept_for_ever() -> None:
-    models._shared_set.cache_clear()
+    _job._shared_set.cache_clear()
     for number in range(3):
         fields = {f"f{number}-{n}": n for n in range(1000)}
         body = json.dumps({"job_id": "mine", **fields}).encode()
         assert read_body(JOB, 200, body, None).value.model_extra == fields
-    assert models._shared_set.cache_info().currsize == 0
+    assert _job._shared_set.cache_info().currsize == 0
 
 
 # -- over HTTP -------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ async def test_what_is_printed_to_a_file_goes_there(
     _, job = started(emulator, hevo, duration=30)
 
     def show(job: Job) -> None:
-        print(job.status)
+        print(job.status)  # noqa: T201 -- what a user does
 
     await job.await_completion(progress=True, on_update=show)
     assert file.getvalue().splitlines()[-1] == "COMPLETED"

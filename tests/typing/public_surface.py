@@ -33,9 +33,21 @@ from hevo_edge.client import ClientKeywords
 from hevo_edge.history import HistorySummary, JobHistory
 from hevo_edge.job import OnUpdate, WaitKeywords
 from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData
+from hevo_edge.objects import PipelineObjects
 from hevo_edge.pipeline import TriggerKeywords
 from hevo_edge.schedules import PollInterval
 from hevo_edge.triggering import OnTicket
+
+
+async def use_objects(pipeline: Pipeline, job: Job) -> None:
+    """The objects of a Pipeline and of a Job, by whatever names them."""
+    objects = await pipeline.objects()
+    assert_type(objects, PipelineObjects)
+    assert_type((objects[0], objects[1:]), tuple[ObjectData, PipelineObjects])
+    assert_type(await pipeline.include_objects(objects.find("users")), PipelineObjects)
+    rows = [row async for row in job.list_objects() if row.has_failed]
+    assert_type(await pipeline.resync_objects(rows), Job[JobData])
+    assert_type(await pipeline.resync_objects(name for name in ("a", "b")), Job[JobData])
 
 
 async def use(hevo: HevoClient) -> None:
@@ -270,7 +282,7 @@ async def wrong_keywords(hevo: HevoClient, pipeline: Pipeline, job: Job) -> None
     await pipeline.sync_now(drop_and_load=True)  # type: ignore[call-arg]
     await pipeline.resync(action="RESYNC")  # type: ignore[call-arg]
     await pipeline.prepare_trigger(wait=True)  # type: ignore[call-arg]
-    await pipeline.resync_objects(["1"], objects=[])  # type: ignore[call-arg]
+    await pipeline.resync_objects(["1"], object_ids=[])  # type: ignore[call-arg]
     await job.await_completion(pol_interval=5)  # type: ignore[call-arg]
     await hevo.await_all([job], deadline=5)  # type: ignore[call-overload]
     hevo.as_completed([job], deadline=5)  # type: ignore[call-overload]

@@ -56,7 +56,7 @@ def public(symbols: list[dict[str, Any]], members: Members) -> set[str]:
         value, place = _value(name), _place(name, members)
         places.add(place)
         for base in inspect.getmro(value) if place and inspect.isclass(value) else ():
-            of_base = members.get(f"{base.__module__}.{base.__qualname__}", set())
+            of_base = members.get(_origin(base), set())
             places |= {_place(f"{name}.{member}", members) for member in of_base}
     return places - {""}
 
@@ -99,7 +99,9 @@ def _attributes(name: str) -> list[str]:
 
 
 def _origin(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
+    """Return where it is written; models say that of their docstring, and name another module."""
+    place = (value.__module__, value.__qualname__)
+    return ".".join(getattr(vars(value).get("__doc__"), "place", place))
 
 
 @cache
