@@ -9,17 +9,14 @@ Each function checks its ids, so that a request can only go where its name says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote, unquote, urlencode
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter, ValidationError
 
 from hevo_edge._common import validation
-from hevo_edge._text.field_docs import show_fields
+from hevo_edge._request import BASE, Request
 from hevo_edge._text.reader import reader, strict
 from hevo_edge.enums import Dialect, ResyncMode
 from hevo_edge.errors import ConfigurationError
@@ -71,13 +68,6 @@ Json = Mapping[str, Any]
 PAGE_LIMIT = 100
 """The largest page the API is known to serve; its own default is 10."""
 
-_BASE = "/api/v1"
-_IDS = re.compile(
-    _BASE + r"/(?:pipelines/(?P<pipeline_id>\d+)|destinations/(?P<destination_id>\d+))"
-    r"(?:/jobs/(?P<job_id>[^/?]+)|/objects/(?P<object_id>[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}))?"
-    r"(?P<rest>[/?].*)?"
-)
-"""The ids in a path. That of an object only as a UUID: its name may stand there as well."""
 _any_json: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -109,68 +99,6 @@ _read_pipelines_page = _page_reader(Page[PipelineData])
 _read_pipeline = reader(PipelineData)
 
 
-# What is polled often is read anew for each poll.
-@lru_cache(maxsize=1024)
-def _ids_in(path: str) -> Mapping[str, str]:
-    """Return the ids in a path, and as ``rest`` what follows them, as far as they are there."""
-    found = _IDS.fullmatch(path)
-    texts = {} if found is None else found.groupdict()
-    return {name: unquote(text) for name, text in texts.items() if text}
-
-
-@show_fields
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
-    """A request to send."""
-
-    name: str
-    """The name of the function that made it."""
-    method: str
-    """The HTTP method."""
-    path: str
-    """The path and the query, quoted."""
-    read: Callable[[bytes], T]
-    """Reads the body of the reply."""
-    body: Json | None = None
-    """What is sent as JSON; None for no body."""
-    starts_job: bool = False
-    """Whether it starts a Job, so that it can be refused because one is in progress."""
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the request changes nothing, so that it may be repeated."""
-        return self.method == "GET"
-
-    @property
-    def pipeline_id(self) -> int | None:
-        """The Pipeline in the path, if there is one."""
-        text = _ids_in(self.path).get("pipeline_id")
-        return None if text is None else int(text)
-
-    @property
-    def job_id(self) -> str | None:
-        """The Job in the path, if there is one."""
-        return _ids_in(self.path).get("job_id")
-
-    @property
-    def names_itself(self) -> bool:
-        """Whether the reply always has the id of what was asked for: those of a list have not."""
-        return self.name in {"get_job", "get_pipeline"}
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """The ids that the path names, by field: a reply that has others answers another request.
-
-        ``id`` is that of a Pipeline or destination, where the reply is expected to be just that.
-        """
-        ids = dict(_ids_in(self.path))
-        if not ids:
-            return ids
-        if ids.pop("rest", None) is None and "job_id" not in ids and "object_id" not in ids:
-            ids["id"] = next(iter(ids.values()))
-        return ids
-
-
 def _acknowledged(body: bytes) -> Any:
     """Read the reply to an action: nothing at all, or any JSON."""
     if not body.strip():
@@ -182,7 +110,7 @@ def _acknowledged(body: bytes) -> Any:
 
 
 def _pipeline(pipeline_id: Any, rest: str = "") -> str:
-    return f"{_BASE}/pipelines/{validation.pipeline_id(pipeline_id)}{rest}"
+    return f"{BASE}/pipelines/{validation.pipeline_id(pipeline_id)}{rest}"
 
 
 def _job(pipeline_id: Any, job_id: Any, rest: str = "") -> str:
@@ -192,7 +120,7 @@ def _job(pipeline_id: Any, job_id: Any, rest: str = "") -> str:
 
 def _destination(destination_id: Any) -> str:
     number = validation.count(destination_id, "destination_id")
-    return f"{_BASE}/destinations/{number}"
+    return f"{BASE}/destinations/{number}"
 
 
 def _query(limit: int, cursor: str | None) -> str:
@@ -209,7 +137,7 @@ def list_source_connectors(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[ConnectorData]]:
     """1. List the source connectors."""
-    path = f"{_BASE}/metadata/sources/connectors{_query(limit, cursor)}"
+    path = f"{BASE}/metadata/sources/connectors{_query(limit, cursor)}"
     return Request("list_source_connectors", "GET", path, _read_connectors_page)
 
 
@@ -217,7 +145,7 @@ def list_destination_connectors(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[ConnectorData]]:
     """2. List the destination connectors."""
-    path = f"{_BASE}/metadata/destinations/connectors{_query(limit, cursor)}"
+    path = f"{BASE}/metadata/destinations/connectors{_query(limit, cursor)}"
     return Request("list_destination_connectors", "GET", path, _read_connectors_page)
 
 
@@ -225,7 +153,7 @@ def list_destinations(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[DestinationData]]:
     """3. List destinations."""
-    path = f"{_BASE}/destinations{_query(limit, cursor)}"
+    path = f"{BASE}/destinations{_query(limit, cursor)}"
     return Request("list_destinations", "GET", path, _read_destinations_page)
 
 
@@ -237,7 +165,7 @@ def get_destination(destination_id: int) -> Request[DestinationData]:
 
 def create_destination(body: Json) -> Request[Any]:
     """5. Create a destination. The body's form is known from third-party code only."""
-    return Request("create_destination", "POST", f"{_BASE}/destinations", _acknowledged, body)
+    return Request("create_destination", "POST", f"{BASE}/destinations", _acknowledged, body)
 
 
 def update_destination(destination_id: int, body: Json) -> Request[Any]:
@@ -258,7 +186,7 @@ def list_pipelines(
     *, limit: int = PAGE_LIMIT, cursor: str | None = None
 ) -> Request[Page[PipelineData]]:
     """8. List Pipelines."""
-    path = f"{_BASE}/pipelines{_query(limit, cursor)}"
+    path = f"{BASE}/pipelines{_query(limit, cursor)}"
     return Request("list_pipelines", "GET", path, _read_pipelines_page)
 
 
@@ -269,7 +197,7 @@ def get_pipeline(pipeline_id: int) -> Request[PipelineData]:
 
 def create_pipeline(body: Json) -> Request[Any]:
     """10. Create a Pipeline. The body's form is known from third-party code only."""
-    return Request("create_pipeline", "POST", f"{_BASE}/pipelines", _acknowledged, body)
+    return Request("create_pipeline", "POST", f"{BASE}/pipelines", _acknowledged, body)
 
 
 def disable_pipeline(pipeline_id: int, *, cancel_active_jobs: bool = False) -> Request[Any]:
