@@ -71,6 +71,8 @@ class HevoEmulator:
         on_request: Callable[[RecordedCall], None] | None = None,
     ) -> None:
         _check(speed, dialect, retry_after)
+        if rate_limit is not None and not (isinstance(rate_limit, int) and rate_limit > 0):
+            raise ValueError(f"rate_limit must be a positive integer or None, not {rate_limit!r}")
         self.seed: int = seed
         self.dialect: Dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.api_key: str = api_key
