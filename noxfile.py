@@ -25,7 +25,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 # The locks, and the dependency groups that each has to satisfy at once.
 LOCKS = {
-    "main": ("test", "lint", "docs", "benchmarks"),
+    "main": ("test", "pages", "lint", "docs", "benchmarks"),
     "airflow-2": ("airflow-2",),
     "airflow-3": ("airflow-3", "airflow", "test", "types"),
 }
