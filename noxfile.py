@@ -111,7 +111,7 @@ def types(session: nox.Session) -> None:
     install(session, "test", "types", "airflow", lock="airflow-3", project=INSTALLED)
     session.run("mypy")
     session.run("pyright")
-    session.run("python", "tests/typing/pages.py", session.create_tmp())
+    session.run("python", "-m", "tests.typing.pages", session.create_tmp())
     # The adapters derive from their orchestrators' classes, whose own types are not complete.
     for adapters in Path(session.bin).parent.glob("lib/*/site-packages/hevo_edge/integrations"):
         shutil.rmtree(adapters)
@@ -128,7 +128,7 @@ PARALLEL = ("-n", f"{(os.cpu_count() or 1) + 2}", "--dist", "worksteal")
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests in random order, the examples among them, with branch coverage."""
-    install(session, "test")
+    install(session, "test", "pages")
     session.run("coverage", "erase", silent=True)
     session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -138,7 +138,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def matrix(session: nox.Session) -> None:
     """All tests on one of the supported interpreters."""
-    install(session, "test")
+    install(session, "test", "pages")
     session.run("pytest", *PARALLEL, *session.posargs)
 
 
