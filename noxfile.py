@@ -177,19 +177,36 @@ def airflow_e2e(session: nox.Session, airflow: str) -> None:
     session.run("pytest", "--confcutdir", home, "-W", "default", home, *session.posargs)
 
 
+# Two generators that read the same sources: mkdocs-material, maintained until May 2027, and its
+# successor. `site/` is left as the last one has built it.
+GENERATORS = (
+    ("zensical", "build", "--strict", "--clean"),
+    ("mkdocs", "build", "--strict", "--quiet"),
+)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation: no broken link, and a reference of all that is public."""
     install(session, "docs", project=INSTALLED)
-    quiet = {"NO_MKDOCS_2_WARNING": "1"}
-    session.run("mkdocs", "build", "--strict", "--quiet", env=quiet)
+    version = session.run(
+        "python", "-c", "import hevo_edge as it; print(it.__version__)", silent=True
+    )
+    env = {"NO_MKDOCS_2_WARNING": "1", "SITE_NAME": f"hevo_edge {version}".strip()}
     site, script = Path("site/objects.inv").resolve(), Path("tests/typing/reference.py").resolve()
     report = Path(session.create_tmp(), "verifytypes.json").resolve()
     verify = ("pyright", "--verifytypes", "hevo_edge", "--ignoreexternal", "--outputjson")
     with session.chdir(session.create_tmp()):
         # It exits with 1: the adapters' types cannot be complete. `nox -s types` leaves them out.
         report.write_text(session.run(*verify, silent=True, success_codes=[0, 1]) or "")
-        session.run("python", f"{script}", f"{site}", f"{report}")
+    for generator in GENERATORS:
+        if generator[0] == "zensical" and sys.version_info < (3, 11):
+            continue  # it needs a later Python
+        shutil.rmtree("site", ignore_errors=True)
+        session.run(*generator, env=env)
+        session.run("python", "docs_build/llms.py")
+        with session.chdir(session.create_tmp()):
+            session.run("python", f"{script}", f"{site}", f"{report}")
 
 
 @nox.session

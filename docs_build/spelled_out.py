@@ -34,7 +34,9 @@ def parameter(shown: inspect.Parameter, func: griffe.Function) -> griffe.Paramet
     """Return a keyword as griffe has it, its type linked to where it is documented."""
     node = ast.parse(f"{shown.annotation}", mode="eval").body
     value = shown.default
-    default = f"{type(value).__name__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)
+    default = (
+        f"{type(value).__name__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)
+    )
     return griffe.Parameter(
         shown.name,
         annotation=griffe.safe_get_annotation(node, parent=func.parent or func.module),
