@@ -205,6 +205,7 @@ def docs(session: nox.Session) -> None:
         shutil.rmtree("site", ignore_errors=True)
         session.run(*generator, env=env)
         session.run("python", "docs_build/llms.py")
+        session.run("python", "docs_build/check.py")
         with session.chdir(session.create_tmp()):
             session.run("python", f"{script}", f"{site}", f"{report}")
 

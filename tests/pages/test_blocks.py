@@ -103,6 +103,7 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/orchestration.md", "read_lineage"): Play(
         r"(snowflake://snowflake warehouse\.hevo\.\w+\n){3}"
     ),
+    ("docs/several-accounts.md", "client_of"): Play(r"(http://127.0.0.1:\d+: COMPLETED\n){2}"),
     ("docs/synchronous-code.md", "print(run(sync(123))"): Play("1000 events loaded\n"),
     ("docs/synchronous-code.md", "BaseCommand"): Play(
         rf"{REF} COMPLETED: 1000 events loaded\n", then="Command().handle(pipeline_id=123)"
@@ -162,6 +163,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (tmp_path / "machine").mkdir()
     (tmp_path / "here").mkdir()
     monkeypatch.setenv("TMPDIR", f"{tmp_path / 'machine'}")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: f"{tmp_path / 'machine'}")
     monkeypatch.delenv("HEVO_REGION", raising=False)
     monkeypatch.chdir(tmp_path / "here")
     forget_tickets()
@@ -191,7 +193,8 @@ def test_it_runs(
     else:
         account = stage.Stage(play.arrange)
         for name, value in account.emulator.environment.items():
-            monkeypatch.setenv(name, value)
+            for prefix in ("HEVO", "HEVO_PROD", "HEVO_TEST"):  # of one account, and of several
+                monkeypatch.setenv(name.replace("HEVO", prefix, 1), value)
         code = as_its_reader_has_it(f"{block.code}\n{play.then}", account.emulator)
         stage.play(block, code, account, monkeypatch)
         captured = capfd.readouterr()
