@@ -25,9 +25,7 @@ def faults() -> list[str]:
         checks = {
             "shows the version": version in html.partition("</title>")[0],
             "leads to its neighbours": "md-footer__link" in html,
-            "includes its files": not re.search(
-                "-8 ?(<|&lt;) ?-", re.sub("</?[a-z][^>]*>", "", html)
-            ),
+            "includes its files": not re.search("-8 ?(<|&lt;) ?-", text),
             "loads nothing from elsewhere": not re.search(
                 r'<(script|link|img)[^>]*(src|href)="https?://[^"]*\.(js|css|svg|png)', html
             ),
