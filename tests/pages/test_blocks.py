@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge.emulator import HevoEmulator
-from tests.conftest import forget_tickets
 from tests.pages import stage
 from tests.pages.blocks import PAGES, ROOT, Block, blocks_of
 
