@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,14 +19,14 @@ from packaging.utils import canonicalize_name
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "airflow", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "airflow", "docs", "release"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 # The locks, and the dependency groups that each has to satisfy at once.
 LOCKS = {
-    "main": ("test", "pages", "lint", "docs", "benchmarks"),
+    "main": ("test", "pages", "lint", "docs", "benchmarks", "release"),
     "airflow-2": ("airflow-2",),
     "airflow-3": ("airflow-3", "airflow", "test", "types"),
 }
@@ -95,7 +96,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, dead code, the layers of the house, and whether the locks are those of pyproject."""
+    """Style, dead code, the layers of the house, the locks, and GitHub's workflows."""
     for lock in LOCKS:
         if missing := stale(lock):
             session.error(f"{lock_file(lock)} is out of date, run `nox -s lock`: {missing}")
@@ -103,6 +104,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    # Alike everywhere: without the tools that a machine may have or not, and without the network.
+    session.run("actionlint", "-shellcheck=", "-pyflakes=")
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session
@@ -209,6 +213,65 @@ def docs(session: nox.Session) -> None:
         session.run("python", "docs_build/check.py")
         with session.chdir(session.create_tmp()):
             session.run("python", f"{script}", f"{site}", f"{report}")
+
+
+PINS = f"{lock_file('main').resolve()}"
+BUILD = ("uv", "build", "--quiet", "--build-constraints", PINS)
+
+
+def fresh_venv(session: nox.Session, folder: Path) -> str:
+    """Make an environment with nothing in it; return its Python."""
+    session.run("uv", "venv", "--quiet", "--python", f"{session.bin}/python", f"{folder}")
+    return f"{folder}/{Path(session.bin).name}/python"
+
+
+def install_in(session: nox.Session, python: str, *what: str | Path) -> None:
+    """Install into a fresh environment, in the versions of the lock."""
+    pins = ("--constraints", PINS, "--build-constraints", PINS)
+    session.run(*("uv", "pip", "install", "--quiet", "--python", python, *pins), *map(str, what))
+
+
+def use_wheel(session: nox.Session, wheel: Path, outside: Path) -> None:
+    """Sync with the wheel and what it needs, then test with it and pytest, outside the tree."""
+    checks = Path("tests/release").resolve()
+    python = fresh_venv(session, outside / "wheel")
+    install_in(session, python, wheel)
+    shutil.copy(checks / "test_fixture.py", outside)
+    with session.chdir(outside):
+        version = wheel.name.split("-")[1]
+        # Isolated: neither the folder's package is found, nor one of PYTHONPATH.
+        isolated = (python, "-I", "-W", "error")
+        session.run(*isolated, f"{checks}/smoke.py", version, external=True)
+        install_in(session, python, "pytest")
+        session.run(
+            *isolated, "-m", "pytest", "-q", "-W", "error", "test_fixture.py", external=True
+        )
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build sdist and wheel in `dist/`, and use them as a stranger would; `-- v0.1.0` for a tag."""
+    install(session, "release", project=())
+    seconds = session.run("python", "-m", "tests.release.versions", *session.posargs, silent=True)
+    date = {"SOURCE_DATE_EPOCH": f"{seconds}".strip()}
+    dist = Path("dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as name:
+        outside = Path(name).resolve()
+        session.run(*BUILD, "--sdist", "--wheel", "--out-dir", f"{dist}", env=date)
+        (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+        session.run("twine", "check", "--strict", f"{sdist}", f"{wheel}")
+        # Again from the sdist, elsewhere: an sdist of it, and the wheel of that.
+        shutil.unpack_archive(sdist, outside, filter="data")
+        unpacked, again = outside / sdist.name.removesuffix(".tar.gz"), outside / "again"
+        session.run(*BUILD, "--out-dir", f"{again}", f"{unpacked}", env=date)
+        session.run("python", "-m", "tests.release.contents", f"{dist}", f"{again}")
+        use_wheel(session, wheel, outside)
+        python = fresh_venv(session, outside / "sdist")
+        install_in(session, python, sdist, *nox.project.dependency_groups(PROJECT, "test"))
+        with session.chdir(unpacked):
+            command = (python, "-m", "pytest", "--collect-only", "-qqq")
+            session.run(*command, silent=True, external=True)
 
 
 @nox.session

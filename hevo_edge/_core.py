@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from hevo_edge import api
 from hevo_edge._awaiting.job_reader import HttpJobReader
 from hevo_edge._awaiting.next_job import NextJobs
+from hevo_edge._awaiting.wait_group import WaitGroup
+from hevo_edge._awaiting.wait_report import WaitReporting
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.clock import Clock
@@ -17,14 +20,21 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.cancel import JobCanceller
-from hevo_edge._triggering.attempt import TriggerParts
+from hevo_edge._jobs.handle import JobHandle
+from hevo_edge._jobs.pipeline_names import PipelineNames
+from hevo_edge._progress.trigger_line import trigger_shown
 from hevo_edge._triggering.if_running import IfRunningPolicy
+from hevo_edge._triggering.parts import TriggerParts
 from hevo_edge._triggering.pipeline_reader import PipelineReader
+from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge._triggering.trigger import Triggers
 from hevo_edge.errors import ConfigurationError
 from hevo_edge.models import JobData
+from hevo_edge.observing._observer import Observers
+from hevo_edge.options import WaitOptions
 
 T = TypeVar("T")
+JobT = TypeVar("JobT", bound=JobHandle)
 
 
 class Core:
@@ -39,9 +49,15 @@ class Core:
         self.base_url: str = config.base_url
         self.account: str = config.fingerprint
         self.clock: Clock = config.clock
+        self.observers: Observers = config.observers
+        self.names: PipelineNames = PipelineNames()
         limiter = RateLimiter(config.rate_limit, self.clock, config.account)
-        self.transport: Transport = Transport(config, limiter, self.clock, config.session)
-        self.watcher: Watcher = Watcher(HttpJobReader(self.transport, limiter), self.clock)
+        self.transport: Transport = Transport(
+            config, limiter, self.clock, config.session, self.observers
+        )
+        reader = HttpJobReader(self.transport, limiter)
+        self.watcher: Watcher = Watcher(reader, self.clock, self.observers)
+        self._reporting = WaitReporting(self.observers, self.names, self.watcher.history)
         self.next_jobs: NextJobs = NextJobs(self.watcher)
         self.canceller: JobCanceller = JobCanceller(self.transport, self.clock)
         policy = IfRunningPolicy(
@@ -54,11 +70,12 @@ class Core:
             TriggerParts(
                 transport=self.transport,
                 limiter=limiter,
-                reader=PipelineReader(self.transport, self.clock),
+                reader=PipelineReader(self.transport, self.clock, self.names),
                 policy=policy,
                 clock=self.clock,
                 dialect=config.dialect,
                 scope=config.base_url,
+                observers=self.observers,
             )
         )
 
@@ -76,6 +93,21 @@ class Core:
             raise ConfigurationError(
                 f"{what}: it is of another account of Hevo, or of another API key, than this client"
             )
+
+    def waits(
+        self, jobs: Sequence[JobT], options: WaitOptions, deadline: float | None
+    ) -> WaitGroup[JobT]:
+        """Return the waits for some Jobs, until a loop time (seconds)."""
+        return WaitGroup(
+            self.watcher, self.canceller, jobs, options, deadline, reporting=self._reporting
+        )
+
+    def shown(self, ticket: TriggerTicket, *, progress: bool) -> AbstractContextManager[None]:
+        """Show the trigger of a ticket in a block, where that is wanted."""
+        if not progress:
+            return nullcontext()
+        what, names = str(ticket.action), self.names.get
+        return trigger_shown(self.observers, ticket.ticket_id, what, ticket.pipeline_id, names)
 
     def deadline(self, timeout: float | None) -> float | None:
         """Return the loop time (seconds) at which a time-out that begins now ends."""

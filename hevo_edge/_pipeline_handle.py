@@ -26,6 +26,8 @@ class PipelineHandle(HasData[PipelineDataT_co], HasMimeBundle):
         self.id = pipeline_id
         self._data = data
         self._core = core
+        if data is not None:
+            core.names.note(data)
 
     @property
     def name(self) -> str | None:

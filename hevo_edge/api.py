@@ -125,6 +125,13 @@ class Request(Generic[T]):
         return self.method == "GET"
 
     @property
+    def pipeline_id(self) -> int | None:
+        """The Pipeline in the path, if there is one."""
+        found = _IDS.fullmatch(self.path)
+        text = None if found is None else found["pipeline_id"]
+        return None if text is None else int(text)
+
+    @property
     def names_itself(self) -> bool:
         """Whether the reply always has the id of what was asked for: those of a list have not."""
         return self.name in {"get_job", "get_pipeline"}

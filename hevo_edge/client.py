@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from hevo_edge import api
-from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common import validation
 from hevo_edge._common.async_context import AsyncContext
 from hevo_edge._common.pagination import rows
@@ -63,6 +62,8 @@ class HevoClient(AsyncContext):
         session: An aiohttp session to use, with its own proxy and TLS; it is not closed.
         dialect: The generation of request bodies to send, see ``Dialect``.
         insecure: Allow plain http to hosts other than this machine.
+        observer: Is told of requests, polls, triggers, statuses and waits; or several of them. See
+            ``hevo_edge.observing``.
         clock: Time and jitter, for tests.
 
     Raises:
@@ -336,7 +337,7 @@ class HevoClient(AsyncContext):
         """Yield each Job's place and outcome as it ends; raise the errors that are not returned."""
         core = self._core
         deadline = core.deadline(options.timeout)
-        async with WaitGroup(core.watcher, core.canceller, jobs, options, deadline) as waits:
+        async with core.waits(jobs, options, deadline) as waits:
             while (ended := await waits.next()) is not None:
                 place, result = ended
                 if isinstance(result, HevoError) and on_failure == "return":

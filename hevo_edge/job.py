@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 
 from hevo_edge import api
 from hevo_edge._awaiting.snapshots import SnapshotStream, until_ended
-from hevo_edge._awaiting.wait_group import WaitGroup
 from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.has_data import JobDataT_co
 from hevo_edge._common.pagination import rows
@@ -57,7 +56,7 @@ class WaitKeywords(TypedDict, total=False):
     on_update: OnUpdate | None
     """Called with the Job at each change; may be a coroutine function."""
     progress: bool
-    """Print a line to stderr at each change."""
+    """Show how it goes: a live table in a notebook or terminal, or lines on stderr."""
 
 
 class Job(KeepsClient, JobHandle[JobDataT_co]):
@@ -133,7 +132,9 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
             cancel_timeout: Seconds that this may take, for all Jobs together.
             on_update: Called with the Job at each change; may be a coroutine function. What it
                 raises ends the wait. It must not block.
-            progress: Print a line to stderr at each change.
+            progress: Show how it goes, with no request more: as a table that is kept up to date in
+                a notebook, or in a terminal (with ``hevo-edge[progress]``); else by lines on
+                stderr, one for each change of up to five Jobs, a count now and then for more.
 
         Raises:
             JobFailed, JobCompletedWithFailures, JobCancelled, JobSkipped, JobDeferred: by status.
@@ -218,9 +219,7 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
 
     async def _wait(self, options: WaitOptions, deadline: float | None) -> Job[JobData]:
         """Await with checked options, until a loop time (seconds)."""
-        async with WaitGroup(
-            self._core.watcher, self._core.canceller, [self], options, deadline
-        ) as waits:
+        async with self._core.waits([self], options, deadline) as waits:
             ended = await waits.next()
         assert ended is not None  # noqa: S101 -- there is one Job, so there is one end
         if isinstance(ended[1], BaseException):

@@ -42,6 +42,7 @@ TRIGGER_DEFAULTS: Mapping[str, Any] = {
     "discovery_timeout": 150.0,
     "timeout": None,
     "on_ticket": None,
+    "progress": False,
 }
 """A started Job must be listed within ``discovery_timeout`` seconds; Hevo's docs say 5 to 15."""
 WAIT_DEFAULTS: Mapping[str, Any] = {
@@ -68,6 +69,7 @@ class TriggerOptions(NamedTuple):
     discovery_timeout: float
     timeout: float | None
     on_ticket: Callable[[Any], object] | None
+    progress: bool
 
     @classmethod
     def check(cls, action: PipelineAction | str = PipelineAction.SYNC_NOW, **options: Any) -> Self:
@@ -92,6 +94,7 @@ class TriggerOptions(NamedTuple):
             discovery_timeout=validation.seconds(given["discovery_timeout"], "discovery_timeout"),
             timeout=validation.optional_seconds(given["timeout"], "timeout"),
             on_ticket=given["on_ticket"],
+            progress=validation.parse_bool(given["progress"], "progress"),
         )
 
 

@@ -67,6 +67,8 @@ class TriggerKeywords(TypedDict, total=False):
     """Seconds in which the new Job must be listed (150)."""
     on_ticket: OnTicket | None
     """Called with the ticket to store it; may be a coroutine function."""
+    progress: bool
+    """Show what it is doing, as ``Job.await_completion`` does."""
 
 
 class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
@@ -116,6 +118,8 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
             on_ticket: Called with the ticket to store it: right before the POST, when its answer is
                 known, and when the Job is found. May be a coroutine function. If it raises, the
                 trigger ends; before the POST, nothing is sent then.
+            progress: Show what it is doing, such as waiting for the call budget, and for how long;
+                see ``Job.await_completion``.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
@@ -147,7 +151,8 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
         checked = TriggerOptions.check(action, drop_and_load=drop_and_load, **options)
         deadline = self._core.deadline(checked.timeout)
         ticket = TriggerTicket.of(self.id, checked, account=self._core.account)
-        return await self._core.triggers.prepare(ticket, deadline, checked.on_ticket)
+        with self._core.shown(ticket, progress=checked.progress):
+            return await self._core.triggers.prepare(ticket, deadline, checked.on_ticket)
 
     @with_options(TriggerKeywords, TRIGGER_DEFAULTS)
     async def sync_now(self, **options: Unpack[TriggerKeywords]) -> Job[JobData]:
@@ -368,6 +373,7 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
     def _saw(self, data: PipelineData) -> Pipeline[PipelineData]:
         seen = cast("Pipeline[PipelineData]", self)
         seen._data = data
+        self._core.names.note(data)
         return seen
 
     def _job(self, data: JobData) -> Job[JobData]:
@@ -378,7 +384,8 @@ class Pipeline(KeepsClient, PipelineHandle[PipelineDataT_co]):
     ) -> Job[JobData]:
         deadline = self._core.deadline(options.timeout)
         ticket = TriggerTicket.of(self.id, options, object_ids, self._core.account)
-        found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
+        with self._core.shown(ticket, progress=options.progress):
+            found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
         return Job._found(self._core, self.id, found)._with_data()
 
     async def _next_job(

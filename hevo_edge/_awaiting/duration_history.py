@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from statistics import median
 
 from hevo_edge._common.bounded_dict import BoundedDict
 from hevo_edge._jobs.listing import newest_first, runs_newest_first
@@ -75,6 +76,12 @@ class DurationHistory:
             learnt = from_history(past.durations[name], interval=plain.seconds)
             past.schedules.set((name, plain), learnt, past.recorded_at)
         return learnt
+
+    def typical(self, pipeline_id: int, job_type: str) -> float | None:
+        """Return how many seconds half of a Pipeline's Jobs of a type take at most, if known."""
+        past = self._pipelines.get(pipeline_id)
+        durations = None if past is None else past.durations.get(_normalized(job_type))
+        return median(durations) if durations else None
 
 
 def _normalized(job_type: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from hevo_edge._awaiting.duration_history import DurationHistory
 from hevo_edge._awaiting.failures import UNANSWERED
 from hevo_edge._awaiting.poll import Poll, PollsInFlight
-from hevo_edge._awaiting.poll_target import JobReader, loop_time
+from hevo_edge._awaiting.poll_target import JobReader
 from hevo_edge._awaiting.watched_job import WatchedJob
+from hevo_edge._common.per_loop import loop_time
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import AuthenticationError
 from hevo_edge.models import JobData

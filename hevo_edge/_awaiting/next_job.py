@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hevo_edge._awaiting.failures import UNANSWERED, UNREAD, Failure, Limit
-from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common import validation
 from hevo_edge._common.pagination import Fetch
-from hevo_edge._common.per_loop import running_loop
+from hevo_edge._common.per_loop import loop_time, running_loop
 from hevo_edge._jobs.listing import (
     Reading,
     is_of_type,
@@ -185,6 +185,11 @@ class NextJobTarget(PollTarget):
         self._is_whole = False  # the baseline is all that there was
         self._last: frozenset[str] = frozenset()
         self._tail: str | None = None
+
+    @property
+    def pipeline_id(self) -> int:
+        """The Pipeline."""
+        return self._pipeline_id
 
     @property
     def label(self) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from hevo_edge._awaiting.poll_target import JobReader, PollTarget, loop_time
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget
+from hevo_edge._common.per_loop import loop_time
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import RequestError
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 from hevo_edge._awaiting.failures import READ, UNREAD, Failure, Limit, Streak, failure_of
-from hevo_edge._common.per_loop import running_loop
 from hevo_edge.models import JobData, Page
 from hevo_edge.schedules import LONGEST_GAP, Learned, Schedule
 from hevo_edge.schedules._basic import next_gap
@@ -123,6 +122,11 @@ class PollTarget:
         raise NotImplementedError
 
     @property
+    def pipeline_id(self) -> int:
+        """The Pipeline whose Jobs it is about."""
+        raise NotImplementedError
+
+    @property
     def label(self) -> str:
         """What logs call it."""
         raise NotImplementedError
@@ -217,11 +221,6 @@ class PollTarget:
         """Hand a schedule's error to those who passed the schedule."""
         for subscriber in [s for s in self.subscribers if _key(s.schedule) == _key(schedule)]:
             subscriber.on_update(error)
-
-
-def loop_time() -> float:
-    """Return the running loop's time, in seconds."""
-    return running_loop().time()
 
 
 def _key(schedule: Schedule) -> object:

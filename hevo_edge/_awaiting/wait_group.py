@@ -15,9 +15,9 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from hevo_edge._awaiting import progress
 from hevo_edge._awaiting.outcomes import outcome_error
 from hevo_edge._awaiting.poll_target import Subscriber
+from hevo_edge._awaiting.wait_report import WaitReporting
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.async_context import AsyncContext
 from hevo_edge._common.cleanup import GRACE, add_note, finish_cleanup
@@ -63,15 +63,16 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         jobs: The Jobs.
         options: How to wait for each.
         deadline: The loop time (seconds) at which ``options.timeout`` ends.
+        reporting: Who is told of the waits.
     """
 
     __slots__ = (
         "_callbacks",
         "_canceller",
         "_context",
-        "_counter",
         "_loop",
         "_next",
+        "_report",
         "_results",
         "_tasks",
         "_waits",
@@ -86,6 +87,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         jobs: Sequence[JobT],
         options: WaitOptions,
         deadline: float | None,
+        *,
+        reporting: WaitReporting,
     ) -> None:
         self.options: WaitOptions = options
         self._watcher = watcher
@@ -99,14 +102,10 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         self._waits: dict[_Wait[JobT], None] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._callbacks = () if options.on_update is None else (options.on_update,)
-        self._counter: progress.ProgressCounter | None = None
-        if options.progress and len(jobs) > progress.MAX_LINE_EACH:
-            self._counter = progress.ProgressCounter(len(jobs), self._loop.time())
-        elif options.progress:
-            self._callbacks = (progress.print_job, *self._callbacks)
+        self._report = reporting.of_group(jobs, progress=options.progress)
         for place, job in enumerate(jobs):
             if job.data is not None and options.is_ended_by(job.data.status):
-                self._report(place, self._outcome(job, job.data))
+                self._hand_over(place, self._outcome(job, job.data))
                 continue
             wait = _Wait(self, job, place)
             self._waits[wait] = None
@@ -132,6 +131,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         for wait in self._waits:
             self._watcher.unsubscribe(wait)
         self._waits = {}
+        if self._report is not None:
+            self._report.left()
         for task in self._tasks:
             task.cancel()
         interrupt = error if isinstance(error, asyncio.CancelledError) else None
@@ -178,6 +179,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         snapshot, wait.newest = wait.newest, None
         if snapshot is not None:
             update_snapshot(wait.job, snapshot, self._loop.time())
+            if self._report is not None:
+                self._report.updated(wait.place, snapshot)
             self._call_back(wait, snapshot)
         elif wait.failure is not None:
             name_job(wait.failure, wait.job)
@@ -307,21 +310,20 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         task.add_done_callback(on_done)
 
     def _end(self, wait: _Wait[JobT], result: JobT | BaseException) -> None:
-        """Unsubscribe, and report the outcome."""
+        """Unsubscribe, and hand over the outcome."""
         if wait not in self._waits:
             return
         del self._waits[wait]
         self._watcher.unsubscribe(wait)
-        self._report(wait.place, result)
+        self._hand_over(wait.place, result)
 
-    def _report(self, place: int, result: JobT | BaseException) -> None:
+    def _hand_over(self, place: int, result: JobT | BaseException) -> None:
+        if self._report is not None:
+            self._report.ended(place, result if isinstance(result, BaseException) else None)
         if self._next is None or self._next.done():
             self._results.append((place, result))
         else:
             self._next.set_result((place, result))
-        if self._counter is not None:
-            failed = isinstance(result, BaseException)
-            self._counter.count(failed=failed, now=self._loop.time())
 
 
 def _log_left(jobs: Sequence[JobHandle]) -> None:

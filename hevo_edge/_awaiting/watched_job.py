@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from hevo_edge._awaiting.duration_history import DurationHistory
-from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber, loop_time
+from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber
+from hevo_edge._common.per_loop import loop_time
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import quoted, short
 from hevo_edge.enums import PUT_ASIDE_STATUSES
@@ -35,17 +36,30 @@ class WatchedJob(PollTarget):
         key: Pipeline id and Job id.
         now: The loop time.
         history: How long the Pipelines' finished Jobs took.
+        on_status: Is told of each new status, and of the one before; None when nobody observes.
     """
 
-    __slots__ = ("_history", "_is_unlisted", "_list_polls", "key", "latest")
+    __slots__ = ("_history", "_is_unlisted", "_list_polls", "_on_status", "key", "latest")
 
-    def __init__(self, key: JobKey, now: float, history: DurationHistory) -> None:
+    def __init__(
+        self,
+        key: JobKey,
+        now: float,
+        history: DurationHistory,
+        on_status: Callable[[int, JobData], None] | None = None,
+    ) -> None:
         super().__init__(now)
+        self._on_status = on_status
         self.key: JobKey = key
         self.latest: JobData | None = None
         self._history = history
         self._list_polls = 0  # polls in a row that read the list only
         self._is_unlisted = False  # the list does not show it, so it is read by its id
+
+    @property
+    def pipeline_id(self) -> int:
+        """The Job's Pipeline."""
+        return self.key[0]
 
     @property
     def label(self) -> str:
@@ -108,6 +122,8 @@ class WatchedJob(PollTarget):
                 quoted(str(snapshot.status)),
             )
         self.latest = snapshot
+        if self._on_status is not None and snapshot.status != known:
+            self._on_status(self.key[0], snapshot)
         self.notify(snapshot)
 
     def publish_row(self, row: JobData, read_at: float) -> None:

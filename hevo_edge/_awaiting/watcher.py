@@ -18,6 +18,7 @@ from hevo_edge._awaiting.list_poll import PipelineLists
 from hevo_edge._awaiting.poll import Poll, PollsInFlight
 from hevo_edge._awaiting.poll_target import JobReader, PollTarget, Subscriber
 from hevo_edge._awaiting.queues import DueQueue, FairQueue
+from hevo_edge._awaiting.watch_report import WatchReport
 from hevo_edge._awaiting.watched_job import JobKey, WatchedJob
 from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
@@ -26,6 +27,7 @@ from hevo_edge._common.per_loop import PerLoop, running_loop
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import AuthenticationError, HevoError
 from hevo_edge.models import JobData
+from hevo_edge.observing._observer import Observers
 
 log = get_logger("hevo_edge.awaiting")
 
@@ -42,11 +44,15 @@ class Watcher:
     Args:
         reader: Reads Jobs and lists.
         clock: Time, and randomness.
+        observers: Those who are told of polls and of new statuses.
     """
 
-    def __init__(self, reader: JobReader, clock: Clock) -> None:
-        history = DurationHistory()
-        self._loops: PerLoop[_LoopWatcher] = PerLoop(lambda: _LoopWatcher(reader, clock, history))
+    def __init__(self, reader: JobReader, clock: Clock, observers: Observers | None = None) -> None:
+        self.history: DurationHistory = DurationHistory()
+        report = WatchReport(Observers() if observers is None else observers, clock)
+        self._loops: PerLoop[_LoopWatcher] = PerLoop(
+            lambda: _LoopWatcher(reader, clock, self.history, report)
+        )
 
     def subscribe(
         self,
@@ -111,7 +117,10 @@ class _LoopWatcher:
     It polls for many, so it is entered in no caller's context: see ``without_context``.
     """
 
-    def __init__(self, reader: JobReader, clock: Clock, history: DurationHistory) -> None:
+    def __init__(
+        self, reader: JobReader, clock: Clock, history: DurationHistory, report: WatchReport
+    ) -> None:
+        self._report = report
         self._reader = reader
         self._history = history
         self._loop = running_loop()
@@ -191,7 +200,8 @@ class _LoopWatcher:
             self._close(job)
             job = None
         if job is None:
-            self._jobs[key] = job = WatchedJob(key, self._now(), self._history)
+            on_status = self._report.status if self._report.is_observed else None
+            self._jobs[key] = job = WatchedJob(key, self._now(), self._history, on_status)
             self._lists.add(job)
         return job
 
@@ -330,10 +340,13 @@ class _LoopWatcher:
             if self._in_flight.got_slot(poll):
                 self._fill(self._now())
 
+        began = self._now()
         try:
             error = await poll.run(self._reader, on_slot)
         except Exception as raised:  # noqa: BLE001 -- a mistake in our own code, or a schedule's
             error = raised
+        if self._report.is_observed:
+            self._report.poll(poll, self._now() - began, error)
         self._in_flight.remove(poll)  # first, so that closing a target does not cancel this task
         if isinstance(error, AuthenticationError):
             self._end_all(error)

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 
 from hevo_edge._command_line.parser import PROG
 from hevo_edge._command_line.streams import write
-from hevo_edge._command_line.tables import Column, table
 from hevo_edge._text.printable import printable
+from hevo_edge._text.tables import Column, table
 
 STDERR = 2
 

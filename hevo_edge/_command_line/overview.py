@@ -20,7 +20,7 @@ from hevo_edge._command_line.rows import (
     took,
 )
 from hevo_edge._command_line.session import Session
-from hevo_edge._command_line.tables import Column
+from hevo_edge._text.tables import Column
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
     ApiError,

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hevo_edge import Job, Pipeline
-from hevo_edge._command_line.tables import Column
 from hevo_edge._text.printable import short
+from hevo_edge._text.tables import Column
 from hevo_edge.models import JobData, ObjectData
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

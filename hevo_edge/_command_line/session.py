@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from hevo_edge import HevoClient, RateLimit
 from hevo_edge._command_line.exit_codes import exit_code_of
 from hevo_edge._command_line.interrupts import Interrupts
+from hevo_edge._command_line.notes import WaitNotes
 from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.parser import PROG
 from hevo_edge._command_line.profiles import credentials
@@ -116,7 +117,7 @@ async def _run(
     interrupts: Interrupts,
     settings: dict[str, Any],
 ) -> int:
-    async with HevoClient(**settings) as hevo:
+    async with HevoClient(**settings, observer=WaitNotes(console)) as hevo:
         session = Session(options, console, hevo, interrupts)
         interrupts.last_words = lambda: [f"{PROG}: {words}" for words in _last_words(session)]
         task = asyncio.ensure_future(command(session))

@@ -37,6 +37,11 @@ def running_loop() -> asyncio.AbstractEventLoop:
     raise ConfigurationError(why)
 
 
+def loop_time() -> float:
+    """Return the running loop's time, in seconds."""
+    return running_loop().time()
+
+
 class PerLoop(Generic[T]):
     """One value for each event loop, made on first use; values of closed loops are dropped.
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
@@ -22,6 +22,7 @@ from hevo_edge._text.redaction import hide
 from hevo_edge._version import __version__
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
+from hevo_edge.observing._observer import Observer, Observers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -73,6 +74,8 @@ class ClientKeywords(TypedDict, total=False):
     """The generation of request bodies to send. Default: ``Dialect.RESYNC_MODE``."""
     insecure: bool
     """Allow plain http to hosts other than this machine. Default: False."""
+    observer: Observer | Iterable[Observer] | None
+    """Is told what the client does; see ``hevo_edge.observing``. Default: nobody."""
     clock: Clock | None
     """Time and jitter, for tests. Default: the event loop's time, random jitter."""
 
@@ -99,6 +102,7 @@ CLIENT_DEFAULTS: ClientKeywords = {
     "session": None,
     "dialect": Dialect.RESYNC_MODE,
     "insecure": False,
+    "observer": None,
     "clock": None,
 }
 
@@ -143,6 +147,7 @@ class Config:
         self.session: aiohttp.ClientSession | None = given["session"]
         self._secrets = hide(secrets_of(*pair, self.headers, self.proxy, self.session))
         self.dialect: Dialect = validation.choice(Dialect, given["dialect"], "dialect")
+        self.observers: Observers = Observers(given["observer"])
         self.clock: Clock = given["clock"] or Clock()
 
     def _all_headers(self, headers: dict[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -103,20 +104,38 @@ class RateLimiter:
 
     # -- slots ------------------------------------------------------------------------------------
 
-    async def acquire(self, priority: Priority, deadline: float | None = None) -> Granted | None:
+    async def acquire(
+        self,
+        priority: Priority,
+        deadline: float | None = None,
+        on_stall: Callable[[float], None] | None = None,
+    ) -> Granted | None:
         """Take a slot; what is returned must be given back by ``release``.
 
-        Cancelling the wait loses no slot. Returns None when ``deadline`` (loop time, seconds)
-        came first.
+        Cancelling the wait loses no slot.
+
+        Args:
+            priority: Its place in the queue.
+            deadline: Loop time (seconds) after which it gives up.
+            on_stall: Called when no slot is free, with the seconds that the wait may take.
+
+        Returns:
+            The slot; None when the deadline came first.
         """
         if self._limit is None:
-            return NO_LIMIT if self.pause_left() == 0 else await self._outlast_pause(deadline)
+            if self.pause_left() == 0:
+                return NO_LIMIT
+            if on_stall is not None:
+                on_stall(self.pause_left())
+            return await self._outlast_pause(deadline)
         queue = self._queues.get()
         if not queue.heads():
             slot = await self._take(self._limit, queue, priority)
             if slot is not None:
                 return slot
             self._log_stall(self._limit, priority)
+        if on_stall is not None:
+            on_stall(self._expected_wait(self._limit, queue, priority))
         granted: asyncio.Future[Slot] = queue.loop.create_future()
         queue.waiting[priority].append((self._clock.now(), granted))
         self._wake(queue)
@@ -169,6 +188,15 @@ class RateLimiter:
         window = self._limit.period + self._limit.margin
         ceiling = self._ceiling(self._limit, priority, self._clock.now())
         return pause + window * (1 + calls / ceiling)
+
+    def _expected_wait(self, limit: RateLimit, queue: Queue, priority: Priority) -> float:
+        """Estimate the seconds until one more call of a priority has its slot."""
+        now = queue.loop.time()
+        state = self._window.state(now)
+        first = max(now, self._paused_until(state), state.next_free or now) - now
+        ahead = sum(len(line) for each, line in queue.waiting.items() if each <= priority)
+        window = limit.period + limit.margin
+        return first + window * ahead / self._ceiling(limit, priority, now)
 
     # -- 429 --------------------------------------------------------------------------------------
 

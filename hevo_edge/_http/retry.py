@@ -53,6 +53,8 @@ class Call:
     attempts: int = 0
     failure: AttemptFailed | None = None
     sent_at: float | None = None
+    waited: float = 0.0
+    """Seconds that the current attempt has waited for the call budget, if anybody observes."""
     is_reused: bool = False
     """Whether the last attempt may have used a connection that an earlier request had used."""
 

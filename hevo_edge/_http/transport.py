@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from hevo_edge._common.clock import Clock
+from hevo_edge._http.call_report import CallReport
 from hevo_edge._http.config import Config
 from hevo_edge._http.delivery import Delivery, delivery_of, describe, error_for
 from hevo_edge._http.limiter import RateLimiter
@@ -35,6 +36,7 @@ from hevo_edge.errors import (
     RequestOutcomeUnknown,
     UnexpectedResponse,
 )
+from hevo_edge.observing._observer import Observers
 
 T = TypeVar("T")
 log: logging.Logger = get_logger("hevo_edge.http")
@@ -58,6 +60,7 @@ class Transport:
         limiter: Grants a slot before every attempt.
         clock: Time and jitter.
         session: A session to use instead of an own one; it is not closed.
+        observers: Those who are told of each call.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Transport:
         limiter: RateLimiter,
         clock: Clock,
         session: aiohttp.ClientSession | None = None,
+        observers: Observers | None = None,
     ) -> None:
         self._config = config
         self._limiter = limiter
@@ -78,6 +82,7 @@ class Transport:
         self._closed = False
         # Half of the time for getting a connection: what fails in it was surely not sent.
         self._timeout = aiohttp.ClientTimeout(total=config.timeout, connect=config.timeout / 2)
+        self._report = CallReport(Observers() if observers is None else observers, limiter, clock)
         self._retries = Retries(self._attempt, limiter, clock, config.max_retries)
 
     async def exchange(
@@ -154,7 +159,7 @@ class Transport:
         self._check_open()
         call.attempts += 1
         call.sent_at = None
-        slot = await self._limiter.acquire(call.priority, call.deadline)
+        slot = await self._report.slot(call)
         if slot is None:
             # The failure of an earlier attempt says more than that no time was left for another.
             raise call.failure or self._failed(
@@ -237,7 +242,7 @@ class Transport:
                 failed = self._failed(call, broken, cut)
             else:
                 self._retries.outages.succeeded()
-                self._log_attempt(call, response.status)
+                self._report.attempt_over(call, response.status, None)
                 return reply
             raise failed
 
@@ -248,6 +253,7 @@ class Transport:
         )
         if isinstance(error, RateLimited):
             self._limiter.rejected(error.retry_after, call.sent_at)
+            self._report.throttled(call, error.retry_after)
         return error
 
     def _time_left(self, call: Call) -> aiohttp.ClientTimeout:
@@ -281,24 +287,8 @@ class Transport:
         error.attempts = call.attempts
         error.elapsed = self._clock.now() - call.started
         call.failure = AttemptFailed(call, error, _without_secrets(cause))
-        self._log_attempt(call, getattr(error, "status", None) or type(error).__name__)
+        self._report.attempt_over(call, getattr(error, "status", None), error)
         return call.failure
-
-    def _log_attempt(self, call: Call, outcome: object) -> None:
-        """Log one line for an attempt, for those who want to see each call."""
-        if not log.isEnabledFor(logging.DEBUG):
-            return
-        since = 0.0 if call.sent_at is None else self._clock.now() - call.sent_at
-        left = self._limiter.free_slots(Priority.TRIGGER)
-        log.debug(
-            "%s %s: %s in %.0f ms, attempt %d%s",
-            call.request.method,
-            call.request.path,
-            outcome,
-            since * 1000,
-            call.attempts,
-            "" if left == sys.maxsize else f", {max(0, left)} calls left",
-        )
 
 
 def _without_secrets(cause: Exception | None) -> Exception | None:

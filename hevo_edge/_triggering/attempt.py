@@ -9,31 +9,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, Overtaken
-from hevo_edge._http.limiter import RateLimiter
-from hevo_edge._http.transport import Transport
 from hevo_edge._text.logger import get_logger
 from hevo_edge._triggering.attribution import Found, select
 from hevo_edge._triggering.discovery import LISTED_WITHIN, Discovery, was_sent_long_ago
-from hevo_edge._triggering.if_running import IfRunningPolicy
 from hevo_edge._triggering.known_tickets import shared
+from hevo_edge._triggering.parts import TriggerParts
 from hevo_edge._triggering.pipeline_lock import lock_of
 from hevo_edge._triggering.pipeline_reader import (
     JobRunning,
-    PipelineReader,
     PipelineRestarting,
     RunningJobUnlisted,
 )
 from hevo_edge._triggering.posting import send_post
-from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
+from hevo_edge._triggering.registry import TicketRecord
+from hevo_edge._triggering.reporting import TriggerReport
 from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import UNKNOWN, Post, TriggerTicket
 from hevo_edge._triggering.time_limit import TimeLimit
-from hevo_edge.enums import Certainty, Dialect, IfRunning
+from hevo_edge.enums import Certainty, IfRunning
 from hevo_edge.errors import (
     ApiError,
     HevoError,
@@ -41,6 +37,7 @@ from hevo_edge.errors import (
     RateLimited,
     RequestNotSent,
 )
+from hevo_edge.observing._events import TriggerPhase
 from hevo_edge.schedules import Geometric, geometric
 
 log = get_logger("hevo_edge.triggering")
@@ -57,31 +54,6 @@ OBSTACLES = (PipelineRestarting, JobRunning, RunningJobUnlisted)
 """What has to be gone before the POST."""
 
 
-@dataclass(frozen=True)
-class TriggerParts:
-    """What every attempt needs.
-
-    Attributes:
-        transport: Sends requests.
-        limiter: Knows for how long a 429 pauses the client.
-        reader: Reads the Pipeline and its Jobs.
-        policy: Applies ``if_running``.
-        clock: Time.
-        dialect: The form of a resync's body.
-        scope: The base URL; two triggers of one Pipeline id under one scope never run at once.
-        registry: The client's tickets.
-    """
-
-    transport: Transport
-    limiter: RateLimiter
-    reader: PipelineReader
-    policy: IfRunningPolicy
-    clock: Clock
-    dialect: Dialect
-    scope: str
-    registry: TicketRegistry = field(default_factory=TicketRegistry)
-
-
 class Attempt:
     """One call of ``trigger``, ``prepare``, ``fire`` or ``reconcile``.
 
@@ -90,6 +62,7 @@ class Attempt:
         record: The ticket's record.
         deadline: Loop time (seconds) at which the caller's time-out ends, if it has one. If a POST
             has left by then, one more poll searches for its Job.
+        report: Is told what the attempt is doing.
         given: The copy of the ticket that the caller has, which may hold more than the record.
     """
 
@@ -97,14 +70,16 @@ class Attempt:
         self,
         parts: TriggerParts,
         record: TicketRecord,
-        deadline: float | None = None,
+        deadline: float | None,
+        report: TriggerReport,
         *,
         given: TriggerTicket | None = None,
     ) -> None:
         self._parts = parts
         self._record = record
+        self._report = report
         self._given = given or record.ticket
-        self._limit = TimeLimit(parts.clock, record, deadline)
+        self._limit = TimeLimit(parts.clock, record, deadline, report)
         self._lock = lock_of(parts.scope, record.ticket.pipeline_id)
         self._is_started = False
         self._unlisted_since: float | None = None
@@ -227,6 +202,7 @@ class Attempt:
         self._record.mark_read(*await self._limit.outlasted("reading its state and Jobs", read))
 
     def _discovery(self, ticket: TriggerTicket, post: Post) -> Discovery:
+        self._report.phase(TriggerPhase.SEARCHING, "looking for its Job")
         return Discovery(
             ticket,
             post,
@@ -245,6 +221,7 @@ class Attempt:
         """
         record, clock = self._record, self._parts.clock
         read, read_at, wall = record.ticket, record.read_at, clock.wall()
+        self._report.phase(TriggerPhase.POSTING, "sending the POST")
         left_at: float | None = None
 
         def leaves() -> None:
@@ -285,7 +262,8 @@ class Attempt:
 
     async def _raise_running(self, refusal: JobInProgress) -> None:
         reading = self._parts.reader.running_job(self._record.ticket.pipeline_id)
-        running = await self._limit.bounded("reading which Job runs", reading)
+        doing = "reading which Job runs"
+        running = await self._limit.bounded(doing, reading, TriggerPhase.READING)
         raise RunningJobUnlisted(refusal) if running is None else JobRunning(running, refusal)
 
     # -- obstacles --------------------------------------------------------------------------------
@@ -367,7 +345,12 @@ class Attempt:
             if found is not None:
                 return await self._mark_found(found)
         applying = self._parts.policy.apply_if_running(record.ticket, running, obstacle.refusal)
-        joined = await self._limit.bounded(f"waiting for Job {running.job_id} to end", applying)
+        waits = record.ticket.if_running in {IfRunning.WAIT, IfRunning.REPLACE}
+        joined = await self._limit.bounded(
+            f"waiting for Job {running.job_id} to end",
+            applying,
+            TriggerPhase.WAITING if waits else TriggerPhase.READING,
+        )
         record.read_at = None  # the Jobs were read before that one started
         if joined is None:
             return None

@@ -23,6 +23,11 @@ class PipelineLock:
         # Its result is the id of the ticket.
         self._run_started: asyncio.Future[str] | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether an attempt holds it now."""
+        return self._lock.locked()
+
     def mark_run_started(self, ticket_id: str) -> None:
         """Say that Hevo has accepted the POST of the holder's ticket: a run is under way."""
         started = self._announcement()

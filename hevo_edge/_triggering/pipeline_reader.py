@@ -17,6 +17,7 @@ from hevo_edge._jobs.listing import (
     read_newest,
     running_job,
 )
+from hevo_edge._jobs.pipeline_names import PipelineNames
 from hevo_edge._jobs.watermark import Watermark
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
@@ -61,9 +62,11 @@ class PipelineReader:
     Args:
         transport: Sends requests.
         clock: Time.
+        names: Takes the names of the Pipelines that are read.
     """
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, names: PipelineNames) -> None:
+        self._names = names
         self._transport = transport
         self._clock = clock
 
@@ -167,6 +170,7 @@ class PipelineReader:
 
     async def _pipeline(self, pipeline_id: int) -> PipelineData:
         pipeline = await self._transport.send(api.get_pipeline(pipeline_id), Priority.DISCOVERY)
+        self._names.note(pipeline)
         if pipeline.status in UNRUNNABLE_STATUSES:
             raise _not_ready(
                 pipeline,

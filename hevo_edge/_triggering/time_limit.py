@@ -14,7 +14,9 @@ from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.pipeline_lock import PipelineLock
 from hevo_edge._triggering.registry import TicketRecord
+from hevo_edge._triggering.reporting import TriggerReport
 from hevo_edge.errors import HevoError, RequestError, TriggerOutcomeUnknown, TriggerTimeout
+from hevo_edge.observing._events import TriggerPhase
 from hevo_edge.schedules import Geometric, geometric
 
 T = TypeVar("T")
@@ -31,25 +33,36 @@ class TimeLimit:
         clock: Time.
         record: The ticket's record.
         deadline: Loop time (seconds) at which the time-out ends; None for no limit.
+        report: Is told what the trigger is doing.
     """
 
-    def __init__(self, clock: Clock, record: TicketRecord, deadline: float | None) -> None:
+    def __init__(
+        self, clock: Clock, record: TicketRecord, deadline: float | None, report: TriggerReport
+    ) -> None:
         self.deadline: float | None = deadline
+        self._report = report
         self._clock = clock
         self._record = record
         self._started = clock.now()
 
-    async def bounded(self, doing: str, work: Coroutine[Any, Any, T]) -> T:
+    async def bounded(
+        self,
+        doing: str,
+        work: Coroutine[Any, Any, T],
+        phase: TriggerPhase = TriggerPhase.WAITING,
+    ) -> T:
         """Return what a coroutine returns.
 
         Args:
-            doing: What the trigger is doing, for the error.
+            doing: What the trigger is doing, for the error and for observers.
             work: A coroutine that may be cancelled at any point.
+            phase: The phase that this is.
 
         Raises:
             TriggerTimeout: when the deadline came first; nothing was sent.
             TriggerOutcomeUnknown: the same, when an earlier POST may have arrived.
         """
+        self._report.phase(phase, doing)
         try:
             return await within(self.deadline, work)
         except DeadlinePassed:
@@ -71,7 +84,7 @@ class TimeLimit:
         began = self._clock.now()
         while True:
             try:
-                return await self.bounded(doing, work())
+                return await self.bounded(doing, work(), TriggerPhase.READING)
             except RequestError as error:
                 await self.pause_after(error, doing, began)
 
@@ -95,6 +108,7 @@ class TimeLimit:
             await self._clock.sleep(max(0.0, self.deadline - now))
             raise self.error(doing) from failure
         log.debug("trying again in %.0f s, as nothing was started: %s", pause, failure)
+        self._report.phase(TriggerPhase.WAITING, f"{doing}, which failed; trying again")
         await self._clock.sleep(pause)
 
     @asynccontextmanager
@@ -103,6 +117,8 @@ class TimeLimit:
     ) -> AsyncGenerator[None, None]:
         """Hold a Pipeline's lock; raises as ``bounded``, and as ``PipelineLock.held``."""
         async with AsyncExitStack() as stack:
+            if lock.is_held:
+                self._report.phase(TriggerPhase.WAITING, "waiting for another trigger of it")
             try:
                 await stack.enter_async_context(
                     lock.held(self.deadline, unless_run_started=unless_run_started)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from hevo_edge._text.printable import short
-from hevo_edge._triggering.attempt import Attempt, TriggerParts
+from hevo_edge._triggering.attempt import Attempt
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.known_tickets import latest_copy
+from hevo_edge._triggering.parts import TriggerParts
 from hevo_edge._triggering.registry import TicketRecord, TicketRegistry
+from hevo_edge._triggering.reporting import TriggerReport
 from hevo_edge._triggering.states import TicketState
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
 from hevo_edge.errors import TriggerOutcomeUnknown
@@ -46,7 +51,7 @@ class Triggers:
             TriggerOutcomeUnknown, JobNotFoundAfterTrigger: something was, or may have been.
         """
         record = self.registry.register(request)
-        found = await self._fire(record, deadline, on_ticket)
+        found = await self._fire("trigger", record, deadline, on_ticket)
         if found.job is None:
             # Another task, which fires the same ticket, has found it, and it cannot be read now.
             raise TriggerOutcomeUnknown(
@@ -68,8 +73,8 @@ class Triggers:
         Raises: as ``trigger``; nothing is started.
         """
         record = self.registry.register(request)
-        with record.stored_by(on_ticket), self.registry.keeping(record):
-            await Attempt(self._parts, record, deadline).until_read()
+        with self._reported("prepare", record) as report, record.stored_by(on_ticket):
+            await Attempt(self._parts, record, deadline, report).until_read()
         return record.ticket
 
     async def fire(
@@ -82,7 +87,8 @@ class Triggers:
 
         Raises: as ``trigger``; and what ``on_ticket`` raises.
         """
-        return await self._fire(self.registry.lookup(ticket), deadline, on_ticket, given=ticket)
+        record = self.registry.lookup(ticket)
+        return await self._fire("fire", record, deadline, on_ticket, given=ticket)
 
     async def reconcile(self, ticket: TriggerTicket, deadline: float | None = None) -> Found | None:
         """Search only: return the Job of a ticket, or None when it has none.
@@ -99,16 +105,27 @@ class Triggers:
         may_have_job = record.state is TicketState.FOUND or record.may_have_been_posted
         if not (may_have_job or any(map(record.is_behind, (ticket, latest_copy(ticket))))):
             return None
-        with self.registry.keeping(record):
-            return await Attempt(self._parts, record, deadline, given=ticket).search_only()
+        with self._reported("reconcile", record) as report:
+            attempt = Attempt(self._parts, record, deadline, report, given=ticket)
+            return report.found(await attempt.search_only())
 
     async def _fire(
         self,
+        verb: str,
         record: TicketRecord,
         deadline: float | None,
         on_ticket: OnTicket | None,
         *,
         given: TriggerTicket | None = None,
     ) -> Found:
-        with record.stored_by(on_ticket), self.registry.keeping(record):
-            return await Attempt(self._parts, record, deadline, given=given).until_found()
+        with self._reported(verb, record) as report, record.stored_by(on_ticket):
+            attempt = Attempt(self._parts, record, deadline, report, given=given)
+            return report.found(await attempt.until_found())
+
+    @contextmanager
+    def _reported(self, verb: str, record: TicketRecord) -> Generator[TriggerReport, None, None]:
+        """Keep a record, and tell the observers how the block goes."""
+        parts = self._parts
+        report = TriggerReport(parts.observers, parts.clock, verb, record.ticket)
+        with self.registry.keeping(record), report:
+            yield report

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
+from hevo_edge._common.optional import needed
 from hevo_edge._jobs.handle import COUNTS, row_of
 from hevo_edge._text import html
 from hevo_edge._text.mime_bundle import HasMimeBundle
@@ -88,8 +88,8 @@ class JobHistory(Sequence[Job[JobData]], HasMimeBundle):
         Raises:
             ConfigurationError: when pandas cannot be imported.
         """
-        pd: Any = _needed("pandas", "to_pandas")
-        np = import_module("numpy")  # pandas is built on it
+        pd: Any = needed("pandas", "JobHistory.to_pandas")
+        np = needed("numpy", "JobHistory.to_pandas")  # pandas is built on it
 
         def series(name: str, values: list[Any]) -> Any:
             # By way of NumPy, as pandas 2 takes no datetime that nanoseconds cannot hold.
@@ -115,7 +115,7 @@ class JobHistory(Sequence[Job[JobData]], HasMimeBundle):
         Raises:
             ConfigurationError: when polars cannot be imported.
         """
-        pl = _needed("polars", "to_polars")
+        pl = needed("polars", "JobHistory.to_polars")
         types = dict.fromkeys(_TIMES, pl.Datetime("ms", "UTC"))
         types |= {"pipeline_id": pl.Int64, "duration": pl.Duration("ms")}
         types |= dict.fromkeys(_TEXTS, pl.String) | dict.fromkeys(COUNTS, pl.Int64)
@@ -146,7 +146,8 @@ class JobHistory(Sequence[Job[JobData]], HasMimeBundle):
         if ax is not None:
             return plot(self._jobs, ax)
         return plot(
-            self._jobs, _needed("matplotlib.pyplot", "plot").subplots(layout="constrained")[1]
+            self._jobs,
+            needed("matplotlib.pyplot", "JobHistory.plot").subplots(layout="constrained")[1],
         )
 
     # -- inside -----------------------------------------------------------------------------------
@@ -188,19 +189,3 @@ def _as_dict(job: Job[JobData]) -> dict[str, Any]:
         "duration": job.duration,
         **{name: getattr(job.data, name) for name in COUNTS},
     }
-
-
-def _needed(module: str, method: str) -> Any:
-    """Import what a method needs.
-
-    Raises:
-        ConfigurationError: when it cannot be imported, with what to install.
-    """
-    package = module.partition(".")[0]
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"JobHistory.{method} needs {package}, which cannot be imported ({error}): "
-            f"pip install {package}"
-        ) from error

@@ -48,7 +48,8 @@ def everything_in(error: BaseException) -> str:
         shown += [repr(link), repr(link.__dict__)]
         step = link.__traceback__
         while step is not None:
-            if "hevo_edge" in step.tb_frame.f_code.co_filename or "aiohttp" in str(step.tb_frame):
+            # By module: the folder may have any name, such as that of an unpacked sdist.
+            if step.tb_frame.f_globals["__name__"].split(".")[0] in {"hevo_edge", "aiohttp"}:
                 shown += [repr(value) for value in step.tb_frame.f_locals.values()]
             step = step.tb_next
         chain += [link.__cause__, link.__context__]

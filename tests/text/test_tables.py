@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hevo_edge._command_line.tables import MIN_TABLE, Column, cells, cut, table
+from hevo_edge._text.tables import MIN_TABLE, Column, cells, cut, table
 
 COLUMNS = (Column("ID"), Column("NAME", may_shrink=True), Column("TYPE", 2), Column("AGE", 1))
 ROWS = [["123", "Orders to the warehouse", "INCREMENTAL", "5m"], ["7", "x", "HISTORICAL", "2d"]]

@@ -1,0 +1,130 @@
+"""What is under way: a line for each trigger and each wait, in groups that are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from hevo_edge._text.durations import format_duration
+from hevo_edge._text.printable import short
+
+MAX_LINE_EACH = 5
+"""Up to so many, each gets lines of its own; more are counted."""
+MAX_SHOWN = 12
+"""Of how many lines a live table shows each."""
+NameOf = Callable[[int], "str | None"]
+"""Returns a Pipeline's name, if it is known."""
+
+
+class Group:
+    """Lines that are counted together.
+
+    Attributes:
+        noun: What they are, in the plural.
+        began: The loop time (seconds) at which the first began.
+        total: How many there are, with those that are over.
+        over: How many are over.
+        failed: How many of these with an error.
+        active: Those that are not over.
+        ended: Those that are over, as far as each is shown.
+    """
+
+    def __init__(self, noun: str, now: float, total: int = 0) -> None:
+        self.noun: str = noun
+        self.began: float = now
+        self.total: int = total
+        self.over: int = 0
+        self.failed: int = 0
+        self.active: dict[Line, None] = {}
+        self.ended: list[Line] = []
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether there are so many that no line gets one of its own."""
+        return self.total > MAX_LINE_EACH
+
+    def add(self, line: Line) -> None:
+        """Add a line; it counts from then on, if the total was not given."""
+        self.active[line] = None
+        self.total = max(self.total, self.over + len(self.active))
+
+    def end(self, line: Line, *, failed: bool) -> None:
+        """Count a line as over."""
+        del self.active[line]
+        self.over += 1
+        self.failed += failed
+        self.ended = [*self.ended, line][-MAX_LINE_EACH:]
+
+    def text(self, now: float) -> str:
+        """Return the group in one sentence."""
+        failures = f", {self.failed:,} of them with an error" if self.failed else ""
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds().items())
+        left = f"{self.total - self.over:,} to go" + (f" ({listed})" if listed else "")
+        return (
+            f"{self.over:,} of {self.total:,} {self.noun} are over{failures}, {left}, "
+            f"after {format_duration(now - self.began)}"
+        )
+
+    def kinds(self) -> dict[str, int]:
+        """Count the active lines by what they are doing; what waits for a Job waits."""
+        if self.noun != "triggers":
+            return {}
+        return Counter(line.kind for line in self.active if line.kind)
+
+
+class Line:
+    """One trigger or one wait.
+
+    Args:
+        pipeline_id: The Pipeline.
+        name_of: Returns a Pipeline's name, if it is known.
+        now: The loop time (seconds) at which it begins.
+    """
+
+    __slots__ = ("began", "group", "is_failed", "name_of", "outcome", "pipeline_id")
+
+    def __init__(self, pipeline_id: int, name_of: NameOf, now: float) -> None:
+        self.pipeline_id: int = pipeline_id
+        self.name_of: NameOf = name_of
+        self.began: float = now
+        self.group: Group | None = None
+        self.outcome: str | None = None
+        self.is_failed: bool = False
+
+    @property
+    def pipeline(self) -> str:
+        """The Pipeline's id, and its name where it is known."""
+        name = self.name_of(self.pipeline_id)
+        says_more = name is not None and name != f"Pipeline {self.pipeline_id}"
+        return f"{self.pipeline_id} {short(name)}" if says_more else str(self.pipeline_id)
+
+    @property
+    def job(self) -> str:
+        """The Job, as far as it is known."""
+        return ""
+
+    def state(self, now: float) -> str:
+        """Return what it is doing."""
+        raise NotImplementedError
+
+    @property
+    def kind(self) -> str:
+        """What it is counted as, if that tells something: a Job that is awaited runs."""
+        return ""
+
+    def elapsed(self, now: float) -> float:
+        """Return the seconds that it has taken."""
+        return now - self.began
+
+    def text(self, now: float) -> str:
+        """Return the line to print for its last change, if that is worth one."""
+        raise NotImplementedError
+
+    def row(self, now: float) -> dict[str, object]:
+        """Return what a table shows of it."""
+        return {
+            "Pipeline": self.pipeline,
+            "Job": self.job,
+            "State": self.outcome or self.state(now),
+            "Elapsed": format_duration(self.elapsed(now)),
+        }
