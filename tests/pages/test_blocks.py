@@ -22,7 +22,7 @@ from tests.pages.blocks import PAGES, ROOT, Block, blocks_of
 pytestmark = pytest.mark.real_time
 
 REF = r"123:[0-9a-f-]{36}"
-PROGRESS = rf"(Pipeline 123 \w+ Job {REF[4:]}: \w+ after .*, [\d,]+ events loaded\n)+"
+PROGRESS = rf"(Pipeline 123 \w+ Job {REF[4:]}: \w+ after .*, [\d,]+ events loaded.*\n)+"
 
 
 @dataclass(frozen=True)
