@@ -26,7 +26,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 # The locks, and the dependency groups that each has to satisfy at once.
 LOCKS = {
-    "main": ("test", "lint", "docs", "benchmarks", "release"),
+    "main": ("test", "pages", "lint", "docs", "benchmarks", "release"),
     "airflow-2": ("airflow-2",),
     "airflow-3": ("airflow-3", "airflow", "test", "types"),
 }
@@ -115,7 +115,7 @@ def types(session: nox.Session) -> None:
     install(session, "test", "types", "airflow", lock="airflow-3", project=INSTALLED)
     session.run("mypy")
     session.run("pyright")
-    session.run("python", "tests/typing/pages.py", session.create_tmp())
+    session.run("python", "-m", "tests.typing.pages", session.create_tmp())
     # The adapters derive from their orchestrators' classes, whose own types are not complete.
     for adapters in Path(session.bin).parent.glob("lib/*/site-packages/hevo_edge/integrations"):
         shutil.rmtree(adapters)
@@ -132,7 +132,7 @@ PARALLEL = ("-n", f"{(os.cpu_count() or 1) + 2}", "--dist", "worksteal")
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests in random order, the examples among them, with branch coverage."""
-    install(session, "test")
+    install(session, "test", "pages")
     session.run("coverage", "erase", silent=True)
     session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -142,7 +142,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def matrix(session: nox.Session) -> None:
     """All tests on one of the supported interpreters."""
-    install(session, "test")
+    install(session, "test", "pages")
     session.run("pytest", *PARALLEL, *session.posargs)
 
 
@@ -181,19 +181,38 @@ def airflow_e2e(session: nox.Session, airflow: str) -> None:
     session.run("pytest", "--confcutdir", home, "-W", "default", home, *session.posargs)
 
 
+# Two generators that read the same sources: mkdocs-material, maintained until May 2027, and its
+# successor. `site/` is left as the last one has built it.
+GENERATORS = (
+    ("zensical", "build", "--strict", "--clean"),
+    # Not --quiet: a warning that it does not show is none to --strict.
+    ("mkdocs", "build", "--strict"),
+)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation: no broken link, and a reference of all that is public."""
     install(session, "docs", project=INSTALLED)
-    quiet = {"NO_MKDOCS_2_WARNING": "1"}
-    session.run("mkdocs", "build", "--strict", "--quiet", env=quiet)
+    version = session.run(
+        "python", "-c", "import hevo_edge as it; print(it.__version__)", silent=True
+    )
+    env = {"NO_MKDOCS_2_WARNING": "1", "SITE_NAME": f"hevo_edge {version}".strip()}
     site, script = Path("site/objects.inv").resolve(), Path("tests/typing/reference.py").resolve()
     report = Path(session.create_tmp(), "verifytypes.json").resolve()
     verify = ("pyright", "--verifytypes", "hevo_edge", "--ignoreexternal", "--outputjson")
     with session.chdir(session.create_tmp()):
         # It exits with 1: the adapters' types cannot be complete. `nox -s types` leaves them out.
         report.write_text(session.run(*verify, silent=True, success_codes=[0, 1]) or "")
-        session.run("python", f"{script}", f"{site}", f"{report}")
+    for generator in GENERATORS:
+        if generator[0] == "zensical" and sys.version_info < (3, 11):
+            continue  # it needs a later Python
+        shutil.rmtree("site", ignore_errors=True)
+        session.run(*generator, env=env)
+        session.run("python", "docs_build/llms.py")
+        session.run("python", "docs_build/check.py")
+        with session.chdir(session.create_tmp()):
+            session.run("python", f"{script}", f"{site}", f"{report}")
 
 
 PINS = f"{lock_file('main').resolve()}"

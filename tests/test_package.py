@@ -12,8 +12,6 @@ import pytest
 
 import hevo_edge
 
-ROOT = Path(__file__).parent.parent
-
 
 def loaded_by(statement: str) -> set[str]:
     done = subprocess.run(
@@ -71,11 +69,3 @@ def test_the_package_is_typed_and_its_files_are_short() -> None:
     assert (package / "py.typed").exists()
     for path in package.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 420, f"{path.name} has too much to say"
-
-
-@pytest.mark.parametrize(
-    "path", sorted([*(ROOT / "docs").glob("**/*.md"), ROOT / "README.md"]), ids=lambda p: p.name
-)
-def test_python_in_the_docs_compiles(path: Path) -> None:
-    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
-        compile(block, str(path), "exec", flags=0x2000)  # PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -13,7 +13,9 @@ import pytest
 import uvicorn
 
 from hevo_edge.emulator import HevoEmulator
-from tests.applications.support import block, fast_emulator, set_environment
+from tests.applications.support import set_environment
+from tests.pages.blocks import block
+from tests.pages.stage import fast_emulator
 
 pytestmark = pytest.mark.real_time
 
@@ -37,7 +39,9 @@ async def serving(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve the page's application; polls come quickly, and its prints are kept in ``printed``."""
     set_environment(monkeypatch, emulator)
-    code = block("FastAPI(").replace("job.watch()", "job.watch(poll_interval=0.05)")
+    code = block("docs/in-your-application.md", "FastAPI(").replace(
+        "job.watch()", "job.watch(poll_interval=0.05)"
+    )
     module = types.ModuleType("page")
     exec(code.replace("2 * 3600", "2 * 3600, poll_interval=0.05") + CANCELLING, vars(module))
     config = uvicorn.Config(

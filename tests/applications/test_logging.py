@@ -105,6 +105,7 @@ def test_the_table_names_all_loggers() -> None:
         "hevo_edge.http",
         "hevo_edge.job",
         "hevo_edge.options",
+        "hevo_edge.orchestration",
         "hevo_edge.ratelimit",
         "hevo_edge.triggering",
     }

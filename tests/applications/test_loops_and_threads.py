@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
-from tests.applications.support import client, fast_emulator
+from tests.applications.support import client
+from tests.pages.stage import fast_emulator
 
 pytestmark = pytest.mark.real_time
 

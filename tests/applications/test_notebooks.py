@@ -16,7 +16,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from hevo_edge.emulator import HevoEmulator
-from tests.applications.support import fast_emulator, set_environment
+from tests.applications.support import set_environment
+from tests.pages.stage import fast_emulator
 
 pytestmark = [
     pytest.mark.real_time,

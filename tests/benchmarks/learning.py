@@ -390,7 +390,7 @@ def draw(directory: Path, histories: int) -> None:
         shaded=["endings"],
         y_label="polls a minute",
         shaded_label="endings, % of jobs a minute",
-        title="Where the polls go: log-normal jobs, median 600 s, sigma 0.3",
+        title="Where the polls go: median 600 s, sigma 0.3",
     )
     plots.draw(
         sigma_rows(histories),
@@ -399,7 +399,7 @@ def draw(directory: Path, histories: int) -> None:
         lines=["learned from 30 jobs", "best possible", "fixed interval"],
         y_label="delay over that of a fixed interval",
         x_label="sigma of log durations",
-        title="Mean detection delay at equal calls: log-normal jobs, median 600 s",
+        title="Mean detection delay at equal calls, median 600 s",
     )
 
 

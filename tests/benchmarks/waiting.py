@@ -350,7 +350,7 @@ def plot(measured: list[Outcome], options: argparse.Namespace) -> None:
         x="Jobs",
         x_label="Jobs awaited at once",
         y_label="mean delay, s",
-        title="How late the end of a Job is noticed, at 100 calls a minute",
+        title="How late a Job's end is noticed, at 100 calls a minute",
         lines=lines,
         log_x=True,
         log_y=True,

@@ -1,6 +1,6 @@
 """Whether the Python of README, docs and examples passes a stranger's type checkers.
 
-Run by ``nox -s types``: ``python tests/typing/pages.py FOLDER``. It writes each block of the pages
+Run by ``nox -s types``: ``python -m tests.typing.pages FOLDER``. It writes each block of the pages
 to a file of its own in the folder, its lines numbered as in the page, copies the examples beside
 them, and runs ``mypy --strict`` and pyright in its strict mode there: on the installed package, and
 without any configuration of ours.
@@ -22,21 +22,19 @@ import sys
 import textwrap
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.pages.blocks import PAGES, ROOT, blocks_of
+
 STUBS = Path(__file__).parent / "stubs"
 """Types of packages that a page names, and that are not installed here."""
-BLOCK = re.compile(r"^```python.*\n((?:.*\n)*?)```$", re.MULTILINE)
 
 
 def write_blocks(page: Path, folder: Path) -> list[Path]:
     """Write each Python block of a page to a file; return the files."""
-    text = page.read_text()
     name = re.sub(r"\W", "_", page.stem)
     files: list[Path] = []
-    for found in BLOCK.finditer(text):
-        lines_before = text.count("\n", 0, found.start(1))
-        file = folder / f"{name}_line_{lines_before + 1}.py"
-        file.write_text("\n" * (lines_before - 1) + as_module(found.group(1)))
+    for block in blocks_of(page):
+        file = folder / f"{name}_line_{block.line}.py"
+        file.write_text("\n" * (block.line - 2) + as_module(block.code))
         files.append(file)
     return files
 
@@ -72,12 +70,11 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "examples", folder / "examples")
     shutil.copytree(STUBS, folder / "typings")  # where pyright looks by itself
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    blocks = [block for page in pages for block in write_blocks(page, folder)]
+    blocks = [block for page in PAGES for block in write_blocks(page, folder)]
     notebooks = sorted((folder / "examples").glob("*.ipynb"))
     blocks += [write_notebook(notebook, folder) for notebook in notebooks]
     examples = sorted((folder / "examples").rglob("*.py"))
-    print(f"{len(blocks)} blocks of {len(pages)} pages, and {len(examples)} examples")
+    print(f"{len(blocks)} blocks of {len(PAGES)} pages, and {len(examples)} examples")
     strict = [
         str(file.relative_to(folder))
         for file in [*blocks, *examples]

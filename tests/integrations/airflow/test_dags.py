@@ -1,4 +1,4 @@
-"""Whole DAGs in the real Airflow: the examples, and that of the vendor's documentation."""
+"""Whole DAGs in the real Airflow: the examples, those of docs/airflow.md, and the vendor's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,24 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
+from tests.integrations.airflow.support import AIRFLOW_3
+from tests.pages.blocks import ROOT, blocks_of
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples" / "airflow"
 DAGS = [*EXAMPLES.glob("*.py"), HERE / "vendor_example.py", HERE / "rendering.py"]
+PAGES_DAG, PAGES_SENSOR, PAGES_TASK = (
+    block.code for block in blocks_of(ROOT / "docs" / "airflow.md")
+)
+OF_THE_PAGE = {"orders", "page"}
+
+
+def write_the_pages_dags(folder: Path) -> None:
+    """Write the DAG of the page, and one of its sensor and its task."""
+    (folder / "orders.py").write_text(PAGES_DAG)
+    task = PAGES_TASK if AIRFLOW_3 else PAGES_TASK.replace("airflow.sdk", "airflow.decorators")
+    tasks = textwrap.indent(f"{PAGES_SENSOR}\n{task}\nfailed_yesterday()\n", "    ")
+    (folder / "page.py").write_text(f"from airflow import DAG\n\nwith DAG('page'):\n{tasks}")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +52,7 @@ def results(
     folder = tmp_path_factory.mktemp("dags")
     for path in DAGS:
         shutil.copy(path, folder)
+    write_the_pages_dags(folder)
     connection = connection_json(world)
     done = subprocess.run(
         [sys.executable, str(HERE / "run_dags.py")],
@@ -62,7 +78,7 @@ def results(
     return {row["dag"]: row for row in rows[1:]}
 
 
-@pytest.mark.parametrize("dag_id", sorted(path.stem for path in DAGS))
+@pytest.mark.parametrize("dag_id", sorted(OF_THE_PAGE | {path.stem for path in DAGS}))
 def test_every_task_of_the_dag_succeeds(results: dict[str, Any], dag_id: str) -> None:
     result = results[dag_id]
     assert result["state"] == "success"
@@ -70,7 +86,7 @@ def test_every_task_of_the_dag_succeeds(results: dict[str, Any], dag_id: str) ->
 
 
 def test_nothing_else_was_run(results: dict[str, Any]) -> None:
-    assert set(results) == {path.stem for path in DAGS}
+    assert set(results) == OF_THE_PAGE | {path.stem for path in DAGS}
 
 
 def test_the_vendors_example_started_what_it_says(
@@ -97,5 +113,6 @@ def test_parameters_are_rendered(results: dict[str, Any], world: HevoEmulator) -
 
 def test_no_run_was_started_twice(results: dict[str, Any], world: HevoEmulator) -> None:
     started = [call for call in world.requests.of("sync_now") if call.took_effect]
-    assert len(started) == 3 + 2 + 1 + 2 + 2  # many, modes, then_dbt, vendor's, rendering
-    assert len(world.requests.of("resync_pipeline")) == 2
+    # Many, modes, then_dbt, vendor's, rendering, and the page's.
+    assert len(started) == 3 + 2 + 1 + 2 + 2 + 1
+    assert len(world.requests.of("resync_pipeline")) == 2 + 1
