@@ -42,7 +42,7 @@ class Stage:
 
     def __init__(self, arrange: Arrange) -> None:
         self.emulator = HevoEmulator(seed=1)
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 124):
             self.emulator.add_pipeline(number)
         self.emulator.add_pipeline(123, history=1)
         arrange(self.emulator)
@@ -53,7 +53,14 @@ class Stage:
 
         async def with_emulator() -> T:
             async with self.emulator:
-                return await main
+                theirs = asyncio.all_tasks()
+                try:
+                    return await main
+                finally:  # as asyncio.run does
+                    left = asyncio.all_tasks() - theirs
+                    for task in left:
+                        task.cancel()
+                    await asyncio.gather(*left, return_exceptions=True)
 
         loop = RepeatableLoop()
         try:
@@ -107,7 +114,7 @@ def uncalled(code: str) -> list[str]:
 def fast_emulator() -> Iterator[HevoEmulator]:
     """An emulator in a thread of its own, at a hundredfold speed."""
     with HevoEmulator(speed=100.0) as emulator:
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 124):
             emulator.add_pipeline(number, duration=20.0)
         emulator.add_pipeline(123, duration=20.0, history=1)
         yield emulator

@@ -50,6 +50,22 @@ def a_job_runs(emulator: HevoEmulator) -> None:
     emulator.pipeline(123).start_job(now=emulator.now)
 
 
+def items_are_left_out(emulator: HevoEmulator) -> None:
+    objects = emulator.pipeline(123).objects
+    items = objects.find("items")
+    assert items is not None
+    objects[items].status = "INACTIVE"
+    objects.add("users", schema="sales")
+
+
+def orders_will_fail(emulator: HevoEmulator) -> None:
+    pipeline = emulator.pipeline(123)
+    pipeline.objects.clear()
+    for name in ("users", "items", "orders"):
+        pipeline.objects.add(name)
+    pipeline.plan(outcome="FAILED")
+
+
 IN_A_CELL = 'await hevo.pipeline(123).trigger(if_running="join")'
 AIRFLOW = Play(elsewhere="tests/integrations/airflow/test_dags.py")
 PASSES = r"\.+ +\[100%\]\n\d passed in .*\n"
@@ -93,6 +109,20 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/notebook.md", "a_week_ago"): Play(
         r"1 Job, 100 % succeeded, 1 COMPLETED.*\nCOMPLETED 20.* 0:01:00 1000\n"
     ),
+    ("docs/one-table.md", "table.database_name"): Play(
+        "users ACTIVE app public\norders ACTIVE app public\nitems INACTIVE app public\n"
+        "users ACTIVE app sales\n",
+        arrange=items_are_left_out,
+    ),
+    ("docs/one-table.md", 'resync_objects(["orders"])'): Play("HISTORICAL COMPLETED 1000\n"),
+    ("docs/one-table.md", "row.has_failed"): Play(
+        "orders FAILED 33 rows failed\nHISTORICAL COMPLETED\n", arrange=orders_will_fail
+    ),
+    ("docs/one-table.md", "include_objects"): Play(
+        r"HISTORICAL COMPLETED \['users', 'orders', 'items', 'users'\]\n",
+        arrange=items_are_left_out,
+    ),
+    ("docs/one-table.md", "exclude_objects"): Play("items INACTIVE\n"),
     ("docs/orchestration.md", "FileStore"): Play(
         r"success Job \S+ of Pipeline 123 ended COMPLETED\n"
     ),
@@ -103,6 +133,17 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/orchestration.md", "read_lineage"): Play(
         r"(snowflake://snowflake warehouse\.hevo\.\w+\n){3}"
     ),
+    ("docs/seeing-the-calls.md", "asyncio.gather"): Play(
+        r"(Pipeline 12[34] SYNC_NOW: .*\n)+(Pipeline 12[34] INCREMENTAL Job .*\n)+"
+    ),
+    ("docs/seeing-the-calls.md", "setLevel"): Play(
+        r"GET /api/v1/pipelines/123: 200 in \d+ ms, attempt 1, 97 calls left\n", alone=True
+    ),
+    ("docs/seeing-the-calls.md", "Calls(Observer)"): Play(
+        r"Job \S+ is IN_PROGRESS\nJob \S+ is COMPLETED\n"
+        r"\[\('list_jobs', 7\), \('get_job', 4\), \('get_pipeline', 1\), \('sync_now', 1\)\]\n"
+    ),
+    ("docs/seeing-the-calls.md", "start_http_server"): Play(alone=True),
     ("docs/several-accounts.md", "client_of"): Play(r"(http://127.0.0.1:\d+: COMPLETED\n){2}"),
     ("docs/synchronous-code.md", "print(run(sync(123))"): Play("1000 events loaded\n"),
     ("docs/synchronous-code.md", "BaseCommand"): Play(
@@ -186,7 +227,9 @@ def test_it_runs(
         return
     if play.alone:
         with stage.fast_emulator() as emulator:
-            code = as_its_reader_has_it(block.code, emulator)
+            # The first poll comes after 15 s of real time; the page need not say so.
+            soon = block.code.replace("await_completion()", "await_completion(poll_interval=0.2)")
+            code = as_its_reader_has_it(soon, emulator)
             process = stage.start(code, emulator.environment, folder)
             printed, _ = process.communicate(timeout=60)
         assert process.returncode == 0, printed
