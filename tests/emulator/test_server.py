@@ -86,7 +86,10 @@ class TestOptions:
             ({"speed": 0}, "speed must be positive, not 0"),
             ({"speed": float("nan")}, "speed must be positive"),
             ({"dialect": "klingon"}, "dialect must be one of .*'newest'.*, not 'klingon'"),
-            ({"rate_limit": (100, 60)}, r"rate_limit must be a positive integer or None, not \(100"),
+            (
+                {"rate_limit": (100, 60)},
+                r"rate_limit must be a positive integer or None, not \(100",
+            ),
             ({"rate_limit": 0}, "rate_limit must be"),
             ({"retry_after": "soon"}, "retry_after must be .*, not 'soon'"),
         ],
