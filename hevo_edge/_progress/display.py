@@ -61,7 +61,7 @@ class Display:
         group = line.group
         if group is None or line not in group.active or not has_loop():
             return
-        line.outcome, line.is_failed = outcome, failed
+        line.outcome, line.is_failed, line.ended_at = outcome, failed, loop_time()
         group.end(line, failed=failed)
         self.changed(line)
         # A trigger is followed by a wait: that shall be one display.

@@ -41,7 +41,7 @@ POLL_GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
 ACCEPT_DOUBTFUL_AFTER = 30.0
 """Seconds after which a Job is accepted that somebody else may have started."""
 BUDGET_TIMEOUT = 1800.0
-"""Seconds that a poll may wait for the call budget, beyond the time in which the Job must appear."""
+"""Seconds that a poll may wait for the call budget, after the time in which a Job must appear."""
 LISTED_WITHIN = 20.0
 """Seconds within which the Job that a restart starts is listed; 5 to 15 in Hevo's docs."""
 MAX_NAMED = 3

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from hevo_edge import Certainty, Priority, RateLimit, api, errors
-from hevo_edge.emulator import HevoEmulator
+from hevo_edge.emulator import HevoEmulator, RecordedCall
 from tests.awaiting.support import now
 from tests.conftest import client_of
 
@@ -27,10 +27,16 @@ async def test_many_triggers_in_a_small_budget_all_find_their_jobs(emulator: Hev
 async def test_a_budget_that_others_use_up_during_the_search(emulator: HevoEmulator) -> None:
     emulator.pipeline(123).plan(appears_after=20, duration=36_000)
     async with client_of(emulator, rate_limit=RateLimit(10, 600.0)) as hevo:
+        posted = asyncio.Event()
+
+        def on_request(call: RecordedCall) -> None:
+            if call.endpoint == "sync_now":
+                posted.set()
+
+        emulator.on_request = on_request
 
         async def use_up() -> None:
-            while not emulator.requests.of("sync_now"):
-                await asyncio.sleep(0.1)
+            await posted.wait()
             for _ in range(10):
                 await hevo.send(api.get_pipeline(123), priority=Priority.CANCEL)
 
