@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hevo_edge._awaiting.duration_history import DurationHistory
-from hevo_edge._common.per_loop import loop_time
+from hevo_edge._common.per_loop import has_loop, loop_time
 from hevo_edge._jobs.handle import JobHandle, key_of, last_snapshot
 from hevo_edge._jobs.pipeline_names import PipelineNames
 from hevo_edge._progress.display import display_of_loop
@@ -94,7 +94,7 @@ class WaitReport:
 
     def left(self) -> None:
         """Tell that the waits which are not over are left."""
-        for place in list(self._jobs):
+        for place in list(self._jobs) if has_loop() else ():
             self.ended(place, asyncio.CancelledError())
 
     def _notify(self, job: JobHandle, phase: WaitPhase, error: BaseException | None) -> None:

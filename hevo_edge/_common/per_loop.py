@@ -37,6 +37,15 @@ def running_loop() -> asyncio.AbstractEventLoop:
     raise ConfigurationError(why)
 
 
+def has_loop() -> bool:
+    """Say whether an event loop runs here; what is collected after its loop has none."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def loop_time() -> float:
     """Return the running loop's time, in seconds."""
     return running_loop().time()

@@ -34,8 +34,9 @@ class CallReport:
 
     async def slot(self, call: Call) -> Granted | None:
         """Take a slot of the call budget, and tell of the wait if there is one."""
+        until = call.deadline if call.slot_deadline is None else call.slot_deadline
         if not self._observers:
-            return await self._limiter.acquire(call.priority, call.deadline)
+            return await self._limiter.acquire(call.priority, until)
         asked, is_waiting = self._clock.now(), False
 
         def on_stall(expected: float) -> None:
@@ -44,7 +45,7 @@ class CallReport:
             self._budget(call, expected, None)
 
         try:
-            return await self._limiter.acquire(call.priority, call.deadline, on_stall)
+            return await self._limiter.acquire(call.priority, until, on_stall)
         finally:
             if is_waiting:
                 call.waited = self._clock.now() - asked

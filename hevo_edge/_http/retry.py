@@ -50,6 +50,8 @@ class Call:
     reply_timeout: float | None
     before_sending: Callable[[], None]
     started: float
+    slot_deadline: float | None = None
+    """Loop time until which it may wait for its first slot, if that is not the deadline."""
     attempts: int = 0
     failure: AttemptFailed | None = None
     sent_at: float | None = None

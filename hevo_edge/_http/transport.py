@@ -92,6 +92,7 @@ class Transport:
         *,
         deadline: float | None = None,
         reply_timeout: float | None = None,
+        slot_deadline: float | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> Reply[T]:
         """Send a request, repeat it where that is safe, and read the reply.
@@ -102,6 +103,9 @@ class Transport:
             deadline: Loop time (seconds) after which nothing more is waited for.
             reply_timeout: Seconds, from its first sending on, in which it must be answered; with a
                 ``deadline``, so many at least.
+            slot_deadline: Loop time (seconds) until which it may wait for its first slot in the
+                call budget; what it waits does not count, so the ``deadline`` is later by that, but
+                not later than this. Default: the ``deadline``.
             before_sending: Called when the slot is taken, right before each attempt; what it
                 raises is passed on, and nothing is sent.
 
@@ -110,7 +114,9 @@ class Transport:
             HevoError: when the client is closed.
         """
         start = self._clock.now()
-        call = Call(request, priority, deadline, reply_timeout, before_sending, start)
+        call = Call(
+            request, priority, deadline, reply_timeout, before_sending, start, slot_deadline
+        )
         for _ in range(2):
             try:
                 return await self._attempt(call)
@@ -169,6 +175,10 @@ class Transport:
             until = self._clock.now() + call.reply_timeout
             call.deadline = until if call.deadline is None else max(until, call.deadline)
             call.reply_timeout = None
+        if call.slot_deadline is not None and call.deadline is not None:
+            later = call.deadline + self._clock.now() - call.started
+            call.deadline = max(call.deadline, min(later, call.slot_deadline))
+            call.slot_deadline = None
         sent = False
         session: aiohttp.ClientSession | None = None
         try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from hevo_edge._common.contexts import without_context
-from hevo_edge._common.per_loop import loop_time, running_loop
+from hevo_edge._common.per_loop import has_loop, loop_time, running_loop
 from hevo_edge._progress.choice import choose_view
 from hevo_edge._progress.lines import Group, Line
 from hevo_edge._progress.view import View
@@ -59,9 +59,9 @@ class Display:
     def end(self, line: Line, outcome: str, *, failed: bool) -> None:
         """Show that a line is over. Ending it twice does nothing."""
         group = line.group
-        if group is None or line not in group.active:
+        if group is None or line not in group.active or not has_loop():
             return
-        line.outcome, line.is_failed = outcome, failed
+        line.outcome, line.is_failed, line.ended_at = outcome, failed, loop_time()
         group.end(line, failed=failed)
         self.changed(line)
         # A trigger is followed by a wait: that shall be one display.

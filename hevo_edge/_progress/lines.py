@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import inf
 
 from hevo_edge._text.durations import format_duration
 from hevo_edge._text.printable import short
@@ -87,12 +88,13 @@ class Line:
         now: The loop time (seconds) at which it begins.
     """
 
-    __slots__ = ("began", "group", "is_failed", "name_of", "outcome", "pipeline_id")
+    __slots__ = ("began", "ended_at", "group", "is_failed", "name_of", "outcome", "pipeline_id")
 
     def __init__(self, pipeline_id: int, name_of: NameOf, now: float) -> None:
         self.pipeline_id: int = pipeline_id
         self.name_of: NameOf = name_of
         self.began: float = now
+        self.ended_at: float = inf
         self.group: Group | None = None
         self.outcome: str | None = None
         self.is_failed: bool = False
@@ -120,7 +122,7 @@ class Line:
 
     def elapsed(self, now: float) -> float:
         """Return the seconds that it has taken."""
-        return now - self.began
+        return min(now, self.ended_at) - self.began
 
     def text(self, now: float) -> str:
         """Return the line to print for its last change, if that is worth one."""

@@ -54,7 +54,9 @@ class WaitLine(Line):
         data = self._data
         if data is None or data.duration_seconds is None:
             return super().elapsed(now)
-        return data.duration_seconds + (0.0 if data.is_terminal else now - self._read_at)
+        return data.duration_seconds + (
+            0.0 if data.is_terminal else min(now, self.ended_at) - self._read_at
+        )
 
     def text(self, now: float) -> str:
         """Return the line to print."""

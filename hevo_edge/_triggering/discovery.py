@@ -40,6 +40,8 @@ POLL_GAPS: Geometric = geometric(share=0.08, shortest=2.5, longest=10.0)
 """
 ACCEPT_DOUBTFUL_AFTER = 30.0
 """Seconds after which a Job is accepted that somebody else may have started."""
+BUDGET_TIMEOUT = 1800.0
+"""Seconds that a poll may wait for the call budget, after the time in which a Job must appear."""
 LISTED_WITHIN = 20.0
 """Seconds within which the Job that a restart starts is listed; 5 to 15 in Hevo's docs."""
 MAX_NAMED = 3
@@ -159,7 +161,13 @@ class Discovery:
 
     async def _poll(self, *, final: bool) -> Found | None:
         ticket = self._ticket
-        pages = self._reader.pages(ticket.pipeline_id, self._deadline + FINAL_POLL_TIMEOUT)
+        # What this client waits for its own call budget tells nothing of the Job.
+        longest = min(self._deadline + BUDGET_TIMEOUT, self._latest)
+        pages = self._reader.pages(
+            ticket.pipeline_id,
+            self._deadline + FINAL_POLL_TIMEOUT,
+            longest + FINAL_POLL_TIMEOUT,
+        )
         try:
             new_jobs = await ticket.watermark.new_jobs(pages, thorough=final)
         except HevoError as error:

@@ -159,12 +159,28 @@ class PipelineReader:
             )
             return None
 
-    def pages(self, pipeline_id: int, deadline: float | None = None) -> Fetch[JobData]:
-        """Return a function that fetches a page of the Pipeline's Jobs."""
+    def pages(
+        self,
+        pipeline_id: int,
+        deadline: float | None = None,
+        slot_deadline: float | None = None,
+    ) -> Fetch[JobData]:
+        """Return a function that fetches a page of the Pipeline's Jobs.
+
+        Args:
+            pipeline_id: The Pipeline.
+            deadline: Loop time (seconds) at which it must have come; None for no limit.
+            slot_deadline: Until when it may wait for the call budget, see ``Transport.exchange``.
+        """
 
         async def fetch(cursor: str | None) -> Page[JobData]:
-            request = api.list_jobs(pipeline_id, cursor=cursor)
-            return await self._transport.send(request, Priority.DISCOVERY, deadline=deadline)
+            reply = await self._transport.exchange(
+                api.list_jobs(pipeline_id, cursor=cursor),
+                Priority.DISCOVERY,
+                deadline=deadline,
+                slot_deadline=slot_deadline,
+            )
+            return reply.value
 
         return fetch
 

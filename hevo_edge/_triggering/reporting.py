@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hevo_edge._common.clock import Clock
+from hevo_edge._common.per_loop import has_loop
 from hevo_edge._triggering.attribution import Found
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.observing._events import TriggerEvent, TriggerPhase
@@ -64,7 +65,7 @@ class TriggerReport:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._observers:
+        if self._observers and has_loop():
             found = {}
             if self._found is not None:
                 found = {"job_id": self._found.job_id, "certainty": self._found.certainty}

@@ -50,7 +50,8 @@ def a_job_runs(emulator: HevoEmulator) -> None:
     emulator.pipeline(123).start_job(now=emulator.now)
 
 
-def items_are_left_out(emulator: HevoEmulator) -> None:
+def objects_of_all_kinds(emulator: HevoEmulator) -> None:
+    """One that is excluded, and a table of one name in two schemas."""
     objects = emulator.pipeline(123).objects
     items = objects.find("items")
     assert items is not None
@@ -58,7 +59,7 @@ def items_are_left_out(emulator: HevoEmulator) -> None:
     objects.add("users", schema="sales")
 
 
-def orders_will_fail(emulator: HevoEmulator) -> None:
+def an_object_fails(emulator: HevoEmulator) -> None:
     pipeline = emulator.pipeline(123)
     pipeline.objects.clear()
     for name in ("users", "items", "orders"):
@@ -112,17 +113,21 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/one-table.md", "table.database_name"): Play(
         "users ACTIVE app public\norders ACTIVE app public\nitems INACTIVE app public\n"
         "users ACTIVE app sales\n",
-        arrange=items_are_left_out,
+        arrange=objects_of_all_kinds,
     ),
-    ("docs/one-table.md", 'resync_objects(["orders"])'): Play("HISTORICAL COMPLETED 1000\n"),
+    ("docs/one-table.md", 'resync_objects(["orders"])'): Play(
+        "HISTORICAL COMPLETED 1000\n", arrange=objects_of_all_kinds
+    ),
     ("docs/one-table.md", "row.has_failed"): Play(
-        "orders FAILED 33 rows failed\nHISTORICAL COMPLETED\n", arrange=orders_will_fail
+        "orders FAILED 33 rows failed\nHISTORICAL COMPLETED\n", arrange=an_object_fails
     ),
     ("docs/one-table.md", "include_objects"): Play(
         r"HISTORICAL COMPLETED \['users', 'orders', 'items', 'users'\]\n",
-        arrange=items_are_left_out,
+        arrange=objects_of_all_kinds,
     ),
-    ("docs/one-table.md", "exclude_objects"): Play("items INACTIVE\n"),
+    ("docs/one-table.md", "exclude_objects"): Play(
+        "items INACTIVE\n", arrange=objects_of_all_kinds
+    ),
     ("docs/orchestration.md", "FileStore"): Play(
         r"success Job \S+ of Pipeline 123 ended COMPLETED\n"
     ),
@@ -133,15 +138,12 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/orchestration.md", "read_lineage"): Play(
         r"(snowflake://snowflake warehouse\.hevo\.\w+\n){3}"
     ),
-    ("docs/seeing-the-calls.md", "asyncio.gather"): Play(
-        r"(Pipeline 12[34] SYNC_NOW: .*\n)+(Pipeline 12[34] INCREMENTAL Job .*\n)+"
-    ),
+    ("docs/seeing-the-calls.md", "asyncio.gather"): Play(r"(Pipeline [12] .*\n)+"),
     ("docs/seeing-the-calls.md", "setLevel"): Play(
-        r"GET /api/v1/pipelines/123: 200 in \d+ ms, attempt 1, 97 calls left\n", alone=True
+        r"GET /api/v1/pipelines/123: 200 in \d+ ms, attempt 1, \d+ calls left\n", alone=True
     ),
-    ("docs/seeing-the-calls.md", "Calls(Observer)"): Play(
-        r"Job \S+ is IN_PROGRESS\nJob \S+ is COMPLETED\n"
-        r"\[\('list_jobs', 7\), \('get_job', 4\), \('get_pipeline', 1\), \('sync_now', 1\)\]\n"
+    ("docs/seeing-the-calls.md", "Counter"): Play(
+        rf"(Job {REF[4:]} is IN_PROGRESS\n)Job {REF[4:]} is COMPLETED\n\[\('list_jobs', .*\n"
     ),
     ("docs/seeing-the-calls.md", "start_http_server"): Play(alone=True),
     ("docs/several-accounts.md", "client_of"): Play(r"(http://127.0.0.1:\d+: COMPLETED\n){2}"),
@@ -193,6 +195,7 @@ def as_its_reader_has_it(code: str, emulator: HevoEmulator) -> str:
         "123:550e8400-e29b-41d4-a716-446655440001": f"123:{job}",
         "/etc/ssl/corporate-ca.pem": f"{ROOT / 'tests' / 'worthless.pem'}",
         "192.0.2.7": "127.0.0.1",
+        "start_http_server(9108": "start_http_server(0",
     }.items():
         code = code.replace(example, own)
     return code
