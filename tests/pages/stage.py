@@ -66,7 +66,6 @@ class Stage:
         try:
             return loop.run_until_complete(with_emulator())
         finally:
-            loop.run_until_complete(cancel_all(asyncio.all_tasks(loop)))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
@@ -82,13 +81,6 @@ class Stage:
             result = await function(*(given[name] for name in wanted))
         if result is not None:
             sys.stdout.write(f"{result}\n")
-
-
-async def cancel_all(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel what is left, as ``asyncio.run`` does."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def play(block: Block, code: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
