@@ -104,6 +104,8 @@ def test_the_table_names_all_loggers() -> None:
         "hevo_edge.awaiting",
         "hevo_edge.http",
         "hevo_edge.job",
+        "hevo_edge.objects",
+        "hevo_edge.observing",
         "hevo_edge.options",
         "hevo_edge.orchestration",
         "hevo_edge.ratelimit",

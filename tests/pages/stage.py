@@ -42,7 +42,7 @@ class Stage:
 
     def __init__(self, arrange: Arrange) -> None:
         self.emulator = HevoEmulator(seed=1)
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 124):
             self.emulator.add_pipeline(number)
         self.emulator.add_pipeline(123, history=1)
         arrange(self.emulator)
@@ -53,13 +53,19 @@ class Stage:
 
         async def with_emulator() -> T:
             async with self.emulator:
-                return await main
+                theirs = asyncio.all_tasks()
+                try:
+                    return await main
+                finally:  # as asyncio.run does
+                    left = asyncio.all_tasks() - theirs
+                    for task in left:
+                        task.cancel()
+                    await asyncio.gather(*left, return_exceptions=True)
 
         loop = RepeatableLoop()
         try:
             return loop.run_until_complete(with_emulator())
         finally:
-            loop.run_until_complete(cancel_all(asyncio.all_tasks(loop)))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
@@ -75,13 +81,6 @@ class Stage:
             result = await function(*(given[name] for name in wanted))
         if result is not None:
             sys.stdout.write(f"{result}\n")
-
-
-async def cancel_all(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel what is left, as ``asyncio.run`` does."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def play(block: Block, code: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +114,7 @@ def uncalled(code: str) -> list[str]:
 def fast_emulator() -> Iterator[HevoEmulator]:
     """An emulator in a thread of its own, at a hundredfold speed."""
     with HevoEmulator(speed=100.0) as emulator:
-        for number in (1, 2, 3):
+        for number in (1, 2, 3, 124):
             emulator.add_pipeline(number, duration=20.0)
         emulator.add_pipeline(123, duration=20.0, history=1)
         yield emulator

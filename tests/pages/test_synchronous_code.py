@@ -28,6 +28,8 @@ def emulator() -> Iterator[HevoEmulator]:
 def test_the_signal_handler_cancels_the_job(emulator: HevoEmulator, tmp_path: Path) -> None:
     emulator.pipeline(123).plan(duration=36000.0)
     code = block("docs/synchronous-code.md", "run_in_thread")
+    # The first poll comes after 15 s of real time; the page need not say so.
+    code = code.replace("timeout=2 * 3600", "timeout=7200, poll_interval=0.2")
     process = stage.start(code, emulator.environment, tmp_path)
     while not emulator.requests.of("get_job"):  # it knows its Job
         assert process.poll() is None
