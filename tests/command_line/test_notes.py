@@ -14,7 +14,9 @@ from tests.command_line.support import FAST, CommandLine
 
 
 def test_what_a_trigger_waits_for(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
-    running = emulator.pipeline(123).start_job(now=emulator.now)
+    pipeline = emulator.pipeline(123)
+    pipeline.plan(appears_after=0.0)
+    running = pipeline.start_job(now=emulator.now)
     done = hevo_edge("sync", "123", "--if-running", "wait", *FAST)
     assert done.code == 0
     assert f"Pipeline 123: waiting for Job {running.job_id} to end" in done.err.splitlines()
