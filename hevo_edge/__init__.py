@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hevo_edge.enums import (
         Certainty,
         Dialect,
+        Freshness,
         IfRunning,
         JobStatus,
         JobType,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Certainty",
     "Dialect",
+    "Freshness",
     "HevoClient",
     "IfRunning",
     "Job",
@@ -66,6 +68,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Certainty": "enums",
         "Dialect": "enums",
+        "Freshness": "enums",
         "HevoClient": "client",
         "IfRunning": "enums",
         "Job": "job",

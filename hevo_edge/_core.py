@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge._triggering.trigger import Triggers
 from hevo_edge.enums import Dialect
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.models import JobData
+from hevo_edge.models import JobData, Page
 from hevo_edge.observing._observer import Observers
 from hevo_edge.options import WaitOptions
 
@@ -127,6 +127,18 @@ class Core:
         if priority is None:
             priority = Priority.LIST if request.is_read else Priority.TRIGGER
         return (await self.transport.exchange(request, priority)).value
+
+    def timed_pages(
+        self, pipeline_id: int
+    ) -> Callable[[str | None], Coroutine[Any, Any, tuple[Page[JobData], float]]]:
+        """Return a function that fetches a page of Jobs, and when it was read by Hevo's clock."""
+
+        async def fetch(cursor: str | None) -> tuple[Page[JobData], float]:
+            request = api.list_jobs(pipeline_id, cursor=cursor)
+            reply = await self.transport.exchange(request, Priority.DISCOVERY)
+            return reply.value, reply.server_time or self.clock.wall()
+
+        return fetch
 
     async def close(self) -> None:
         """End all waits, and close what was opened, however often that is cancelled."""

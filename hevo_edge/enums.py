@@ -24,6 +24,7 @@ __all__ = [
     "UNRUNNABLE_STATUSES",
     "Certainty",
     "Dialect",
+    "Freshness",
     "IfRunning",
     "JobStatus",
     "JobType",
@@ -222,6 +223,17 @@ class Certainty(OpenEnum):
     """
     JOINED = "joined"
     """The Job was running already; nothing was sent."""
+
+
+class Freshness(OpenEnum):
+    """How ``Pipeline.ensure_fresh`` came to its Job."""
+
+    FRESH = "fresh"
+    """It ended well not long ago; nothing was sent."""
+    JOINED = "joined"
+    """It was running already; nothing was sent."""
+    STARTED = "started"
+    """It was started."""
 
 
 class Dialect(OpenEnum):

@@ -71,6 +71,7 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
         pipeline_id: Its Pipeline's id.
         certainty: How certain it is that the trigger which returned this Job started it; None when
             no trigger returned it.
+        freshness: How ``Pipeline.ensure_fresh`` came to it; None when that did not return it.
     """
 
     def __init__(
@@ -242,7 +243,8 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled without the client, which holds credentials.
-        return _unpickle, (self.pipeline_id, self.id, self.data, self.certainty, self._account)
+        known = (self.certainty, self._account, self.freshness)
+        return _unpickle, (self.pipeline_id, self.id, self.data, *known)
 
 
 def _unpickle(
@@ -250,8 +252,8 @@ def _unpickle(
     job_id: str,
     data: JobData | None,
     certainty: Certainty | None,
-    account: str | None = None,
+    *more: Any,
 ) -> Job:
     job = Job(None, pipeline_id, job_id, data, certainty=certainty)
-    job._account = account
+    job._account, job.freshness = (*more, None, None)[:2]
     return job

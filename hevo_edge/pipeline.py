@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterable
-from datetime import datetime, timedelta
-from typing import Any, Literal, TypedDict, cast
+from datetime import datetime
+from typing import Any, cast
 
 from pydantic import ValidationError
 from typing_extensions import Unpack
 
 from hevo_edge import api
+from hevo_edge._awaiting.last_good_job import last_good_job
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.has_data import PipelineDataT_co
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._common.signatures import with_options
+from hevo_edge._common.validation import Duration
 from hevo_edge._jobs.listing import (
     is_of_type,
     is_real_run,
@@ -26,8 +28,12 @@ from hevo_edge._jobs.listing import (
 )
 from hevo_edge._jobs.newest import newest_jobs
 from hevo_edge._pipeline_objects import HasObjects
-from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
+from hevo_edge._pipeline_switch import CanBeSwitched
+from hevo_edge._triggering.keywords import TriggerKeywords
+from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import (
+    Certainty,
+    Freshness,
     IfRunning,
     JobStatus,
     JobType,
@@ -53,26 +59,11 @@ HISTORY_LIMIT = 50
 """How many Jobs ``job_history`` returns when nothing else is asked for; one page has them."""
 
 
-class TriggerKeywords(TypedDict, total=False):
-    """The keywords of ``Pipeline.trigger``, and of all that triggers."""
-
-    job_type: JobType | str | None
-    """Accept only a Job of this type; by default any that can come of the action."""
-    if_running: IfRunning | Literal["fail", "join", "replace", "wait"]
-    """What to do when a Job is running: ``"fail"`` (the default), ``"join"``, ``"replace"`` or
-    ``"wait"``.
-    """
-    timeout: float | timedelta | None
-    """Seconds for all phases together; None (the default) is no limit."""
-    discovery_timeout: float | timedelta
-    """Seconds in which the new Job must be listed (150)."""
-    on_ticket: OnTicket | None
-    """Called with the ticket to store it; may be a coroutine function."""
-    progress: bool
-    """Show what it is doing, as ``Job.await_completion`` does."""
+FRESH_DEFAULTS: dict[str, Any] = {**TRIGGER_DEFAULTS, "if_running": IfRunning.JOIN}
+"""Those of ``ensure_fresh``."""
 
 
-class Pipeline(KeepsClient, HasObjects[PipelineDataT_co]):
+class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[PipelineDataT_co]):
     """A Pipeline. ``HevoClient.pipeline(id)`` makes one without any request.
 
     Attributes:
@@ -166,6 +157,39 @@ class Pipeline(KeepsClient, HasObjects[PipelineDataT_co]):
     ) -> Job[JobData]:
         """Trigger a resync, the historical load of all active objects. See ``trigger``."""
         return await self.trigger(PipelineAction.RESYNC, drop_and_load=drop_and_load, **options)
+
+    @with_options(TriggerKeywords, FRESH_DEFAULTS)
+    async def ensure_fresh(
+        self,
+        within: Duration,
+        *,
+        accept_completed_with_failures: bool = False,
+        **options: Unpack[TriggerKeywords],
+    ) -> Job[JobData]:
+        """Have data that is not too old: return a Job that has brought it, or will.
+
+        Takes the last Job that ended well, if that was within the time; else the Job that runs;
+        else starts a sync. ``job.freshness`` says which of the three; await the Job in any case.
+
+        Args:
+            within: Seconds, or a timedelta, before now by Hevo's clock.
+            accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as a good end.
+            **options: The keywords of ``trigger``; ``if_running`` is ``"join"`` by default.
+
+        Raises:
+            ConfigurationError: for wrong options, before any request.
+            RequestError: when the Jobs could not be read; nothing was started.
+            JobInProgress, PipelineNotReady, TriggerOutcomeUnknown, ...: as ``trigger``.
+        """
+        checked = TriggerOptions.check(**{**FRESH_DEFAULTS, **options})
+        wait = WaitOptions.check(accept_completed_with_failures=accept_completed_with_failures)
+        deadline = self._core.deadline(checked.timeout)
+        seconds = validation.seconds(within, "within")
+        good = await last_good_job(self._core.timed_pages(self.id), seconds, wait.accepts)
+        job = await self._trigger(checked, None, deadline) if good is None else self._job(good)
+        started = Freshness.JOINED if job.certainty is Certainty.JOINED else Freshness.STARTED
+        job.freshness = started if good is None else Freshness.FRESH
+        return job
 
     # -- jobs -------------------------------------------------------------------------------------
 
@@ -320,19 +344,6 @@ class Pipeline(KeepsClient, HasObjects[PipelineDataT_co]):
         return await self._trigger(checked, await self._resync_ids(objects), deadline)
 
     # -- administration ---------------------------------------------------------------------------
-
-    async def enable(self) -> None:
-        """Enable the Pipeline. ``refresh`` shows when it is ready."""
-        await self._core.send(api.enable_pipeline(self.id))
-
-    async def disable(self, *, cancel_active_jobs: bool = False) -> None:
-        """Disable the Pipeline: no run starts any more.
-
-        Args:
-            cancel_active_jobs: Cancel the running Job; staged data that is not loaded yet is
-                discarded. By default a running Job completes.
-        """
-        await self._core.send(api.disable_pipeline(self.id, cancel_active_jobs=cancel_active_jobs))
 
     async def update(self, **fields: Any) -> Pipeline[PipelineData]:
         """Change fields such as ``name`` or ``schedule``; only what is given. Returns itself.

@@ -11,7 +11,7 @@ from hevo_edge._common.has_data import HasData, JobDataT_co
 from hevo_edge._text import html
 from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import quoted, short
-from hevo_edge.enums import Certainty, JobStatus
+from hevo_edge.enums import Certainty, Freshness, JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.models import JobData
 
@@ -37,6 +37,7 @@ class JobHandle(HasData[JobDataT_co], HasMimeBundle):
         pipeline_id: Its Pipeline's id.
         certainty: How certain it is that the trigger which returned this Job started it; None when
             no trigger returned it.
+        freshness: How ``Pipeline.ensure_fresh`` came to it; None when that did not return it.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class JobHandle(HasData[JobDataT_co], HasMimeBundle):
         self.pipeline_id = pipeline_id
         self._data = data
         self.certainty = certainty
+        self.freshness: Freshness | None = None
         self._account = account  # the fingerprint; None when it is not known
         self._read_at: float | None = None
 

@@ -162,6 +162,7 @@ PLAYS: dict[tuple[str, str], Play] = {
         "1 INITIALIZED\n2 INITIALIZED\n3 INITIALIZED\n"
     ),
     ("docs/triggering-once.md", "start_once"): Play("COMPLETED certain\n"),
+    ("docs/two-verbs.md", "ensure_fresh"): Play("fresh\n"),
     ("docs/two-verbs.md", "has_ended"): Play("False\n"),
     ("docs/two-verbs.md", "job.watch("): Play(r"(IN_PROGRESS \d+\n)+COMPLETED 1000\n"),
     ("docs/two-verbs.md", "events_of"): Play("1000\n"),

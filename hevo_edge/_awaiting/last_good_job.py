@@ -1,0 +1,41 @@
+"""The last Job of a Pipeline that ended well, if that was not long ago by Hevo's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from hevo_edge._awaiting.next_job import JobFilter
+from hevo_edge._jobs.listing import read_newest
+from hevo_edge.models import JobData, Page
+
+TimedPage = tuple[Page[JobData], float]
+"""A page, and when it was read by Hevo's clock, in seconds since 1970."""
+
+
+async def last_good_job(
+    fetch: Callable[[str | None], Awaitable[TimedPage]],
+    within: float,
+    accepts: Callable[[str], bool],
+) -> JobData | None:
+    """Return the newest run that ended well within so many seconds; None when none did.
+
+    Args:
+        fetch: Fetches a page.
+        within: Seconds before the first page was read.
+        accepts: Says whether a status is a good end.
+    """
+    job_filter = JobFilter(None, accepts, None, None)
+
+    async def page(cursor: str | None) -> Page[JobData]:
+        nonlocal job_filter
+        read, at = await fetch(cursor)
+        if job_filter.ended_since is None:
+            job_filter = JobFilter(None, accepts, int((at - within) * 1000), None)
+        return read
+
+    def is_too_old(job: JobData) -> bool:
+        return job_filter.is_too_old(job)
+
+    reading = await read_newest(page, is_too_old)
+    found = job_filter.select(reading.jobs)
+    return found if found is not None and accepts(found.status) else None
