@@ -29,6 +29,7 @@ from hevo_edge._jobs.listing import (
 from hevo_edge._jobs.newest import newest_jobs
 from hevo_edge._pipeline_objects import HasObjects
 from hevo_edge._pipeline_switch import CanBeSwitched
+from hevo_edge._text.durations import format_seconds
 from hevo_edge._triggering.keywords import TriggerKeywords
 from hevo_edge._triggering.ticket import TriggerTicket
 from hevo_edge.enums import (
@@ -168,18 +169,17 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
     ) -> Job[JobData]:
         """Have data that is not too old: return a Job that has brought it, or will.
 
-        Takes the last Job that ended well, if that was within the time; else the Job that runs;
-        else starts a sync. ``job.freshness`` says which of the three; await the Job in any case.
+        The last Job that ended well, if that was within the time; else the Job that runs; else a
+        new sync. ``job.freshness`` says which; await the Job in any case.
 
         Args:
             within: Seconds, or a timedelta, before now by Hevo's clock.
             accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as a good end.
-            **options: The keywords of ``trigger``; ``if_running`` is ``"join"`` by default.
+            **options: Those of ``trigger``; ``if_running`` is ``"join"`` by default.
 
         Raises:
             ConfigurationError: for wrong options, before any request.
-            RequestError: when the Jobs could not be read; nothing was started.
-            JobInProgress, PipelineNotReady, TriggerOutcomeUnknown, ...: as ``trigger``.
+            RequestError, JobInProgress, TriggerOutcomeUnknown, ...: as ``trigger``.
         """
         checked = TriggerOptions.check(**{**FRESH_DEFAULTS, **options})
         wait = WaitOptions.check(accept_completed_with_failures=accept_completed_with_failures)
@@ -395,6 +395,6 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         data = await self._core.next_jobs.next_job(self.id, job_filter, options.schedule, deadline)
         if data is None or isinstance(data, Exception):
             seen = "started" if data is None else "was seen to start"
-            what = f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen}"
-            raise JobTimeout(f"{what} within {options.timeout:g} s", job=None) from data
+            what = f"no {job_filter.job_type or 'new'} Job of Pipeline {self.id} {seen} within"
+            raise JobTimeout(f"{what} {format_seconds(options.timeout or 0)}", job=None) from data
         return data

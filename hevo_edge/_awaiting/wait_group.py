@@ -30,6 +30,7 @@ from hevo_edge._jobs.handle import (
     name_job,
     update_snapshot,
 )
+from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge.errors import JobTimeout
@@ -131,12 +132,12 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         for wait in self._waits:
             self._watcher.unsubscribe(wait)
         self._waits = {}
-        if self._report is not None:
-            self._report.left()
         for task in self._tasks:
             task.cancel()
         interrupt = error if isinstance(error, asyncio.CancelledError) else None
         to_cancel = interrupt if self.options.cancel_on_interrupt and left else None
+        if self._report is not None:
+            self._report.left(to_cancel=to_cancel is not None)
         if interrupt is not None and to_cancel is None:
             _log_left(left)
         if to_cancel is None and not self._tasks and not self._watcher.is_unsettled:
@@ -279,7 +280,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             cause: Why the final poll failed, if it did.
             failed_cancel: Why the Job could not be cancelled, if that was tried.
         """
-        waited = f" after waiting {self.options.timeout:g} s" if self.options.timeout else ""
+        timeout = self.options.timeout
+        waited = f" after waiting {format_seconds(timeout)}" if timeout else ""
         seen = last_snapshot(job)
         if cause is None:
             state = f"is still {short(job.status or 'unseen')}{waited}"

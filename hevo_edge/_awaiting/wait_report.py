@@ -87,15 +87,24 @@ class WaitReport:
         job = self._jobs.pop(place)
         if self._display is not None:
             outcome = short(job.status or type(error).__name__)
-            if isinstance(error, asyncio.CancelledError):
-                outcome = "no longer awaited"
             self._display.end(self._lines.pop(place), outcome, failed=error is not None)
         self._notify(job, WaitPhase.ENDED, error)
 
-    def left(self) -> None:
-        """Tell that the waits which are not over are left."""
-        for place in list(self._jobs) if has_loop() else ():
-            self.ended(place, asyncio.CancelledError())
+    def left(self, *, to_cancel: bool) -> None:
+        """Tell that the waits which are not over are left.
+
+        Args:
+            to_cancel: Whether Hevo will be asked to cancel their Jobs.
+        """
+        if not has_loop():
+            return
+        fate = "Hevo is asked to cancel it" if to_cancel else "it goes on in Hevo"
+        for place, line in self._lines.items():
+            if self._display is not None and place in self._jobs:
+                self._display.end(line, f"no longer awaited; {fate}", left=True)
+        for job in self._jobs.values():
+            self._notify(job, WaitPhase.ENDED, asyncio.CancelledError())
+        self._jobs, self._lines = {}, {}
 
     def _notify(self, job: JobHandle, phase: WaitPhase, error: BaseException | None) -> None:
         if not self._observers:

@@ -50,19 +50,23 @@ class Display:
         """Add a line."""
         line.group = group
         group.add(line)
+        if line.job_key is not None:
+            for each in self._groups:
+                each.replace(line.job_key)
 
     def changed(self, line: Line) -> None:
         """Show that a line has changed."""
         now = loop_time()
         self._tell(lambda view: view.changed(line, now))
 
-    def end(self, line: Line, outcome: str, *, failed: bool) -> None:
-        """Show that a line is over. Ending it twice does nothing."""
+    def end(self, line: Line, outcome: str, *, failed: bool = False, left: bool = False) -> None:
+        """Show that a line is over, or no longer waited for. Ending it twice does nothing."""
         group = line.group
         if group is None or line not in group.active or not has_loop():
             return
-        line.outcome, line.is_failed, line.ended_at = outcome, failed, loop_time()
-        group.end(line, failed=failed)
+        line.outcome, line.ended_at = outcome, loop_time()
+        line.is_failed, line.is_left = failed, left
+        group.end(line)
         self.changed(line)
         # A trigger is followed by a wait: that shall be one display.
         without_context(running_loop().call_soon, self._close_if_idle)

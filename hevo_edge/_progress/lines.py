@@ -26,6 +26,7 @@ class Group:
         total: How many there are, with those that are over.
         over: How many are over.
         failed: How many of these with an error.
+        left: How many are no longer waited for, and may go on.
         active: Those that are not over.
         ended: Those that are over, as far as a live table shows them.
     """
@@ -36,6 +37,7 @@ class Group:
         self.total: int = total
         self.over: int = 0
         self.failed: int = 0
+        self.left: int = 0
         self.active: dict[Line, None] = {}
         self.ended: list[Line] = []
 
@@ -54,19 +56,26 @@ class Group:
         self.active[line] = None
         self.total = max(self.total, self.over + len(self.active))
 
-    def end(self, line: Line, *, failed: bool) -> None:
-        """Count a line as over."""
+    def replace(self, job_key: tuple[int, str]) -> None:
+        """Show no longer what is over and has led to a Job: that has a line of its own now."""
+        self.ended = [line for line in self.ended if line.job_key != job_key]
+
+    def end(self, line: Line) -> None:
+        """Count a line as over, or as left."""
         del self.active[line]
-        self.over += 1
-        self.failed += failed
-        if failed or self.is_shown:
+        self.left += line.is_left
+        self.over += not line.is_left
+        self.failed += line.is_failed
+        if line.is_failed or self.is_shown:
             self.ended = [*self.ended, line][-MAX_SHOWN:]
 
     def text(self, now: float) -> str:
         """Return the group in one sentence."""
         failures = f", {self.failed:,} of them with an error" if self.failed else ""
         listed = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds().items())
-        left = f"{self.total - self.over:,} to go" + (f" ({listed})" if listed else "")
+        left = f"{self.total - self.over - self.left:,} to go" + (f" ({listed})" if listed else "")
+        if self.left:
+            left = f"{self.left:,} no longer waited for"
         return (
             f"{self.over:,} of {self.total:,} {self.noun} are over{failures}, {left}, "
             f"after {format_duration(now - self.began)}"
@@ -88,7 +97,16 @@ class Line:
         now: The loop time (seconds) at which it begins.
     """
 
-    __slots__ = ("began", "ended_at", "group", "is_failed", "name_of", "outcome", "pipeline_id")
+    __slots__ = (
+        "began",
+        "ended_at",
+        "group",
+        "is_failed",
+        "is_left",
+        "name_of",
+        "outcome",
+        "pipeline_id",
+    )
 
     def __init__(self, pipeline_id: int, name_of: NameOf, now: float) -> None:
         self.pipeline_id: int = pipeline_id
@@ -98,6 +116,7 @@ class Line:
         self.group: Group | None = None
         self.outcome: str | None = None
         self.is_failed: bool = False
+        self.is_left: bool = False
 
     @property
     def pipeline(self) -> str:
@@ -123,6 +142,11 @@ class Line:
     def elapsed(self, now: float) -> float:
         """Return the seconds that it has taken."""
         return min(now, self.ended_at) - self.began
+
+    @property
+    def job_key(self) -> tuple[int, str] | None:
+        """The Job that it is about, by Pipeline id and Job id, as soon as that is known."""
+        return None
 
     def text(self, now: float) -> str:
         """Return the line to print for its last change, if that is worth one."""

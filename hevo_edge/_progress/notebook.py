@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from hevo_edge._progress.lines import Group, Line
-from hevo_edge._progress.view import COLUMNS, interval_for, shown, summaries, texts
+from hevo_edge._progress.view import columns_and_texts, interval_for, shown, summaries
 from hevo_edge._text import html
 from hevo_edge._text.tables import table
 
@@ -67,7 +67,7 @@ def notebook_view() -> NotebookView | None:
 def _bundle(groups: list[Group], now: float) -> dict[str, str]:
     lines, sentences = shown(groups), summaries(groups, now)
     rows = [line.row(now) for line in lines]
-    plain = table(COLUMNS, [texts(line, now) for line in lines], None)
+    plain = table(*columns_and_texts(lines, now), None)
     title = " ".join(sentences)
     return {
         "text/html": html.table(rows, len(rows), title) if rows else html.paragraph(title),

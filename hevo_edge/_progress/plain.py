@@ -33,8 +33,8 @@ class PlainView:
             return
         if group.is_counted:
             printed_at, _ = self._printed.get(group, (group.began, None))
-            is_time = now >= printed_at + COUNT_INTERVAL
-            if line.outcome is not None and (group.over == group.total or is_time):
+            is_time = now >= printed_at + COUNT_INTERVAL and not line.is_left
+            if line.outcome is not None and (not group.active or is_time):
                 self._count(group, now)
             return
         text = line.text(now)

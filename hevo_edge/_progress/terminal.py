@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._progress.lines import Group, Line
-from hevo_edge._progress.view import COLUMNS, interval_for, shown, summaries, texts
+from hevo_edge._progress.view import columns_and_texts, interval_for, shown, summaries
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.tables import cut, table
 
@@ -94,7 +94,7 @@ def terminal_view() -> TerminalView | None:
 def _lines(groups: list[Group], now: float, width: int) -> list[tuple[str, str]]:
     """Return what to draw: texts, and the style of each."""
     lines = shown(groups)
-    drawn = table(COLUMNS, [texts(line, now) for line in lines], width)
+    drawn = table(*columns_and_texts(lines, now), width)
     styles = ["bold", *map(_style, lines)]
     if len(drawn) != len(styles):  # too narrow for a table
         styles = [""] * len(drawn)

@@ -17,6 +17,11 @@ from hevo_edge.observing._observer import Observer, Observers
 
 _NOTICEABLE = 1.0
 """Seconds from which on a wait for the call budget is shown."""
+_LEFT_BEHIND = {
+    TriggerPhase.POSTING: "its run may have started in Hevo",
+    TriggerPhase.SEARCHING: "its run goes on in Hevo, and is not known yet",
+}
+"""What an interrupt in a phase leaves behind."""
 _WORTH_A_LINE = frozenset({TriggerPhase.WAITING, TriggerPhase.SEARCHING})
 """The phases that may take long."""
 
@@ -55,6 +60,11 @@ class TriggerLine(Line, Observer):
         """The Job that it has found; until then, what it triggers."""
         return self._what if self._job_id is None else short(self._job_id)
 
+    @property
+    def job_key(self) -> tuple[int, str] | None:
+        """The Job that it has found."""
+        return None if self._job_id is None else (self.pipeline_id, self._job_id)
+
     def state(self, now: float) -> str:
         """Return what it is doing."""
         if self._budget_until is None:
@@ -73,7 +83,7 @@ class TriggerLine(Line, Observer):
         """Return the line to print, for what may take long and for the end."""
         name = f"Pipeline {self.pipeline} {self._what}"
         if self.outcome is not None:
-            return f"{name}: {self.outcome} after {format_duration(self.elapsed(now))}"
+            return f"{name}: {self.outcome}, after {format_duration(self.elapsed(now))}"
         if self._budget_until is None and self._phase not in _WORTH_A_LINE:
             return ""
         return f"{name}: {self.state(now)}"
@@ -91,10 +101,12 @@ class TriggerLine(Line, Observer):
         """Take the phase that the trigger has entered."""
         if event.ticket_id != self._ticket_id:
             return
-        self._budget_until = None
+        waits_for_budget, self._budget_until = self._budget_until is not None, None
         if event.phase is TriggerPhase.ENDED:
             self._job_id, self._certainty = event.job_id, event.certainty
-            self._display.end(self, _outcome(event), failed=event.error is not None)
+            is_sending = self._phase is TriggerPhase.POSTING and waits_for_budget
+            outcome = _outcome(event, TriggerPhase.WAITING if is_sending else self._phase)
+            self._display.end(self, outcome, failed=event.error is not None)
         else:
             self._phase, self._doing = event.phase, event.doing
             self._display.changed(self)
@@ -128,9 +140,9 @@ def trigger_shown(
         display.end(line, "ended", failed=True)  # unless its last event has told the end
 
 
-def _outcome(event: TriggerEvent) -> str:
+def _outcome(event: TriggerEvent, last: TriggerPhase) -> str:
     if isinstance(event.error, asyncio.CancelledError):
-        return "interrupted"
+        return f"interrupted; {_LEFT_BEHIND.get(last, 'nothing was started')}"
     if event.error is not None:
         return f"ended by {type(event.error).__name__}"
     if event.job_id is None:

@@ -67,7 +67,8 @@ def summaries(groups: list[Group], now: float) -> list[str]:
     return [group.text(now) for group in groups if not group.is_shown]
 
 
-def texts(line: Line, now: float) -> list[str]:
-    """Return the cells of a line, in the order of the columns."""
-    row = line.row(now)
-    return [cell_text(row.get(column.title)) for column in COLUMNS]
+def columns_and_texts(lines: list[Line], now: float) -> tuple[list[Column], list[list[str]]]:
+    """Return the columns in which something stands, and the cells of each line."""
+    rows = [line.row(now) for line in lines]
+    columns = [column for column in COLUMNS if any(row.get(column.title) for row in rows)]
+    return columns, [[cell_text(row.get(column.title)) for column in columns] for row in rows]

@@ -45,6 +45,11 @@ class WaitLine(Line):
         kind = "" if self._data is None else f"{short(self._data.type)} "
         return f"{kind}{short(self._job_id)}"
 
+    @property
+    def job_key(self) -> tuple[int, str]:
+        """The Job."""
+        return self.pipeline_id, self._job_id
+
     def state(self, now: float) -> str:  # noqa: ARG002 -- that of a trigger counts down
         """Return its status."""
         return "not read yet" if self._data is None else short(self._data.status)
@@ -54,13 +59,16 @@ class WaitLine(Line):
         data = self._data
         if data is None or data.duration_seconds is None:
             return super().elapsed(now)
-        return data.duration_seconds + (
-            0.0 if data.is_terminal else min(now, self.ended_at) - self._read_at
-        )
+        since = 0.0 if data.is_terminal else min(now, self.ended_at) - self._read_at
+        return data.duration_seconds + since
 
     def text(self, now: float) -> str:
         """Return the line to print."""
         data = self._data
+        name = f"Pipeline {self.pipeline} {'the' if data is None else short(data.type)} Job "
+        name += short(self._job_id)
+        if self.is_left:
+            return f"{name}: {self.outcome}"
         if data is None:
             return ""
         seconds = data.duration_seconds
@@ -71,7 +79,6 @@ class WaitLine(Line):
             _objects(data, " objects"),
             self._left(now),
         ]
-        name = f"Pipeline {self.pipeline} {short(data.type)} Job {short(self._job_id)}"
         return f"{name}: {', '.join(filter(None, parts))}"
 
     def row(self, now: float) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from hevo_edge._awaiting.job_reader import FINAL_POLL_TIMEOUT
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.timeouts import DeadlinePassed, within
+from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.pipeline_lock import PipelineLock
@@ -44,6 +45,7 @@ class TimeLimit:
         self._clock = clock
         self._record = record
         self._started = clock.now()
+        self._failure: RequestError | None = None  # of the last request, if it failed
 
     async def bounded(
         self,
@@ -66,7 +68,7 @@ class TimeLimit:
         try:
             return await within(self.deadline, work)
         except DeadlinePassed:
-            raise self.error(doing) from None
+            raise self.error(doing) from self._failure
 
     async def sleep(self, seconds: float, doing: str) -> None:
         """Sleep for so many seconds; raises as ``bounded``."""
@@ -84,9 +86,12 @@ class TimeLimit:
         began = self._clock.now()
         while True:
             try:
-                return await self.bounded(doing, work(), TriggerPhase.READING)
+                result = await self.bounded(doing, work(), TriggerPhase.READING)
             except RequestError as error:
                 await self.pause_after(error, doing, began)
+            else:
+                self._failure = None
+                return result
 
     async def pause_after(self, failure: RequestError, doing: str, began: float) -> None:
         """Pause after a failure that has started nothing, if it may pass within the time-out.
@@ -102,13 +107,14 @@ class TimeLimit:
         """
         if self.deadline is None or not failure.transient:
             raise failure
+        self._failure = failure
         now = self._clock.now()
         pause = OUTAGE_PAUSES.gap(now - began)
         if now + pause >= self.deadline:
             await self._clock.sleep(max(0.0, self.deadline - now))
             raise self.error(doing) from failure
         log.debug("trying again in %.0f s, as nothing was started: %s", pause, failure)
-        self._report.phase(TriggerPhase.WAITING, f"{doing}, which failed; trying again")
+        self._report.phase(TriggerPhase.WAITING, f"{doing}; trying again after: {failure}")
         await self._clock.sleep(pause)
 
     @asynccontextmanager
@@ -147,7 +153,7 @@ class TimeLimit:
         record, ticket = self._record, self._record.ticket
         seconds = (self.deadline or self._started) - self._started
         what = f"{ticket.action} of Pipeline {ticket.pipeline_id}"
-        when = f"within {seconds:g} s (it was {short(doing)})"
+        when = f"within {format_seconds(seconds)} (it was {short(doing)})"
         if record.may_have_been_posted:
             return TriggerOutcomeUnknown(
                 f"an earlier POST of {what} may have reached Hevo, and its Job was not found "
@@ -155,7 +161,12 @@ class TimeLimit:
                 ticket=record.earlier or ticket,
             )
         return TriggerTimeout(
-            f"{what} was not started {when}. Nothing was sent: trigger it again, with a longer "
-            "timeout perhaps",
+            f"{what} was not started {when}. Nothing was sent{self._advice()}",
             pipeline_id=ticket.pipeline_id,
         )
+
+    def _advice(self) -> str:
+        """Say why it was not started, if requests have failed; else what may help."""
+        if self._failure is None:
+            return ": trigger it again, with a longer timeout perhaps"
+        return f", because requests failed; the last one: {self._failure}"

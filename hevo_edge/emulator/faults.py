@@ -26,6 +26,7 @@ class Fault:
         skip: How many matching requests succeed first.
         probability: The chance that it hits a matching request.
         options: The arguments of its kind.
+        hit: How many requests it has hit: a test in which that is 0 has tested nothing.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Fault:
     skip: int = 0
     probability: float = 1.0
     options: dict[str, Any] = field(default_factory=dict)
+    hit: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.effect not in {BEFORE, AFTER}:
@@ -57,6 +59,7 @@ class Fault:
             return False
         if self.times is not None:
             self.times -= 1
+        self.hit += 1
         return True
 
 

@@ -75,7 +75,7 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/airflow.md", "HevoSensor("): AIRFLOW,
     ("docs/airflow.md", "HevoHook("): AIRFLOW,
     ("docs/api-knowledge.md", "api.list_destinations"): Play("1 Snowflake destination\n"),
-    ("docs/emulator.md", 'plan(outcome="FAILED")'): Play(
+    ("docs/emulator.md", "except errors.JobFailed as error"): Play(
         r"INCREMENTAL Job \S+ of Pipeline 123 ended FAILED after 5m00s: .*\n"
         r"\['get_pipeline', 'list_jobs', 'sync_now', 'list_jobs'(, 'get_job'){4}\]\n"
     ),
@@ -83,6 +83,7 @@ PLAYS: dict[tuple[str, str], Play] = {
         r"http://127\.0\.0\.1:\d+ emulator-key emulator-secret\n"
     ),
     ("docs/emulator.md", "def test_sync("): Play(PASSES, alone=True),
+    ("docs/emulator.md", "test_a_job_is_running_already"): Play(PASSES, alone=True),
     ("docs/emulator.md", "hevo_emulator_factory"): Play(PASSES, alone=True),
     ("docs/emulator.md", "duration_seconds"): Play(r"21600\.0\n"),
     ("docs/emulator.md", "test_a_sync_of_six_hours"): Play(PASSES, alone=True),
@@ -115,7 +116,8 @@ PLAYS: dict[tuple[str, str], Play] = {
         arrange=items_are_left_out,
     ),
     ("docs/one-table.md", 'resync_objects(["orders"])'): Play("HISTORICAL COMPLETED 1000\n"),
-    ("docs/one-table.md", "row.has_failed"): Play(
+    ("docs/one-table.md", "failed_tables"): Play(r"\[\]\n"),
+    ("docs/one-table.md", "resync_objects(failed)"): Play(
         "orders FAILED 33 rows failed\nHISTORICAL COMPLETED\n", arrange=orders_will_fail
     ),
     ("docs/one-table.md", "include_objects"): Play(
@@ -145,6 +147,7 @@ PLAYS: dict[tuple[str, str], Play] = {
     ),
     ("docs/seeing-the-calls.md", "start_http_server"): Play(alone=True),
     ("docs/several-accounts.md", "client_of"): Play(r"(http://127.0.0.1:\d+: COMPLETED\n){2}"),
+    ("docs/synchronous-code.md", "run(hevo.close())"): Play("COMPLETED\n"),
     ("docs/synchronous-code.md", "print(run(sync(123))"): Play("1000 events loaded\n"),
     ("docs/synchronous-code.md", "BaseCommand"): Play(
         rf"{REF} COMPLETED: 1000 events loaded\n", then="Command().handle(pipeline_id=123)"

@@ -78,7 +78,7 @@ async def test_a_trigger_says_what_it_is_doing(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"{what}: waiting for Job {running.job_id} to end"
     assert lines[1] == f"{what}: looking for its Job"
-    assert lines[2].startswith(f"{what}: became Job {job.id} (certain) after 1m14s")
+    assert lines[2].startswith(f"{what}: became Job {job.id} (certain), after 1m14s")
     assert len(lines) == 3
 
 
@@ -94,8 +94,58 @@ async def test_the_error_and_the_interrupt_of_a_trigger(
     with pytest.raises(asyncio.CancelledError):
         await waiting
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Pipeline 123 SYNC_NOW: ended by JobInProgress after 0s"
-    assert lines[-1] == "Pipeline 123 SYNC_NOW: interrupted after 10s"
+    assert lines[0] == "Pipeline 123 SYNC_NOW: ended by JobInProgress, after 0s"
+    assert lines[-1] == "Pipeline 123 SYNC_NOW: interrupted; nothing was started, after 10s"
+
+
+async def test_an_interrupted_trigger_says_what_it_leaves_behind(
+    emulator: HevoEmulator, hevo: HevoClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        emulator.pipeline(123).plan(appears_after=100)
+    emulator.faults.delay(20, on="sync_now")
+    said = []
+    for seconds in (5, 60):  # in the POST, and in the search for its Job
+        waiting = asyncio.create_task(hevo.pipeline(123).trigger(progress=True))
+        await asyncio.sleep(seconds)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        said.append(capsys.readouterr().err.splitlines()[-1])
+        await asyncio.sleep(2000)
+    assert "interrupted; its run may have started in Hevo, after 5s" in said[0]
+    assert "interrupted; its run goes on in Hevo, and is not known yet, after 1m00s" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("cancels", "fate"), [(False, "it goes on in Hevo"), (True, "Hevo is asked to cancel it")]
+)
+async def test_an_interrupted_wait_says_what_becomes_of_its_job(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    cancels: bool,
+    fate: str,
+) -> None:
+    _, job = started(emulator, hevo, duration=5000)
+    waiting = asyncio.create_task(job.await_completion(progress=True, cancel_on_interrupt=cancels))
+    await asyncio.sleep(20)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"Pipeline 123 INCREMENTAL Job {job.id}: no longer awaited; {fate}"
+
+
+async def test_many_waits_that_are_left_are_counted_once(
+    emulator: HevoEmulator, hevo: HevoClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, jobs = fleet(emulator, hevo, 12, lambda n: 20 * n)
+    emulator.pipeline(1002).running.outcome = "FAILED"  # type: ignore[union-attr]
+    with pytest.raises(errors.JobFailed):
+        await hevo.await_all(jobs, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert "2 of 12 waits are over, 1 of them with an error, 10 no longer waited for" in lines[-1]
+    assert len(lines) <= 4
 
 
 async def test_triggers_that_wait_for_the_call_budget_say_so(

@@ -43,6 +43,10 @@ async def test_the_time_out_says_why(emulator: HevoEmulator, hevo: HevoClient, c
         await getattr(hevo.pipeline(123), call)(timeout=100)
     assert now() - start == pytest.approx(100, abs=0.1)
     assert isinstance(caught.value.__cause__, errors.ServerError)
+    told = str(caught.value)
+    assert "within 100 s" in told
+    assert told.endswith(f"because requests failed; the last one: {caught.value.__cause__}")
+    assert "longer timeout" not in told
     assert not posts(emulator)
 
 

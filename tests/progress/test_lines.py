@@ -1,0 +1,35 @@
+"""Lines and groups, without a view."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hevo_edge import HevoClient
+from hevo_edge._progress.display import Display
+from hevo_edge._progress.lines import Line
+from hevo_edge.emulator import HevoEmulator
+from tests.awaiting.support import now
+
+
+async def test_the_time_of_what_is_over_stands_still() -> None:
+    display = Display()
+    group = display.group("waits", 2)
+    lines = [Line(1, {}.get, now()) for _ in range(2)]
+    for line in lines:
+        display.begin(line, group)
+    await asyncio.sleep(5)
+    display.end(lines[0], "COMPLETED")
+    await asyncio.sleep(60)
+    assert lines[0].elapsed(now()) == pytest.approx(5)
+    assert lines[1].elapsed(now()) == pytest.approx(65)
+    display.end(lines[1], "COMPLETED")
+
+
+async def test_a_display_leaves_nothing_behind(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    job = await hevo.pipeline(123).trigger(progress=True)
+    await job.await_completion(progress=True)
+    await asyncio.sleep(0)
+    handles = [each for each in asyncio.get_running_loop()._scheduled if not each.cancelled()]  # type: ignore[attr-defined]
+    assert not [each for each in handles if "_progress" in repr(each)]
