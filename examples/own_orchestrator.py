@@ -25,7 +25,7 @@ import account
 from hevo_edge import HevoClient, errors
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.journal import RecordedCall
-from hevo_edge.orchestration import Account, Outcome, Run, RunSpec
+from hevo_edge.orchestration import Account, Outcome, Run, RunSpec, TicketFile
 
 ATTEMPTS = 3
 """How often a task is tried."""
@@ -33,25 +33,6 @@ STOP_WITHIN = 20.0
 """Seconds that cancelling a Job may take; a supervisor kills what has not stopped some time after
 its SIGTERM.
 """
-
-
-class FileStore:
-    """Keeps the ticket of one task in a file, as a ``TicketStore``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> str | None:
-        return self._path.read_text() if self._path.exists() else None
-
-    def save(self, text: str) -> None:
-        # Another file first: a crash leaves the old ticket or the new one, never half of one.
-        whole = self._path.with_suffix(".new")
-        whole.write_text(text)
-        whole.replace(self._path)
-
-    def delete(self) -> None:
-        self._path.unlink(missing_ok=True)
 
 
 class Orchestrator:
@@ -78,7 +59,7 @@ class Orchestrator:
             poll_interval=self._every,
             deadline=time.time() + 2 * 3600,  # for all attempts together
         )
-        store = FileStore(self._folder / f"pipeline-{pipeline_id}.json")
+        store = TicketFile(self._folder / f"pipeline-{pipeline_id}.json")
         # The same for all attempts. On another day, a Job that has ended is not taken for the run.
         today = datetime.now(timezone.utc).date().isoformat()
         for number in range(1, ATTEMPTS + 1):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.runs import Run, TicketStore
     from hevo_edge.orchestration.spec import RunSpec
     from hevo_edge.orchestration.sync import run, run_in_thread
+    from hevo_edge.orchestration.ticket_file import TicketFile
     from hevo_edge.orchestration.waits import await_job, await_pipeline, may_cancel
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Run",
     "RunFailed",
     "RunSpec",
+    "TicketFile",
     "TicketStore",
     "await_job",
     "await_pipeline",
@@ -73,6 +75,7 @@ __getattr__, __dir__ = lazy_names(
         "Run": "runs",
         "RunFailed": "results",
         "RunSpec": "spec",
+        "TicketFile": "ticket_file",
         "TicketStore": "runs",
         "await_job": "waits",
         "await_pipeline": "waits",

@@ -125,7 +125,7 @@ PLAYS: dict[tuple[str, str], Play] = {
         arrange=items_are_left_out,
     ),
     ("docs/one-table.md", "exclude_objects"): Play("items INACTIVE\n"),
-    ("docs/orchestration.md", "FileStore"): Play(
+    ("docs/orchestration.md", "TicketFile"): Play(
         r"success Job \S+ of Pipeline 123 ended COMPLETED\n"
     ),
     ("docs/orchestration.md", "ClientPool()"): Play(

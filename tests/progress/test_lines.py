@@ -16,7 +16,7 @@ from tests.awaiting.support import now
 async def test_the_time_of_what_is_over_stands_still() -> None:
     display = Display()
     group = display.group("waits", 2)
-    lines = [Line(1, {}.get, now()) for _ in range(2)]
+    lines = [Line(1, lambda _: None, now()) for _ in range(2)]
     for line in lines:
         display.begin(line, group)
     await asyncio.sleep(5)
