@@ -6,7 +6,7 @@ import json
 import logging
 import ssl
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ __all__ = [
 log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 _SCHEMES = frozenset({"http", "https"})
-_EXTRAS = frozenset({"headers", "proxy", "verify", "rate_limit", "timeout", "dialect", "insecure"})
+_TYPED = frozenset({"headers", "verify", "rate_limit", "timeout", "insecure", "trust_env"})
+"""The extras that are no texts; a connection that is given as a URI has nothing but texts."""
+_EXTRAS = _TYPED | {"proxy", "dialect"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ class Account:
             scheme: ``http`` or ``https``; anything else is https.
             extra: ``headers``, ``proxy``, ``verify`` (true, false, or the path of a file of
                 certificates), ``rate_limit`` (calls a minute, null for no limit), ``timeout``
-                (seconds for a request), ``dialect``, ``insecure``; as a mapping or as JSON.
+                (seconds for a request), ``dialect``, ``insecure``, ``trust_env`` (whether to take
+                the proxy from the environment); as a mapping or as JSON. Each may be a text of
+                JSON too, as in a URI: ``"50"``, ``"false"``.
             name: What errors and warnings are to call it, such as ``"connection 'hevo'"``.
 
         Raises:
@@ -152,6 +156,7 @@ def _options(extras: Mapping[str, Any]) -> dict[str, Any]:
         "proxy": extras.get("proxy") or None,
         "ssl": _tls(extras.get("verify", True)),
         "insecure": validation.parse_bool(extras.get("insecure", False), "insecure"),
+        "trust_env": validation.parse_bool(extras.get("trust_env", True), "trust_env"),
     }
     if extras.get("timeout") is not None:
         options["timeout"] = extras["timeout"]
@@ -167,7 +172,17 @@ def _extras(extra: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
         raise ConfigurationError("the extra is no JSON") from None
     if not isinstance(given, Mapping):
         raise ConfigurationError("the extra is no JSON object")
-    return given
+    return {name: _of_text(value) if name in _TYPED else value for name, value in given.items()}
+
+
+def _of_text(value: Any) -> Any:
+    """Return what a text of JSON means; any other text, such as a path, as it is."""
+    if not isinstance(value, str):
+        return value
+    for text in (value, value.strip().lower()):
+        with suppress(ValueError):
+            return json.loads(text)
+    return None if value.strip().lower() == "none" else value
 
 
 def _address(host: str, port: int | None, scheme: str | None) -> dict[str, str | None]:

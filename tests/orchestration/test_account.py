@@ -110,6 +110,31 @@ def test_extras_reach_the_client(options: dict[str, Any]) -> None:
     assert options["rate_limit"] == RateLimit(50, 60.0, shared=True)
 
 
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({"rate_limit": "50"}, {"rate_limit": RateLimit(50, 60.0, shared=True)}),
+        ({"rate_limit": "null"}, {"rate_limit": None}),
+        ({"rate_limit": "None"}, {"rate_limit": None}),
+        ({"timeout": "20"}, {"timeout": 20}),
+        ({"timeout": "2.5"}, {"timeout": 2.5}),
+        ({"verify": "false"}, {"ssl": False}),
+        ({"verify": "True"}, {"ssl": True}),
+        ({"insecure": "true"}, {"insecure": True}),
+        ({"headers": '{"X-Team": "data"}'}, {"headers": {"X-Team": "data"}}),
+        ({"trust_env": "False"}, {"trust_env": False}),
+        ({"trust_env": False}, {"trust_env": False}),
+        ({}, {"trust_env": True}),
+        ({"proxy": "http://127.0.0.1:3128"}, {"proxy": "http://127.0.0.1:3128"}),
+    ],
+)
+def test_extras_may_be_texts_as_in_a_uri(
+    options: dict[str, Any], extra: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    read(extra=extra).client()
+    assert {name: options[name] for name in expected} == expected
+
+
 def test_the_certificates_of_a_file_are_trusted(options: dict[str, Any]) -> None:
     bundle = Path(__file__).parents[1] / "worthless.pem"
     read(extra={"verify": str(bundle)}).client()
@@ -152,8 +177,12 @@ def test_plain_http_to_elsewhere_must_be_insisted_on() -> None:
         ({"verify": None}, "verify"),
         ({"verify": 0}, "verify"),
         ({"rate_limit": 0}, "rate_limit"),
-        ({"rate_limit": "50"}, "rate_limit"),
-        ({"timeout": "10"}, "timeout"),
+        ({"rate_limit": "fifty"}, "rate_limit"),
+        ({"rate_limit": "0"}, "rate_limit"),
+        ({"timeout": "10s"}, "timeout"),
+        ({"timeout": "NaN"}, "timeout"),
+        ({"headers": "[1]"}, "headers"),
+        ({"trust_env": "maybe"}, "trust_env"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
         ({"dialect": "classic"}, "dialect"),

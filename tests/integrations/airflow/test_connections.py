@@ -45,6 +45,19 @@ def test_the_fields_of_a_connection_are_those_of_an_account(
     assert account.extras == fields.get("extra", "{}")
 
 
+def test_the_extras_of_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = "rate_limit=50&timeout=20&verify=false&insecure=true&trust_env=false"
+    headers = "headers=%7B%22X-Team%22%3A+%22data%22%7D"
+    uri = f"hevo://key:secret@hevo.internal:8443/http?{extras}&{headers}"
+    monkeypatch.setenv("AIRFLOW_CONN_CONN", uri)
+    account = connections.read("conn")
+    assert account.client().base_url == "http://hevo.internal:8443"
+    assert account.extras == (
+        '{"headers": {"X-Team": "data"}, "insecure": true, "rate_limit": 50, "timeout": 20, '
+        '"trust_env": false, "verify": false}'
+    )
+
+
 @pytest.mark.parametrize(
     "uri",
     [
