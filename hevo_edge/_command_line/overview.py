@@ -10,8 +10,11 @@ from typing import NamedTuple
 from hevo_edge import Job, Pipeline, api
 from hevo_edge._command_line.exit_codes import ExitCode, exit_code_of, worst
 from hevo_edge._command_line.rows import (
+    JOB_OBJECTS,
     OBJECTS,
     PIPELINES,
+    job_object_row,
+    job_object_texts,
     job_row,
     object_row,
     object_texts,
@@ -20,6 +23,7 @@ from hevo_edge._command_line.rows import (
     took,
 )
 from hevo_edge._command_line.session import Session
+from hevo_edge._command_line.wording import wording
 from hevo_edge._text.tables import Column
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
@@ -102,12 +106,17 @@ async def status(session: Session) -> int:
 
 
 async def objects(session: Session) -> int:
-    """List a Pipeline's objects."""
-    pipeline = session.hevo.pipeline(session.options.pipeline)
-    rows = [row async for row in pipeline.list_objects()]
-    session.console.results(
-        [object_row(row) for row in rows], OBJECTS, [object_texts(row) for row in rows]
-    )
+    """List a Pipeline's objects, or what a Job did with each; those that failed come first."""
+    console, target = session.console, session.options.target
+    if isinstance(target, str):
+        results = [each async for each in session.hevo.job(target).list_objects()]
+        results.sort(key=lambda each: not each.has_failed)
+        rows = [job_object_row(each) for each in results]
+        console.results(rows, JOB_OBJECTS, [job_object_texts(each) for each in results])
+    else:
+        listed = [each async for each in session.hevo.pipeline(target).list_objects()]
+        rows = [object_row(each) for each in listed]
+        console.results(rows, OBJECTS, [object_texts(each) for each in listed])
     if not rows:
         session.console.note("no objects")
     return ExitCode.SUCCESS
@@ -188,12 +197,13 @@ def _findings(error: HevoError | None) -> list[tuple[str, str, str]]:
         role = ("role", "ok", "it may list Pipelines")
         return [answered, ("key", "ok", "Hevo takes key and secret"), role]
     if isinstance(error, PermissionDenied):
-        return [answered, ("key", "ok", "Hevo takes key and secret"), ("role", "WRONG", str(error))]
+        role = ("role", "WRONG", wording(error))
+        return [answered, ("key", "ok", "Hevo takes key and secret"), role]
     unknown = ("role", "unknown", "")
     if isinstance(error, AuthenticationError):
-        why = f"{error}; key and secret are wrong, or of another region"
+        why = f"{wording(error)}; key and secret are wrong, or of another region"
         return [answered, ("key", "WRONG", why), unknown]
     if isinstance(error, (ApiError, UnexpectedResponse)):
-        why = f"{error}; is this the address of Hevo?"
+        why = f"{wording(error)}; is this the address of Hevo?"
         return [("network", "WRONG", why), ("key", "unknown", ""), unknown]
-    return [("network", "WRONG", str(error)), ("key", "unknown", ""), unknown]
+    return [("network", "WRONG", wording(error)), ("key", "unknown", ""), unknown]

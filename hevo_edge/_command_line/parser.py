@@ -137,8 +137,8 @@ def _add_jobs(add: Any) -> None:
 def _add_overviews(add: Any) -> None:
     status = add("status", "Pipelines: the last Job, its outcome and age, what runs")
     status.add_argument("pipelines", metavar="ID", nargs="*", type=values.pipeline_id)
-    objects = add("objects", "list a Pipeline's objects")
-    objects.add_argument("pipeline", metavar="ID", type=values.pipeline_id)
+    objects = add("objects", "list a Pipeline's objects, or what a Job did with each")
+    objects.add_argument("target", metavar="REF|ID", type=values.job_ref_or_pipeline_id)
     top = add("top", "what runs now, again and again")
     top.add_argument(
         "--interval", metavar="SECONDS", type=values.positive_duration, default=15.0, help="(15)"

@@ -9,7 +9,7 @@ from typing import Any
 from hevo_edge import Job, Pipeline
 from hevo_edge._text.printable import short
 from hevo_edge._text.tables import Column
-from hevo_edge.models import JobData, ObjectData
+from hevo_edge.models import JobData, JobObjectData, ObjectData
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -36,6 +36,12 @@ OBJECTS: Sequence[Column] = (
     Column("STATUS", 1),
     Column("REPLICATION", 2),
     Column("ID"),
+)
+JOB_OBJECTS: Sequence[Column] = (
+    Column("OBJECT", may_shrink=True),
+    Column("STATUS"),
+    Column("PROCESSED", 1),
+    Column("FAILED"),
 )
 
 
@@ -130,6 +136,24 @@ def object_texts(data: ObjectData) -> list[str]:
     """Return an object as the cells of ``OBJECTS``."""
     texts = (data.path, data.status, data.replication_status, data.object_id)
     return [short(text or "") for text in texts]
+
+
+def job_object_row(data: JobObjectData) -> dict[str, Any]:
+    """Return what a Job did with an object as a JSON object."""
+    return {
+        "object_id": data.object_id,
+        "name": data.object_name,
+        "status": data.status,
+        "has_failed": data.has_failed,
+        "rows_processed": data.rows_processed,
+        "rows_failed": data.rows_failed,
+    }
+
+
+def job_object_texts(data: JobObjectData) -> list[str]:
+    """Return what a Job did with an object as the cells of ``JOB_OBJECTS``."""
+    name, status = short(data.object_name or data.object_id or ""), short(data.status or "")
+    return [name, status, _number(data.rows_processed), _number(data.rows_failed)]
 
 
 def took(data: JobData) -> str:

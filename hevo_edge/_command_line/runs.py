@@ -14,6 +14,7 @@ from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.rows import job_line, job_row
 from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.started import StartedRun
+from hevo_edge._command_line.wording import wording
 from hevo_edge._text.printable import short
 from hevo_edge.errors import HevoError, NotFound
 from hevo_edge.options import WaitOptions
@@ -128,7 +129,7 @@ def write_result(console: Console, run: StartedRun, code: int, error: HevoError 
         "outcome": outcome_name(code),
         "exit_code": int(code),
         "ticket_file": None if ticket is None else str(ticket.path),
-        "message": None if error is None else str(error),
+        "message": None if error is None else wording(error, run.profile),
         "job": None if job is None else job_row(job),
     }
     console.result(row, "")

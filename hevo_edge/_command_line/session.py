@@ -15,7 +15,8 @@ from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.parser import PROG
 from hevo_edge._command_line.profiles import credentials
 from hevo_edge._command_line.started import StartedRun, cancel_all
-from hevo_edge.errors import AuthenticationError, HevoError, JobInProgress
+from hevo_edge._command_line.wording import wording
+from hevo_edge.errors import AuthenticationError, HevoError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -91,8 +92,7 @@ class Session:
 def report(error: Exception, options: Namespace, console: Console) -> int:
     """Say what went wrong, in one line, and return its exit code."""
     if isinstance(error, HevoError):
-        is_busy = isinstance(error, JobInProgress) and hasattr(options, "if_running")
-        console.say(f"{error}; see --if-running" if is_busy else str(error))
+        console.say(wording(error, options.profile))
     else:
         console.say(f"unexpected {type(error).__name__}: {error}; see --debug")
     if options.debug:

@@ -10,6 +10,7 @@ from hevo_edge import HevoClient, Job, TriggerTicket
 from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.parser import PROG
 from hevo_edge._command_line.tickets import TicketFile
+from hevo_edge._command_line.wording import wording
 from hevo_edge._text.printable import short
 from hevo_edge.errors import HevoError
 from hevo_edge.orchestration import may_cancel
@@ -29,6 +30,7 @@ class StartedRun:
         is_given: Whether the caller has named it, and the command has not started it.
 
     Attributes:
+        profile: The profile of the account.
         job: The Job, once it is known.
         is_over: Whether nobody need wait for it any more.
     """
@@ -42,7 +44,7 @@ class StartedRun:
         self.file: TicketFile | None = None
         self._ticket: TriggerTicket | None = None
         self._console = console
-        self._profile = profile
+        self.profile = profile
         self.is_given = is_given
 
     def store(self, ticket: TriggerTicket) -> None:
@@ -101,7 +103,7 @@ class StartedRun:
     @property
     def resume_line(self) -> str:
         """The command that goes on from here."""
-        profile = [] if self._profile is None else ["--profile", self._profile]
+        profile = [] if self.profile is None else ["--profile", self.profile]
         if self.ref is not None:
             target = [self.ref]
         else:
@@ -139,7 +141,7 @@ class StartedRun:
             await job.cancel()
             self._end(f"Hevo was asked to cancel Job {short(job.ref)}")
         except HevoError as error:
-            self._console.say(f"not cancelled: {error}")
+            self._console.say(f"not cancelled: {wording(error, self.profile)}")
 
     def _end(self, words: str) -> None:
         self.gone()

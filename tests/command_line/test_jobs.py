@@ -101,7 +101,7 @@ class TestWaitByTicket:
         file.write_text(content)
         done = hevo_edge("wait", "--ticket", str(file))
         assert (done.code, done.out) == (2, "")
-        assert "this is not a TriggerTicket" in done.error
+        assert "this is no ticket of version" in done.error
 
 
 class TestCancel:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from hevo_edge.emulator import HevoEmulator
-from tests.command_line.support import CommandLine, end_of, process, until
+from tests.command_line.support import FAST, CommandLine, end_of, process, until
 
 HOSTILE = "\x1b[31mred\n\u202eRTL\x07 数据"
 
@@ -176,3 +176,31 @@ class TestCheck:
         assert (done.code, done.err) == (1, "")
         assert "network: WRONG" in done.out
         assert len(done.out.splitlines()) == 4
+
+
+class TestTheObjectsOfAJob:
+    @pytest.mark.parametrize("outcome", ["FAILED", "COMPLETED_WITH_FAILURES"])
+    def test_that_failed_come_first(
+        self, emulator: HevoEmulator, hevo_edge: CommandLine, outcome: str
+    ) -> None:
+        emulator.pipeline(123).plan(outcome=outcome)
+        failed = hevo_edge("sync", "123", "-q", *FAST)
+        (advised,) = re.findall(r"hevo-edge (objects 123:\S+) shows", failed.error)
+        done = hevo_edge(*advised.split())
+        title, first, *others = done.out.splitlines()
+        assert (done.code, done.err) == (0, "")
+        assert title.split() == ["OBJECT", "STATUS", "PROCESSED", "FAILED"]
+        assert re.fullmatch(r"\S+ +(FAILED|COMPLETED_WITH_FAILURES) +[\d,]+ +\d+", first)
+        assert others
+        rows = hevo_edge(*advised.split(), "--json").rows
+        assert rows[0]["has_failed"]
+        assert [row["has_failed"] for row in rows] == sorted(
+            (row["has_failed"] for row in rows), reverse=True
+        )
+        assert rows[0]["name"] == first.split()[0]
+        assert {type(row["rows_failed"]) for row in rows} == {int}
+
+    def test_of_a_job_that_is_not_there(self, hevo_edge: CommandLine) -> None:
+        done = hevo_edge("objects", "123:abc")
+        assert (done.code, done.out) == (1, "")
+        assert "404" in done.error
