@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._command_line.exit_codes import ExitCode
-from hevo_edge._command_line.parser import COMMON_DEFAULTS, build
+from hevo_edge._command_line.parser import COMMON_DEFAULTS, PROG, build
 from hevo_edge._command_line.streams import finish
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _command(options: Namespace, console: Console, interrupts: Any) -> int:
 def _emulator(arguments: list[str]) -> int:
     from hevo_edge.emulator.__main__ import main as serve  # noqa: PLC0415 -- it loads aiohttp
 
-    return serve(arguments)
+    return serve(arguments, prog=f"{PROG} emulator")
 
 
 @contextmanager
@@ -96,6 +96,7 @@ def _logging(options: Namespace, console: Console) -> Iterator[None]:
     # Not needed for --help.
     import logging  # noqa: PLC0415
 
+    from hevo_edge._command_line.notes import SAID_BY_THE_COMMAND  # noqa: PLC0415
     from hevo_edge._text.logger import get_logger  # noqa: PLC0415
 
     class Handler(logging.Handler):
@@ -103,7 +104,8 @@ def _logging(options: Namespace, console: Console) -> Iterator[None]:
             if options.debug:
                 console.say(self.format(record))
             elif record.levelno < logging.WARNING:
-                console.note(self.format(record))
+                if not str(record.msg).startswith(SAID_BY_THE_COMMAND):
+                    console.note(self.format(record))
             elif record.name != "hevo_edge.http" or console.tells_trouble:
                 console.say(self.format(record))
 

@@ -10,6 +10,13 @@ from hevo_edge.observing import BudgetEvent, Observer, TriggerEvent, TriggerPhas
 
 NOTICEABLE = 3.0
 """Seconds from which on a wait for the call budget is worth a line."""
+SAID_BY_THE_COMMAND = (
+    "polling for the Job of %s",
+    "%s of Pipeline %s became %s",
+    "waiting for %s to end",
+    "no longer waiting for ",
+)
+"""How the package's log records begin that tell what the command says in words of its own."""
 BETWEEN = 30.0
 """Seconds between two lines about the call budget, for which hundreds may wait at once."""
 
@@ -26,8 +33,9 @@ class WaitNotes(Observer):
         self._silent_until = 0.0
 
     def on_trigger(self, event: TriggerEvent, /) -> None:
-        """Say what a trigger waits for."""
-        if event.phase is TriggerPhase.WAITING:
+        """Say what a trigger waits for; of a search for an earlier run's Job its command tells."""
+        is_new_search = event.phase is TriggerPhase.SEARCHING and event.verb != "reconcile"
+        if event.phase is TriggerPhase.WAITING or is_new_search:
             self._console.note(f"Pipeline {event.pipeline_id}: {event.doing}")
 
     def on_budget(self, event: BudgetEvent, /) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -19,6 +20,8 @@ _EPILOG = """exit codes: 0 success, 1 the tool or the API failed, 2 usage, 3 tim
 4 authentication or permission, 5 the Job ended badly, 6 the outcome of the
 trigger is unknown, 130 Ctrl-C, 143 SIGTERM"""
 
+_WHAT = {"ID": "Pipeline", "REF": "Job"}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, and whose streams may be missing or closed."""
@@ -29,9 +32,31 @@ class Parser(argparse.ArgumentParser):
 
         self.exit(ExitCode.USAGE, f"{PROG}: {printable(message)}; see {self.prog} --help\n")
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what is too much is refused by the command that got it, as only that knows why."""
+        options, left = self.parse_known_args(args, namespace)
+        if left:
+            command: Parser = self._subparsers._group_actions[0].choices[options.command]  # type: ignore[union-attr,index]  # noqa: SLF001
+            command.error(_too_much(command, options, left))
+        return options
+
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:
             write(sys.stderr if file is None else file, message)
+
+
+def _too_much(command: argparse.ArgumentParser, options: Any, left: list[str]) -> str:
+    """Say why these arguments are too much; for a second id, what to do instead."""
+    for action in command._actions:  # noqa: SLF001 -- there is no public way to list them
+        is_one = not action.option_strings and action.nargs in {None, "?"}
+        if is_one and action.metavar and not any(each.startswith("-") for each in left):
+            ids = shlex.join([str(getattr(options, action.dest)), *left])
+            what = _WHAT.get(str(action.metavar), action.metavar)
+            return (
+                f"{options.command} takes one {what}; for several, write a loop: "
+                f"for id in {ids}; do {command.prog} $id; done"
+            )
+    return f"unrecognized arguments: {' '.join(left)}"
 
 
 def build() -> Parser:

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from hevo_edge._command_line.wording import reason_of
 from hevo_edge.errors import ConfigurationError
 
 NAMES = ("api_key", "api_secret", "region", "base_url")
@@ -86,7 +87,7 @@ def _read(path: Path, profile: str) -> Mapping[str, str] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from None
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from None
     except configparser.Error as error:
         # Its message quotes lines, which may hold the secret.
         raise ConfigurationError(f"{path} is no INI file ({type(error).__name__})") from None

@@ -16,7 +16,7 @@ from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.started import StartedRun
 from hevo_edge._command_line.wording import wording
 from hevo_edge._text.printable import short
-from hevo_edge.errors import HevoError, NotFound
+from hevo_edge.errors import HevoError, JobInProgress, NotFound
 from hevo_edge.options import WaitOptions
 
 RESTART_TIMEOUT = 900.0
@@ -74,8 +74,10 @@ async def one_run(
     try:
         run.found(await trigger(run, options.timeout))
         assert run.job is not None  # noqa: S101 -- for the type checkers
+        session.console.note(_announcement(run.job))
+        if run.job.certainty is Certainty.JOINED:
+            _say_each(session.console.note, run.earlier_tickets(session.account))
         if options.wait:
-            session.console.note(_announcement(run.job))
             session.console.tells_trouble = True
             left = None if deadline is None else max(0.0, deadline - monotonic())
             await await_job(session, run.job, left)
@@ -86,6 +88,8 @@ async def one_run(
         write_result(session.console, run, session.interrupted_code, None)
         raise
     code: int = ExitCode.SUCCESS if error is None else session.report(error)
+    if isinstance(error, JobInProgress):
+        _say_each(session.console.say, run.earlier_tickets(session.account))
     write_result(session.console, run, code, error)
     return code
 
@@ -133,6 +137,11 @@ def write_result(console: Console, run: StartedRun, code: int, error: HevoError 
         "job": None if job is None else job_row(job),
     }
     console.result(row, "")
+
+
+def _say_each(say: Callable[[str], None], lines: list[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 class Notes:

@@ -17,6 +17,7 @@ from hevo_edge._command_line.profiles import credentials
 from hevo_edge._command_line.started import StartedRun, cancel_all
 from hevo_edge._command_line.wording import wording
 from hevo_edge.errors import AuthenticationError, HevoError
+from hevo_edge.orchestration import Account
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,16 +35,23 @@ class Session:
         options: The parsed options.
         console: Both streams.
         hevo: The client.
+        account: The fingerprint of its account.
         started: The runs that it has started, or waits for.
     """
 
     def __init__(
-        self, options: Namespace, console: Console, hevo: HevoClient, interrupts: Interrupts
+        self,
+        options: Namespace,
+        console: Console,
+        hevo: HevoClient,
+        interrupts: Interrupts,
+        account: str,
     ) -> None:
         self._interrupts = interrupts
         self.options = options
         self.console = console
         self.hevo = hevo
+        self.account = account
         self.started: list[StartedRun] = []
 
     def start(self, pipeline_id: int, *, is_given: bool = False) -> StartedRun:
@@ -118,7 +126,8 @@ async def _run(
     settings: dict[str, Any],
 ) -> int:
     async with HevoClient(**settings, observer=WaitNotes(console)) as hevo:
-        session = Session(options, console, hevo, interrupts)
+        account = Account(f"{settings['api_key']}".strip(), "", hevo.base_url).fingerprint
+        session = Session(options, console, hevo, interrupts, account)
         interrupts.last_words = lambda: [f"{PROG}: {words}" for words in _last_words(session)]
         task = asyncio.ensure_future(command(session))
         interrupts.cancel(task)
@@ -135,6 +144,8 @@ async def _run(
             raise error
         for words in _last_words(session, with_given=interrupts.number is not None):
             console.say(words)
+        for run in session.started:
+            run.release()
         return code
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hevo_edge import HevoClient, Job, TriggerTicket
 from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.parser import PROG
-from hevo_edge._command_line.tickets import TicketFile
-from hevo_edge._command_line.wording import wording
+from hevo_edge._command_line.tickets import TicketFile, left_behind
+from hevo_edge._command_line.wording import reason_of, wording
 from hevo_edge._text.printable import short
 from hevo_edge.errors import HevoError
 from hevo_edge.orchestration import may_cancel
@@ -66,7 +66,9 @@ class StartedRun:
                         f"nothing was started, because the ticket cannot be kept: {error}"
                     ) from error
                 # The older one is there, and leads to the same Job.
-                self._console.say(f"the ticket in {self.file.path} could not be renewed: {error}")
+                self._console.say(
+                    f"the ticket in {self.file.path} could not be renewed: {reason_of(error)}"
+                )
         self._ticket = ticket
 
     def resume_from(self, file: TicketFile, ticket: TriggerTicket) -> None:
@@ -78,6 +80,11 @@ class StartedRun:
         self.job = job
         if self.file is not None and self.file.is_ours:
             self.file.delete()
+
+    def release(self) -> None:
+        """Leave a ticket that is still there to who comes next."""
+        if self.file is not None:
+            self.file.release()
 
     def gone(self) -> None:
         """Note that no run came of its ticket."""
@@ -103,11 +110,24 @@ class StartedRun:
     @property
     def resume_line(self) -> str:
         """The command that goes on from here."""
-        profile = [] if self.profile is None else ["--profile", self.profile]
         if self.ref is not None:
-            target = [self.ref]
-        else:
-            target = ["--ticket", "" if self.file is None else str(self.file.path)]
+            return self._wait_line(self.ref)
+        return self._wait_line("--ticket", "" if self.file is None else str(self.file.path))
+
+    def earlier_tickets(self, account: str) -> list[str]:
+        """Say which tickets earlier runs of the command have left of this Pipeline, newest first.
+
+        Args:
+            account: The account's fingerprint.
+        """
+        return [
+            "an earlier run of this command has left a ticket; to find its Job and wait for it: "
+            + self._wait_line("--ticket", str(file.path))
+            for file in left_behind(self.pipeline_id, account)
+        ]
+
+    def _wait_line(self, *target: str) -> str:
+        profile = [] if self.profile is None else ["--profile", self.profile]
         return shlex.join([PROG, "wait", *profile, *target])
 
     @property

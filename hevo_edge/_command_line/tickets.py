@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+from hevo_edge import TriggerTicket
 from hevo_edge._command_line.profiles import base_folder
+from hevo_edge._command_line.wording import reason_of
 from hevo_edge.errors import ConfigurationError
 
+if sys.platform != "win32":
+    import fcntl
+
+MAX_SHOWN = 3
+"""How many of a Pipeline's tickets are looked at, the newest."""
 _MAX_BYTES = 4 << 20
 
 
@@ -26,6 +34,7 @@ class TicketFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: int | None = None
 
     @classmethod
     def of(cls, pipeline_id: int, ticket_id: str) -> TicketFile:
@@ -52,6 +61,7 @@ class TicketFile:
             with suppress(FileNotFoundError):
                 draft.unlink()
             number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._hold(number)
             with os.fdopen(number, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
@@ -72,9 +82,64 @@ class TicketFile:
             with self.path.open("rb") as file:
                 return file.read(_MAX_BYTES).decode("utf-8")
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the ticket {self.path} cannot be read: {error}") from None
+            raise ConfigurationError(
+                f"the ticket {self.path} cannot be read: {reason_of(error)}"
+            ) from None
 
     def delete(self) -> None:
         """Keep nothing any more. Nothing happens if there is nothing, or it cannot be removed."""
         with suppress(OSError):
             self.path.unlink()
+        self.release()
+
+    # -- who works with it -------------------------------------------------------------------------
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a process that lives has written it; False where that cannot be told."""
+        if sys.platform != "win32":
+            with suppress(OSError), self.path.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
+
+    def release(self) -> None:
+        """Work with it no longer; it may stay."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def _hold(self, number: int) -> None:
+        """Hold a new version by a lock, which ends with the process however that ends."""
+        held = os.dup(number)
+        if sys.platform != "win32":
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.release()
+        self._held = held
+
+
+def left_behind(pipeline_id: int, account: str) -> list[TicketFile]:
+    """Return tickets of a Pipeline that no process works with any more, the newest first.
+
+    Args:
+        pipeline_id: The Pipeline.
+        account: The account's fingerprint; tickets of another one are left out.
+    """
+    try:
+        paths = sorted(
+            tickets_folder().glob(f"{pipeline_id}-*.json"),
+            key=lambda path: path.stat().st_mtime,
+            reverse=True,
+        )
+    except OSError:
+        return []  # one of them has gone meanwhile
+    found = []
+    for file in map(TicketFile, paths[:MAX_SHOWN]):
+        with suppress(ConfigurationError):
+            ticket = TriggerTicket.loads(file.read())
+            if ticket.account in {None, account} and not file.is_in_use:
+                found.append(file)
+    return found

@@ -70,7 +70,13 @@ def job_ref(text: str) -> str:
 
 def job_ref_or_pipeline_id(text: str) -> str | int:
     """Return the ref of a Job, or a Pipeline's id."""
-    return job_ref(text) if ":" in text else pipeline_id(text)
+    try:
+        return job_ref(text) if ":" in text else pipeline_id(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(
+            f"{text!r} is neither the id of a Pipeline, a number such as 123, nor the ref of a "
+            "Job, such as 123:550e8400-e29b-..."
+        ) from None
 
 
 def count(text: str) -> int:

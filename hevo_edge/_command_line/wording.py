@@ -69,6 +69,12 @@ def wording(error: BaseException, profile: str | None = None) -> str:
     return _REF.sub(lambda _: target, text)
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something cannot be read or written, without its path and the number of errno."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return str(error) if strerror is None else strerror.lower()
+
+
 def in_options(text: str) -> str:
     """Return a message with the options and commands that it means."""
     for pattern, words in _PATTERNS:

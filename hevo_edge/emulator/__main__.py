@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import shlex
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from math import inf
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from hevo_edge.emulator.dialect import DIALECTS
 from hevo_edge.emulator.journal import RecordedCall
@@ -21,14 +22,22 @@ Number = TypeVar("Number", int, float)
 _MAX_PORT = 65535
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong, and exit."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser(prog: str = "python -m hevo_edge.emulator") -> Parser:
+    """Return the parser of the command line of this name."""
     port = _number(int, "from 0 to 65535", lambda port: 0 <= port <= _MAX_PORT)
     count = _number(int, "at least 0", lambda count: count >= 0)
     seconds = _number(float, "at least 0", lambda seconds: 0 <= seconds < inf)
     positive = _number(float, "more than 0", lambda value: 0 < value < inf)
-    options = argparse.ArgumentParser(
-        prog="python -m hevo_edge.emulator",
+    options = Parser(
+        prog=prog,
         description="Emulate the Hevo Edge API on this machine until Ctrl-C.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -90,13 +99,18 @@ async def serve(emulator: HevoEmulator) -> None:
         await stopped.wait()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code."""
-    options = parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, **name: str) -> int:
+    """Run the command, of another name perhaps (``prog``); return its exit code."""
+    command = parser(**name)
+    options = command.parse_args(arguments)
     try:
         asyncio.run(serve(emulator_of(options)))
     except OSError as error:
-        parser().error(f"cannot listen on {options.host}: {error.strerror or error}")
+        why, hint = error.strerror or error, ""
+        if error.errno == errno.EADDRINUSE:
+            why, hint = "address already in use", "; --port 0 takes a free one"
+        where = f"{options.host}:{options.port}"
+        command.exit(2, f"{command.prog}: cannot listen on {where}: {why}{hint}\n")
     except KeyboardInterrupt:
         pass
     return 0

@@ -230,3 +230,26 @@ def test_where_loops_take_no_signal_handlers(
     done = hevo_edge("sync", "123", "-q", *FAST)
     assert done.code == 130
     assert "hevo-edge wait 123:" in done.err.splitlines()[-1]
+
+
+def test_after_a_kill_the_ticket_that_waits_is_named(
+    emulator: HevoEmulator, hevo_edge: CommandLine, tmp_path: Path
+) -> None:
+    emulator.pipeline(123).plan(duration=LONG, appears_after=0.0)
+    emulator.faults.delay(LONG, on="sync_now", effect="after")
+    sync = process(emulator, "sync", "123", "-q")
+    until(lambda: any(call.took_effect for call in emulator.requests.of("sync_now")), sync)
+    (file,) = tickets(tmp_path)
+    words = f"an earlier run of this command has left a ticket; .*: hevo-edge wait --ticket {file}"
+    assert not re.search(words, hevo_edge("sync", "123", "-q").err), "it is not left: sync lives"
+    sync.kill()
+    end_of(sync)
+    error, named = hevo_edge("sync", "123", "-q").err.splitlines()
+    assert "is running" in error
+    assert re.fullmatch(f"hevo-edge: {words}", named)
+    joined = hevo_edge("sync", "123", "--if-running", "join", "--no-wait")
+    assert re.search(words, joined.err)
+    (tmp_path / "state/hevo-edge/tickets/123-broken.json").write_text("nonsense")
+    another = file.with_name("123-another.json")
+    another.write_text(file.read_text().replace('"account":"', '"account":"x'))
+    assert len(hevo_edge("sync", "123", "-q").err.splitlines()) == 2
