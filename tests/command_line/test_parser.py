@@ -15,6 +15,7 @@ from hevo_edge import __version__
 from hevo_edge._command_line import completion
 from hevo_edge._command_line.entry import MODULES
 from hevo_edge._command_line.parser import build
+from hevo_edge.emulator import HevoEmulator
 from tests.command_line.support import CommandLine, command
 
 COMMANDS = [*MODULES, "completion"]
@@ -102,6 +103,59 @@ def test_what_is_wrong_is_told_in_one_line(hevo_edge: CommandLine, arguments: li
     assert done.error.startswith("hevo-edge: ")
     assert done.error.endswith(" --help")
     assert done.error.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("sync 1 2", "Pipeline"),
+        ("resync 1 2", "Pipeline"),
+        ("jobs 1 2", "Pipeline"),
+        ("wait 1 2", "REF|ID"),
+        ("objects 1 2", "REF|ID"),
+        ("cancel 1:a 2:b", "Job"),
+    ],
+)
+def test_a_second_id_is_told_what_to_do(hevo_edge: CommandLine, given: str, what: str) -> None:
+    name, *ids = given.split()
+    error = hevo_edge(*given.split()).error
+    assert error == (
+        f"hevo-edge: {name} takes one {what}; for several, write a loop: for id in "
+        f"{' '.join(ids)}; do hevo-edge {name} $id; done; see hevo-edge {name} --help"
+    )
+
+
+@pytest.mark.parametrize("given", ["sync 1 --nonsense", "check 1", "sync 1 --nonsense 2"])
+def test_what_no_command_knows_points_to_its_help(hevo_edge: CommandLine, given: str) -> None:
+    name, left = re.split(r" (?:1 (?=--))?", given, maxsplit=1)
+    error = hevo_edge(*given.split()).error
+    assert error == f"hevo-edge: unrecognized arguments: {left}; see hevo-edge {name} --help"
+
+
+@pytest.mark.parametrize("given", ["nonsense", "12:", "0"])
+@pytest.mark.parametrize("name", ["wait", "objects"])
+def test_a_ref_is_named_where_one_is_taken(hevo_edge: CommandLine, name: str, given: str) -> None:
+    error = hevo_edge(name, given).error
+    assert "neither the id of a Pipeline" in error
+    assert "nor the ref of a Job" in error
+
+
+def test_a_file_that_is_not_there_is_named_once(hevo_edge: CommandLine) -> None:
+    error = hevo_edge("wait", "--ticket", "nowhere.json").error
+    assert error == ("hevo-edge: the ticket nowhere.json cannot be read: no such file or directory")
+
+
+def test_a_busy_port_is_one_line(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
+    port = emulator.base_url.rpartition(":")[2].partition("/")[0]
+    done = hevo_edge("emulator", "--port", port)
+    assert (done.code, done.out) == (2, "")
+    assert done.error == (
+        f"hevo-edge emulator: cannot listen on 127.0.0.1:{port}: address already in use; "
+        "--port 0 takes a free one"
+    )
+    done = hevo_edge("emulator", "--port", "x")
+    assert done.error.startswith("hevo-edge emulator: argument --port: ")
+    assert done.error.endswith("see hevo-edge emulator --help")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,23 @@ def test_sync_waits_and_writes_the_result(emulator: HevoEmulator, hevo_edge: Com
     assert hevo_edge.stored == []
 
 
+def test_what_it_says_is_said_once(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
+    done = hevo_edge("sync", "123", "--json", *FAST)
+    assert done.err.splitlines()[:2] == [
+        "Pipeline 123: looking for its Job",
+        f"Job {done.row['ref']} started (certain)",
+    ]
+    emulator.pipeline(123).plan(duration=36000.0)
+    ref = hevo_edge("sync", "123", "--no-wait", "-q").out.strip()
+    done = hevo_edge("sync", "123", "--if-running", "replace", "--no-wait", "--json")
+    assert done.err.splitlines() == [
+        f"Pipeline 123: waiting for Job {ref.partition(':')[2]} to end",
+        f"cancelling Job {ref.partition(':')[2]} of Pipeline 123 to start a new one",
+        "Pipeline 123: looking for its Job",
+        f"Job {done.row['ref']} started (certain)",
+    ]
+
+
 def test_quiet_leaves_stderr_empty(hevo_edge: CommandLine) -> None:
     code, out, err = hevo_edge("sync", "123", "--quiet", *FAST)
     assert (code, err) == (0, "")
@@ -103,6 +120,15 @@ class TestExitCodes:
         assert (done.code, done.out) == (1, "")
         assert "cannot connect" in done.error
         assert hevo_edge.stored == []
+
+    @pytest.mark.parametrize("name", ["sync", "resync"])
+    def test_3_no_network_until_the_timeout(
+        self, hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv("HEVO_BASE_URL", "http://127.0.0.1:9")
+        done = hevo_edge(name, "123", "--timeout", "1", "-q")
+        assert (done.code, done.out) == (3, "")
+        assert "Nothing was sent" in done.err
 
     def test_1_a_pipeline_that_cannot_run(
         self, emulator: HevoEmulator, hevo_edge: CommandLine

@@ -115,6 +115,7 @@ class TestCancelOnInterrupt:
         code, _, err = interrupted(sync, number)
         assert code == 128 + number
         assert re.search(r"Hevo was asked to cancel Job 123:\S+$", err.splitlines()[-1])
+        assert "not cancelled" not in err
         assert len(emulator.requests.of("cancel_job")) == 1
 
     def test_during_the_post(self, emulator: HevoEmulator, tmp_path: Path) -> None:
@@ -133,10 +134,12 @@ class TestCancelOnInterrupt:
 
     def test_while_it_searches(self, emulator: HevoEmulator, tmp_path: Path) -> None:
         emulator.pipeline(123).plan(duration=LONG, appears_after=30.0)
-        sync = process(emulator, "sync", "123", "--cancel-on-interrupt", "-q")
+        sync = process(emulator, "sync", "123", "--cancel-on-interrupt")
         until(lambda: len(emulator.requests.of("list_jobs")) > 1, sync)
         code, _, err = interrupted(sync, signal.SIGINT)
         assert code == 130
+        assert err.count("looking for its Job") == 1
+        assert len(err.splitlines()) == 3
         assert "Hevo was asked to cancel Job 123:" in err
         assert tickets(tmp_path) == []
 
