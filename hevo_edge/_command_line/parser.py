@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
         self.exit(ExitCode.USAGE, f"{PROG}: {printable(message)}; see {self.prog} --help\n")
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Parse; what is too much is refused by the command that got it, as only that knows why."""
         options, left = self.parse_known_args(args, namespace)
         if left:
