@@ -30,6 +30,7 @@ CALLS: dict[str, Call] = {
     "HevoClient.list_pipelines": lambda hevo, *_: all_of(hevo.list_pipelines()),
     "Pipeline.active_job": lambda _, pipeline, __: pipeline.active_job(),
     "Pipeline.await_completion": lambda _, pipeline, __: pipeline.await_completion(),
+    "Pipeline.ensure_fresh": lambda _, pipeline, __: pipeline.ensure_fresh(3600),
     "Pipeline.list_jobs": lambda _, pipeline, __: all_of(pipeline.list_jobs()),
     "Pipeline.refresh": lambda _, pipeline, __: pipeline.refresh(),
     "Pipeline.resync": lambda _, pipeline, __: pipeline.resync(if_running="wait"),

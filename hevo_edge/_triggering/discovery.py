@@ -163,7 +163,7 @@ class Discovery:
         ticket = self._ticket
         # What this client waits for its own call budget tells nothing of the Job.
         longest = min(self._deadline + BUDGET_TIMEOUT, self._latest)
-        pages = self._reader.pages(
+        pages = self._reader.pages_until(
             ticket.pipeline_id,
             self._deadline + FINAL_POLL_TIMEOUT,
             longest + FINAL_POLL_TIMEOUT,

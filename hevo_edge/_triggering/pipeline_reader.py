@@ -159,26 +159,41 @@ class PipelineReader:
             )
             return None
 
-    def pages(
-        self,
-        pipeline_id: int,
-        deadline: float | None = None,
-        slot_deadline: float | None = None,
+    def pages(self, pipeline_id: int) -> Fetch[JobData]:
+        """Return a function that fetches a page of the Pipeline's Jobs."""
+
+        async def fetch(cursor: str | None) -> Page[JobData]:
+            request = api.list_jobs(pipeline_id, cursor=cursor)
+            return await self._transport.send(request, Priority.DISCOVERY)
+
+        return fetch
+
+    def pages_until(
+        self, pipeline_id: int, deadline: float, slot_deadline: float
     ) -> Fetch[JobData]:
-        """Return a function that fetches a page of the Pipeline's Jobs.
+        """Return the same for one reading, which must be over at a deadline.
 
         Args:
             pipeline_id: The Pipeline.
-            deadline: Loop time (seconds) at which it must have come; None for no limit.
-            slot_deadline: Until when it may wait for the call budget, see ``Transport.exchange``.
+            deadline: Loop time (seconds) at which all pages must have come.
+            slot_deadline: Until when the first may wait for the call budget; what it waits is added
+                to the deadline. What the others wait is not: a list may have no end.
         """
+        asked = self._clock.now()
+        waited: float | None = None
 
         async def fetch(cursor: str | None) -> Page[JobData]:
+            def on_slot() -> None:
+                nonlocal waited
+                if waited is None:  # at the first attempt
+                    waited = self._clock.now() - asked
+
             reply = await self._transport.exchange(
                 api.list_jobs(pipeline_id, cursor=cursor),
                 Priority.DISCOVERY,
-                deadline=deadline,
-                slot_deadline=slot_deadline,
+                deadline=deadline + (waited or 0.0),
+                slot_deadline=slot_deadline if cursor is None else None,
+                before_sending=on_slot if cursor is None else lambda: None,
             )
             return reply.value
 
