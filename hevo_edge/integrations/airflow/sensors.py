@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     PokeReturnValue,
 )
 
@@ -38,8 +39,9 @@ class HevoSensor(BaseSensorOperator):
     Pipeline: the Job that runs now, else the next to start. For a Pipeline on Hevo's schedule name
     ``ended_since``, so that a Job that was over before the sensor began counts too.
 
-    Airflow's ``timeout``, ``soft_fail`` and ``mode`` mean what they always mean; the return value
-    is the Job's id, and the XCom ``job`` holds its status and counts.
+    Airflow's ``timeout`` and ``mode`` mean what they always mean; ``soft_fail`` skips what has not
+    come in time, in every mode, and nothing else. The return value is the Job's id, and the XCom
+    ``job`` holds its status and counts.
 
     Args:
         pipeline_id: The Pipeline. Templated.
@@ -156,6 +158,25 @@ class HevoSensor(BaseSensorOperator):
             AirflowException: when the Job did not end well, or the event says nothing.
         """
         return self._finish(context, event)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Go on after the deferral; with ``soft_fail``, skip what has not come in time.
+
+        Airflow's own skips any failure here, and not where a sensor pokes: a Job that failed, or a
+        key that is refused, would be an outcome in one mode and silence in the other.
+        """
+        soft_fail, self.soft_fail = self.soft_fail, False
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as timeout:
+            if not soft_fail:
+                raise
+            self.log.info("skipped, as soft_fail is set: %s", timeout)
+            raise AirflowSkipException(str(timeout)) from timeout
+        finally:
+            self.soft_fail = soft_fail
 
     # -- inside -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
@@ -39,6 +40,16 @@ def senses(make: Callable[[], HevoSensor], context: Any) -> Any:
         return make().execute(context)
     except TaskDeferred as deferred:
         return resume(make(), context, deferred, event_of(deferred.trigger))
+
+
+def until_done(make: Callable[[], HevoSensor], context: Any) -> Any:
+    """The same, and reschedule it as often as it wants."""
+    for _ in range(100):
+        try:
+            return senses(make, context)
+        except AirflowRescheduleException:
+            time.sleep(0.1)
+    raise AssertionError("it never ended")
 
 
 def ago(emu: HevoEmulator, **span: float) -> datetime:
@@ -245,6 +256,61 @@ def test_the_timeout_is_airflows(
     start_by_schedule(emu)
     with pytest.raises(error):
         senses(lambda: sensor(deferrable=deferrable, soft_fail=soft_fail, timeout=0.4), context)
+
+
+MODES = pytest.mark.parametrize(
+    "mode",
+    [{"deferrable": True}, {"deferrable": False}, {"deferrable": False, "mode": "reschedule"}],
+)
+
+
+@MODES
+@pytest.mark.parametrize("after", [0.0, 0.3])
+def test_a_job_that_failed_is_no_reason_to_skip(
+    emu: HevoEmulator, context: Any, mode: dict[str, Any], after: float
+) -> None:
+    emu.pipeline(123).plan(duration=100 * after, appears_after=0, outcome="FAILED")
+    job_id = start_by_schedule(emu).job_id
+    with pytest.raises(AirflowException, match="FAILED") as raised:
+        until_done(
+            lambda: sensor(job_id=job_id, soft_fail=True, poke_interval=0.1, **mode), context
+        )
+    assert not isinstance(raised.value, AirflowSkipException)
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "key"), (403, "403"), (404, "does not exist|not found|404")]
+)
+def test_what_no_time_mends_is_no_reason_to_skip(
+    emu: HevoEmulator, context: Any, mode: dict[str, Any], status: int, words: str
+) -> None:
+    job_id = start_by_schedule(emu).job_id
+    emu.faults.status(status, times=None)
+    with pytest.raises(AirflowException, match=words) as raised:
+        until_done(
+            lambda: sensor(job_id=job_id, soft_fail=True, poke_interval=0.1, **mode), context
+        )
+    assert not isinstance(raised.value, AirflowSkipException)
+
+
+@WAYS
+def test_what_is_skipped_says_why(emu: HevoEmulator, context: Any, deferrable: bool) -> None:
+    emu.pipeline(123).plan(duration=36_000, appears_after=0)
+    job_id = start_by_schedule(emu).job_id
+    with pytest.raises(AirflowSkipException) as raised:
+        senses(
+            lambda: sensor(
+                job_id=job_id,
+                soft_fail=True,
+                poke_interval=0.1,
+                timeout=0.4,
+                deferrable=deferrable,
+            ),
+            context,
+        )
+    if deferrable:  # Airflow writes the other one
+        assert "is still IN_PROGRESS" in str(raised.value)
 
 
 def test_the_deadline_of_the_deferral_is_the_timeout(emu: HevoEmulator, context: Any) -> None:
