@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Collection
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ else:
 
 _NOTHING = {"", "None", "null"}
 """What a template renders to when there was nothing to pull."""
+_WITHOUT_EFFECT = (10, 5, 10)
+"""The defaults of the three parameters of the vendor's provider that do nothing here."""
 
 
 class HevoSensor(BaseSensorOperator):
@@ -110,6 +113,13 @@ class HevoSensor(BaseSensorOperator):
                 raise ConfigurationError("wait_for='next' goes without job_id")
             if ended_since is not None and (job_id is not None or wait_for == "next"):
                 raise ConfigurationError("ended_since goes neither with job_id nor wait_for='next'")
+        given = (wait_for_job_max_attempts, wait_for_job_interval, wait_for_job_initial_delay)
+        if given != _WITHOUT_EFFECT:
+            warnings.warn(
+                "wait_for_job_max_attempts, wait_for_job_interval and wait_for_job_initial_delay "
+                "have no effect: the sensor waits for a Job until its timeout",
+                stacklevel=2,
+            )
         self.wait_for_job_max_attempts = wait_for_job_max_attempts
         self.wait_for_job_interval = wait_for_job_interval
         self.wait_for_job_initial_delay = wait_for_job_initial_delay
@@ -189,8 +199,11 @@ class HevoSensor(BaseSensorOperator):
             raise ConfigurationError(
                 f"job_id rendered to {job_id!r}; did the task that was to give it run, and push it?"
             )
-        if self._has_ended_since and self.ended_since is None:
-            raise ConfigurationError("ended_since rendered to nothing; has this run such a date?")
+        if self._has_ended_since and str(self.ended_since).strip() in _NOTHING:
+            raise ConfigurationError(
+                f"ended_since rendered to {self.ended_since!r}: this run has no such date, as a "
+                "first run has no prev_start_date_success; give a default in the template"
+            )
         by_pipeline = job_id is None
         began = self._began_at(context)
         ended = parameters.moment(self.ended_since, "ended_since") or began

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.integrations.airflow import lineage
 from tests.integrations.airflow.support import FakeTaskInstance, operator
 
 
@@ -90,6 +92,35 @@ def test_trouble_never_fails_a_task_that_is_done(
     assert not found.inputs
     assert not found.outputs
     assert "no lineage of Pipeline 123" in caplog.text
+
+
+def test_a_slow_hevo_costs_seconds_and_no_event(
+    emu: HevoEmulator,
+    ti: FakeTaskInstance,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lineage, "TIMEOUT", 0.3)
+    emu.faults.delay(emu.speed * 20, times=None)  # twenty seconds
+    ti.xcom_push("job_id", "the-job")
+    began = time.monotonic()
+    found = lineage_of(ti)
+    assert time.monotonic() - began < 5
+    assert not found.inputs
+    assert not found.outputs
+    assert found.run_facets["externalQuery"].externalQueryId == "the-job"
+    assert "no lineage of Pipeline 123: Hevo did not answer within 0.3 s" in caplog.text
+
+
+@pytest.mark.parametrize("rendered", [None, "", "None", "{{ nothing }}"])
+def test_a_task_that_has_no_pipeline_asks_nothing(
+    emu: HevoEmulator, ti: FakeTaskInstance, rendered: Any
+) -> None:
+    task = operator()
+    task.pipeline_id = rendered
+    found = task.get_openlineage_facets_on_complete(ti)
+    assert not found.inputs
+    assert emu.requests == []
 
 
 def test_openlineage_takes_it(emu: HevoEmulator, ti: FakeTaskInstance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -389,6 +390,26 @@ def test_a_template_of_a_moment_that_renders_to_nonsense(
     task = sensor(ended_since="{{ whatever }}", deferrable=deferrable)
     task.ended_since = "tomorrow"
     with pytest.raises(AirflowException, match="ended_since is no ISO date and time: 'tomorrow'"):
+        task.execute(context)
+    assert emu.requests == []
+
+
+def test_parameters_without_effect_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="have no effect"):
+        sensor(wait_for_job_max_attempts=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sensor(wait_for_job_max_attempts=10, wait_for_job_interval=5, wait_for_job_initial_delay=10)
+
+
+@WAYS
+@pytest.mark.parametrize("rendered", [None, "", "None"])
+def test_a_moment_that_a_run_does_not_have(
+    emu: HevoEmulator, context: Any, deferrable: bool, rendered: Any
+) -> None:
+    task = sensor(ended_since="{{ prev_start_date_success }}", deferrable=deferrable)
+    task.ended_since = rendered
+    with pytest.raises(AirflowException, match="first run has no prev_start_date_success"):
         task.execute(context)
     assert emu.requests == []
 
