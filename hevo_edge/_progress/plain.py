@@ -36,6 +36,8 @@ class PlainView:
             is_time = now >= printed_at + COUNT_INTERVAL and not line.is_left
             if line.outcome is not None and (not group.active or is_time):
                 self._count(group, now)
+            if not group.active:
+                self._printed.pop(group, None)
             return
         text = line.text(now)
         if text and self._last.get(line) != text:

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from hevo_edge import HevoClient
-from hevo_edge._progress.display import Display
+from hevo_edge._progress.display import MAX_OVER, Display
 from hevo_edge._progress.lines import Line
+from hevo_edge._progress.plain import PlainView
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import now
 
@@ -25,6 +26,24 @@ async def test_the_time_of_what_is_over_stands_still() -> None:
     assert lines[0].elapsed(now()) == pytest.approx(5)
     assert lines[1].elapsed(now()) == pytest.approx(65)
     display.end(lines[1], "COMPLETED")
+
+
+async def test_a_view_remembers_nothing_of_what_is_over() -> None:
+    display = Display()
+    for_ever = Line(1, lambda _: None, now())
+    display.begin(for_ever, display.group("waits", 1))
+    for _ in range(20):
+        group = display.group("waits", 8)
+        lines = [Line(1, lambda _: None, now()) for _ in range(8)]
+        for line in lines:
+            display.begin(line, group)
+        for line in lines:
+            display.end(line, "COMPLETED")
+    view = display._view
+    assert isinstance(view, PlainView)
+    assert len(view._printed) + len(view._last) <= 1
+    assert len(display._groups) <= 1 + MAX_OVER + 1
+    display.end(for_ever, "COMPLETED")
 
 
 async def test_a_display_leaves_nothing_behind(emulator: HevoEmulator, hevo: HevoClient) -> None:
