@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import sys
-import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +35,6 @@ class Terminal:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 120) -> None:
         self._reader, writer = os.openpty()
-        termios.tcsetwinsize(writer, (50, columns))  # type: ignore[attr-defined,unused-ignore]
         self.stream: TextIO = os.fdopen(writer, "w", buffering=1)
         self._text = b""
         # A terminal takes in what is drawn; if nobody read here, writing would block.
