@@ -59,7 +59,7 @@ class StartedRun:
             self.file.delete()
         else:
             try:
-                self.file.write(ticket.dumps())
+                self.file.save(ticket.dumps())
             except OSError as error:
                 if ticket.state is TicketState.SENDING:
                     raise HevoError(

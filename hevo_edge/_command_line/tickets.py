@@ -7,9 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from hevo_edge import TriggerTicket
+from hevo_edge import TriggerTicket, orchestration
 from hevo_edge._command_line.profiles import base_folder
-from hevo_edge._command_line.wording import reason_of
 from hevo_edge.errors import ConfigurationError
 
 if sys.platform != "win32":
@@ -17,7 +16,6 @@ if sys.platform != "win32":
 
 MAX_SHOWN = 3
 """How many of a Pipeline's tickets are looked at, the newest."""
-_MAX_BYTES = 4 << 20
 
 
 def tickets_folder() -> Path:
@@ -25,15 +23,15 @@ def tickets_folder() -> Path:
     return base_folder("XDG_STATE_HOME", os.path.join(".local", "state")) / "tickets"  # noqa: PTH118
 
 
-class TicketFile:
-    """A file that holds one ticket; there is none before the first ``write``.
+class TicketFile(orchestration.TicketFile):
+    """A file that holds one ticket; there is none before the first ``save``.
 
     Args:
         path: Its path.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self._held: int | None = None
 
     @classmethod
@@ -46,8 +44,8 @@ class TicketFile:
         """Whether it lies in the folder of tickets, so that it is ours to remove."""
         return self.path.resolve().parent == tickets_folder().resolve()
 
-    def write(self, text: str) -> None:
-        """Keep a text, whole or not at all, for this user alone.
+    def save(self, text: str) -> None:
+        """Keep a text, whole or not at all, for this user alone; the folder is this user's too.
 
         Raises:
             OSError: when that is not possible.
@@ -55,41 +53,24 @@ class TicketFile:
         folder = self.path.parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        draft = self.path.with_suffix(f".{os.getpid()}.new")
-        try:
-            # Exclusively, so that nothing which another has put there is written to.
-            with suppress(FileNotFoundError):
-                draft.unlink()
-            number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._hold(number)
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                draft.unlink()
-            raise
+        super().save(text)
 
     def read(self) -> str:
         """Return the text.
 
         Raises:
-            ConfigurationError: when it cannot be read.
+            ConfigurationError: when there is none, or it cannot be read.
         """
-        try:
-            with self.path.open("rb") as file:
-                return file.read(_MAX_BYTES).decode("utf-8")
-        except (OSError, ValueError) as error:
+        text = self.load()
+        if text is None:
             raise ConfigurationError(
-                f"the ticket {self.path} cannot be read: {reason_of(error)}"
-            ) from None
+                f"the ticket {self.path} cannot be read: no such file or directory"
+            )
+        return text
 
     def delete(self) -> None:
         """Keep nothing any more. Nothing happens if there is nothing, or it cannot be removed."""
-        with suppress(OSError):
-            self.path.unlink()
+        super().delete()
         self.release()
 
     # -- who works with it -------------------------------------------------------------------------
@@ -111,7 +92,7 @@ class TicketFile:
             os.close(self._held)
             self._held = None
 
-    def _hold(self, number: int) -> None:
+    def _opened(self, number: int) -> None:
         """Hold a new version by a lock, which ends with the process however that ends."""
         held = os.dup(number)
         if sys.platform != "win32":

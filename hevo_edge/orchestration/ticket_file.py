@@ -37,7 +37,8 @@ class TicketFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the ticket {self.path} cannot be read: {error}") from None
+            reason = getattr(error, "strerror", None) or error  # which does not name the path again
+            raise ConfigurationError(f"the ticket {self.path} cannot be read: {reason}") from None
 
     def save(self, text: str) -> None:
         """Keep a text, whole or not at all, for this user alone.
@@ -53,6 +54,7 @@ class TicketFile:
                 draft.unlink()
             number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(number, "w", encoding="utf-8") as file:
+                self._opened(number)
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -61,6 +63,9 @@ class TicketFile:
             with suppress(OSError):
                 draft.unlink()
             raise
+
+    def _opened(self, number: int) -> None:
+        """Take the descriptor of a version that is about to be written; for who locks it."""
 
     def delete(self) -> None:
         """Keep nothing any more. Nothing happens if there is nothing, or it cannot be removed."""

@@ -119,36 +119,36 @@ class TestTicketFile:
         file = TicketFile.of(123, "abc")
         before = os.umask(0)
         try:
-            file.write("first")
+            file.save("first")
         finally:
             os.umask(before)
         assert file.path.stat().st_mode & 0o777 == 0o600
         assert file.path.parent.stat().st_mode & 0o777 == 0o700
-        file.write("second")
+        file.save("second")
         assert file.read() == "second"
         assert list(file.path.parent.iterdir()) == [file.path]
 
     def test_follows_no_link_that_lies_there(self, tmp_path: Path) -> None:
         file = TicketFile.of(123, "abc")
-        file.write("mine")
+        file.save("mine")
         other = tmp_path / "other"
         other.write_text("untouched")
-        file.path.with_suffix(f".{os.getpid()}.new").symlink_to(other)
-        file.write("again")
+        file.path.with_name(f"{file.path.name}.{os.getpid()}.new").symlink_to(other)
+        file.save("again")
         assert (other.read_text(), file.read()) == ("untouched", "again")
 
     def test_keeps_the_old_when_the_new_cannot_be_written(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = TicketFile.of(123, "abc")
-        file.write("old")
+        file.save("old")
 
         def fail(number: int) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(OSError, match="No space"):
-            file.write("new")
+            file.save("new")
         assert file.read() == "old"
         assert list(file.path.parent.iterdir()) == [file.path]
 

@@ -197,13 +197,13 @@ class TestTheTicket:
         self, emulator: HevoEmulator, hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[tuple[int, int]] = []
-        write = tickets.TicketFile.write
+        write = tickets.TicketFile.save
 
         def watched(file: tickets.TicketFile, text: str) -> None:
             write(file, text)
             seen.append((len(emulator.requests.of("sync_now")), len(hevo_edge.stored)))
 
-        monkeypatch.setattr(tickets.TicketFile, "write", watched)
+        monkeypatch.setattr(tickets.TicketFile, "save", watched)
         assert hevo_edge("sync", "123", "--no-wait").code == 0
         assert seen[0] == (0, 1)
         assert hevo_edge.stored == []
@@ -220,7 +220,7 @@ class TestTheTicket:
     def test_that_cannot_be_renewed_does_no_harm(
         self, hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write, times = tickets.TicketFile.write, [0]
+        write, times = tickets.TicketFile.save, [0]
 
         def full_after_one(file: tickets.TicketFile, text: str) -> None:
             times[0] += 1
@@ -228,7 +228,7 @@ class TestTheTicket:
                 raise OSError(28, "No space left on device")
             write(file, text)
 
-        monkeypatch.setattr(tickets.TicketFile, "write", full_after_one)
+        monkeypatch.setattr(tickets.TicketFile, "save", full_after_one)
         done = hevo_edge("sync", "123", "-q", *FAST)
         assert done.code == 0
         assert "could not be renewed" in done.error
