@@ -121,4 +121,5 @@ def _logging(options: Namespace, console: Console) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.level, logger.propagate = before[0], before[1]
+        logger.setLevel(before[0])  # which forgets what loggers below it have found enabled
+        logger.propagate = before[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from hevo_edge import PipelineAction
@@ -20,6 +22,13 @@ def test_what_a_trigger_waits_for(emulator: HevoEmulator, hevo_edge: CommandLine
     done = hevo_edge("sync", "123", "--if-running", "wait", *FAST)
     assert done.code == 0
     assert f"Pipeline 123: waiting for Job {running.job_id} to end" in done.err.splitlines()
+
+
+def test_logging_is_afterwards_as_it_was(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
+    below = logging.getLogger("hevo_edge.triggering")
+    before = below.isEnabledFor(logging.INFO)
+    assert hevo_edge("sync", "123", *FAST).code == 0
+    assert below.isEnabledFor(logging.INFO) is before
 
 
 def budget(expected: float, priority: str = "trigger", waited: float | None = None) -> BudgetEvent:
