@@ -26,6 +26,7 @@ def test_what_a_trigger_waits_for(emulator: HevoEmulator, hevo_edge: CommandLine
 
 def test_logging_is_afterwards_as_it_was(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
     below = logging.getLogger("hevo_edge.triggering")
+    below.setLevel(below.level)  # it remembers nothing of earlier tests
     before = below.isEnabledFor(logging.INFO)
     assert hevo_edge("sync", "123", *FAST).code == 0
     assert below.isEnabledFor(logging.INFO) is before
