@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._jobs.listing import read_newest
@@ -24,13 +25,13 @@ async def last_good_job(
         within: Seconds before the first page was read.
         accepts: Says whether a status is a good end.
     """
-    job_filter = JobFilter(None, accepts, None, None)
+    job_filter = JobFilter(None, accepts)
 
     async def page(cursor: str | None) -> Page[JobData]:
         nonlocal job_filter
         read, at = await fetch(cursor)
         if job_filter.ended_since is None:
-            job_filter = JobFilter(None, accepts, int((at - within) * 1000), None)
+            job_filter = replace(job_filter, ended_since=int((at - within) * 1000))
         return read
 
     def is_too_old(job: JobData) -> bool:

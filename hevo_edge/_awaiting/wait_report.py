@@ -99,8 +99,8 @@ class WaitReport:
         if not has_loop():
             return
         fate = "Hevo is asked to cancel it" if to_cancel else "it goes on in Hevo"
-        for place, line in self._lines.items():
-            if self._display is not None and place in self._jobs:
+        if self._display is not None:
+            for line in self._lines.values():
                 self._display.end(line, f"no longer awaited; {fate}", left=True)
         for job in self._jobs.values():
             self._notify(job, WaitPhase.ENDED, asyncio.CancelledError())

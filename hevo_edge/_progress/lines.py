@@ -54,7 +54,7 @@ class Group:
     def add(self, line: Line) -> None:
         """Add a line; it counts from then on, if the total was not given."""
         self.active[line] = None
-        self.total = max(self.total, self.over + len(self.active))
+        self.total = max(self.total, self.over + self.left + len(self.active))
 
     def replace(self, job_key: tuple[int, str]) -> None:
         """Show no longer what is over and has led to a Job: that has a line of its own now."""

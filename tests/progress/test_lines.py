@@ -28,6 +28,20 @@ async def test_the_time_of_what_is_over_stands_still() -> None:
     display.end(lines[1], "COMPLETED")
 
 
+async def test_what_was_left_counts_in_the_total() -> None:
+    display = Display()
+    group = display.shared_group("waits")
+    lines = [Line(1, lambda _: None, now()) for _ in range(8)]
+    for line in lines[:7]:
+        display.begin(line, group)
+    display.end(lines[0], "no longer awaited", left=True)
+    display.begin(lines[7], group)
+    assert (group.total, group.left, group.over) == (8, 1, 0)
+    for line in lines[1:]:
+        display.end(line, "COMPLETED")
+    assert group.text(now()).startswith("7 of 8 waits are over, 1 no longer waited for")
+
+
 async def test_a_view_remembers_nothing_of_what_is_over() -> None:
     display = Display()
     for_ever = Line(1, lambda _: None, now())
