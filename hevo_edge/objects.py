@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, overload
 
@@ -20,6 +21,8 @@ or what ``Pipeline.objects`` or ``Job.list_objects`` has told of it."""
 
 _NEAR = 3
 _SIMILAR = 0.5
+_MAX_COMPARED = 200
+"""With how many names one that is wrong is compared letter by letter; the loop stands still."""
 _MAX_PROBLEMS = 5
 """Of how many names an error says what is wrong with them."""
 _SHOWN = 10
@@ -123,7 +126,7 @@ class PipelineObjects(Sequence[ObjectData], HasMimeBundle):
         for known, rows in self._by_name.items():
             paths.setdefault(known.casefold(), []).extend(row.path for row in rows)
         wanted = name.casefold()
-        near = difflib.get_close_matches(wanted, paths, _NEAR, _SIMILAR)
+        near = difflib.get_close_matches(wanted, _likely(wanted, paths), _NEAR, _SIMILAR)
         # One that differs in case alone is what was meant.
         of_all = paths.get(wanted) or [path for each in near for path in paths[each]]
         if alike := list(dict.fromkeys(of_all))[:_NEAR]:
@@ -168,6 +171,16 @@ def _names(row: ObjectData) -> set[str]:
     parts = () if space is None else (space.k2, space.k1, space.k0)
     known = [part for part in parts if part]
     return {row.name, *(".".join(known[start:]) for start in range(len(known)))}
+
+
+def _likely(wanted: str, names: Iterable[str]) -> list[str]:
+    """Return the names that share most pairs of letters, which costs little for each."""
+    pairs = _pairs(wanted)
+    return heapq.nlargest(_MAX_COMPARED, names, key=lambda name: len(pairs & _pairs(name)))
+
+
+def _pairs(name: str) -> set[str]:
+    return set(map("".join, zip(name, name[1:], strict=False)))
 
 
 def _cells(row: ObjectData) -> dict[str, object]:
