@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, overload
 
@@ -180,7 +181,7 @@ def _likely(wanted: str, names: Iterable[str]) -> list[str]:
 
 
 def _pairs(name: str) -> set[str]:
-    return set(map("".join, zip(name, name[1:], strict=False)))
+    return set(map("".join, itertools.pairwise(name)))
 
 
 def _cells(row: ObjectData) -> dict[str, object]:
