@@ -53,7 +53,7 @@ class Core:
         self.clock: Clock = config.clock
         self.observers: Observers = config.observers
         self.names: PipelineNames = PipelineNames()
-        limiter = RateLimiter(config.rate_limit, self.clock, config.account)
+        limiter = RateLimiter(config.rate_limit, self.clock, config.fingerprint)
         self.transport: Transport = Transport(
             config, limiter, self.clock, config.session, self.observers
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,11 @@ class Process:
         namespace = _namespace(pid)
         found = _stat(pid) if namespace else None
         return cls(pid, 0 if found is None else found[1], namespace)
+
+    @property
+    def name(self) -> str:
+        """What it is called, on this machine or in another container of it."""
+        return f"{_host()}/{self.pid}"
 
     def has_ended(self, witness: Process) -> bool:
         """Return whether the process has surely ended, as far as ``witness`` (this process) knows.
@@ -79,3 +86,12 @@ def _namespace(pid: int) -> int:
         return _UNKNOWN
     digest = hashlib.blake2b("/".join(names).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
+
+
+def owner_name() -> str:
+    """Return what this process is called where others see what it holds: machine and pid."""
+    return f"{_host()}/{os.getpid()}"
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:64]

@@ -131,7 +131,6 @@ class Config:
         self.base_url: str = _base_url(
             given["region"], given["base_url"], insecure=given["insecure"]
         )
-        self.account: str = f"{self.base_url} {self._token}"
         self.fingerprint: str = fingerprint(self.base_url, pair[0])
         self.rate_limit: RateLimit | None = _rate_limit(given["rate_limit"])
         self.timeout: float = validation.seconds(given["timeout"], "timeout")
@@ -226,8 +225,8 @@ def _credential(value: Any, name: str, variable: str) -> str:
 def _rate_limit(rate_limit: Any) -> RateLimit | None:
     if rate_limit is not None and not isinstance(rate_limit, RateLimit):
         raise ConfigurationError(
-            f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None, "
-            f"not {rate_limit!r}"
+            f"rate_limit must be a RateLimit such as RateLimit(100, 60.0), or None"
+            f"{quote_url(repr(rate_limit))}"
         )
     return rate_limit
 

@@ -170,7 +170,7 @@ class RateLimiter:
         if not queues:
             return 1
         now = queues[0].loop.time()
-        state = self._window.state(now)
+        state = self._state(now)
         if self._paused_until(state) > now:
             return 0
         used = state.taken
@@ -192,7 +192,7 @@ class RateLimiter:
     def _expected_wait(self, limit: RateLimit, queue: Queue, priority: Priority) -> float:
         """Estimate the seconds until one more call of a priority has its slot."""
         now = queue.loop.time()
-        state = self._window.state(now)
+        state = self._state(now)
         first = max(now, self._paused_until(state), state.next_free or now) - now
         ahead = sum(len(line) for each, line in queue.waiting.items() if each <= priority)
         window = limit.period + limit.margin
@@ -209,7 +209,7 @@ class RateLimiter:
         """
         now = self._clock.now()
         self._throttle.rejected(now, retry_after, sent_at)
-        self._window.hold(now, self._throttle.paused_until)
+        self._window.hold(now, self._throttle.paused_until, self._throttle.budget_share(now))
 
     def accepted(self) -> None:
         """Note that a call has succeeded: 429s are no longer in a row."""
@@ -219,7 +219,11 @@ class RateLimiter:
     def pause_left(self) -> float:
         """Return the seconds in which nothing may be sent."""
         now = self._clock.now()
-        return max(0.0, self._paused_until(self._window.state(now)) - now)
+        return max(0.0, self._paused_until(self._state(now)) - now)
+
+    async def close(self) -> None:
+        """Let go of what the window has opened in this event loop."""
+        await self._window.close()
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -230,6 +234,12 @@ class RateLimiter:
                 del self._taken[slot]
                 self._window.give_back(slot, queue.loop.time(), sent=False)
         return queue
+
+    def _state(self, now: float) -> WindowState:
+        """Return the window's state; a 429 of those we share it with counts as one of ours."""
+        state = self._window.state(now)
+        self._throttle.heed(now, state.held_until, state.share)
+        return state
 
     def _paused_until(self, state: WindowState) -> float:
         """Return until when nothing may be sent, after a 429 of ours or of those we share with."""
@@ -252,7 +262,8 @@ class RateLimiter:
         ceiling = self._ceiling(limit, priority, now)
         is_poll = priority is Priority.POLL
         at_most = _unpaced(ceiling) if is_poll and now < self._paced_until else ceiling
-        slot = await self._window.take(now, at_most)
+        wanted = max(1, sum(map(len, queue.waiting.values())))
+        slot = await self._window.take(now, at_most, priority, wanted)
         if slot is not None:
             self._taken[slot] = queue
             if is_poll:
@@ -263,7 +274,7 @@ class RateLimiter:
         """Set when the next poll may go, once polls are spaced evenly."""
         even = (limit.period + limit.margin) / ceiling
         # What is left has to last until more comes free.
-        state = self._window.state(now)
+        state = self._state(now)
         left = 1 + max(0, ceiling - state.taken)
         more_in = 0.0 if state.next_free is None else state.next_free - now
         self._paced_until = now + max(even, more_in / left)
@@ -330,7 +341,7 @@ class RateLimiter:
     def _arm_for_next(self, limit: RateLimit, queue: Queue, heads: list[Priority]) -> None:
         """Set the timer for the next moment at which one of those who wait may go."""
         now = queue.loop.time()
-        state = self._window.state(now)
+        state = self._state(now)
         wakes = [] if state.next_free is None else [state.next_free]
         if Priority.POLL in heads and self._paced_until > now:
             wakes.append(self._paced_until)
@@ -347,7 +358,7 @@ class RateLimiter:
     def _log_stall(self, limit: RateLimit, priority: Priority) -> None:
         """Log a stall, once a period: a client that waits for its budget looks as if it hung."""
         now = self._clock.now()
-        state, ceiling = self._window.state(now), self._ceiling(limit, priority, now)
+        state, ceiling = self._state(now), self._ceiling(limit, priority, now)
         paused_until = self._paused_until(state)
         is_used_up = paused_until > now or state.taken >= ceiling
         if not is_used_up or now < self._silent_until:

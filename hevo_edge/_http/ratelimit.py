@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from hevo_edge._common import validation
+from hevo_edge._http.redis_url import RedisUrl, is_url
 from hevo_edge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
 
 
 class Priority(IntEnum):
@@ -34,7 +42,7 @@ _RESERVED_PARTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RateLimit:
     """At most so many calls in any period.
 
@@ -47,7 +55,14 @@ class RateLimit:
         margin: Seconds added to the period, for clocks that tick differently.
         shared: Share the calls with the other processes of this machine: True, for those of this
             user that talk to the same account; or the path of a file. It is made for this user
-            alone; one that is there already is shared by all who may read and write it.
+            alone; one that is there already is shared by all who may read and write it. Or with
+            other machines, through a Redis or Valkey: its URL (``redis://``, ``rediss://``,
+            ``unix://``, ``redis+sentinel://``), with ``pip install 'hevo-edge[redis]'``.
+        shared_name: What the window is called in that Redis. By default it is named after address
+            and API key; two keys of one user need one name to share a window.
+        fallback_share: The part of the calls that a process keeps to by itself while that Redis
+            cannot be used: above 0, up to 1. By default one divided by the clients last seen, and
+            a half at most.
 
     Raises:
         ConfigurationError: for numbers that make no sense.
@@ -57,6 +72,8 @@ class RateLimit:
     period: float = 60.0
     margin: float = 0.1
     shared: bool | str | os.PathLike[str] = False
+    shared_name: str | None = None
+    fallback_share: float | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen
@@ -65,8 +82,56 @@ class RateLimit:
         set_field(self, "margin", validation.timeout(self.margin, "RateLimit.margin"))
         if not isinstance(self.shared, (bool, str, os.PathLike)) or self.shared == "":
             raise ConfigurationError(
-                f"RateLimit.shared must be True, False or the path of a file, not {self.shared!r}"
+                "RateLimit.shared must be True, False, the path of a file or the URL of a Redis, "
+                f"not {self.shared!r}"
             )
+        if self.redis_url is None and (self.shared_name, self.fallback_share) != (None, None):
+            raise ConfigurationError(
+                "RateLimit.shared_name and RateLimit.fallback_share need the URL of a Redis in "
+                "RateLimit.shared"
+            )
+        name, share = self.shared_name, self.fallback_share
+        if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise ConfigurationError(
+                "RateLimit.shared_name must be 1 to 100 letters, digits and any of _.:/-, "
+                f"not {name!r}"
+            )
+        is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+        if share is not None and not (is_number and 0 < share <= 1):
+            raise ConfigurationError(
+                f"RateLimit.fallback_share must be above 0, and 1 at most, not {share!r}"
+            )
+
+    @property
+    def redis_url(self) -> RedisUrl | None:
+        """The URL in ``shared``, if it is one."""
+        return RedisUrl(str(self.shared)) if is_url(self.shared) else None
+
+    def __repr__(self) -> str:
+        shared = self.shared if self.redis_url is None else self.redis_url.shown
+        options = [f"calls={self.calls}, period={self.period}, margin={self.margin}"]
+        options += [f"shared={shared!r}"]
+        if self.shared_name is not None:
+            options.append(f"shared_name={self.shared_name!r}")
+        if self.fallback_share is not None:
+            options.append(f"fallback_share={self.fallback_share}")
+        return f"RateLimit({', '.join(options)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        url = self.redis_url
+        if url is not None and url.has_secrets:
+            raise TypeError(
+                "a RateLimit whose URL holds a password is not picklable: make it in the other "
+                "process, of a URL from its environment"
+            )
+        values = tuple(getattr(self, each.name) for each in fields(self))
+        return type(self), values
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def ceiling(self, priority: Priority) -> int:
         """Return how many calls of the window may be taken when one of ``priority`` is next."""

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from hevo_edge._common.contexts import without_context
-from hevo_edge._common.processes import Process
+from hevo_edge._common.processes import Process, owner_name
 from hevo_edge._http import window_table
 from hevo_edge._http.locked_file import LockedFile, read, write
-from hevo_edge._http.ratelimit import RateLimit
-from hevo_edge._http.window import LocalWindow, SharedWindow, Slot, WindowState
+from hevo_edge._http.ratelimit import Priority, RateLimit
+from hevo_edge._http.window import Holder, LocalWindow, SharedWindow, Slot, WindowState
 from hevo_edge._http.window_table import Calls, Table
 from hevo_edge._text.logger import get_logger
 from hevo_edge.errors import ConfigurationError
@@ -56,7 +56,7 @@ def open_window(limit: RateLimit, account: str) -> SharedWindow:
 
     Args:
         limit: Its ``shared`` names the window.
-        account: Identifies the account.
+        account: Identifies the account, without secrets.
 
     Raises:
         ConfigurationError: when a shared window cannot be used.
@@ -64,6 +64,11 @@ def open_window(limit: RateLimit, account: str) -> SharedWindow:
     occupied = limit.period + limit.margin
     if limit.shared is False:
         return LocalWindow(occupied)
+    if limit.redis_url is not None:
+        from hevo_edge._http.redis_window import RedisWindow  # noqa: PLC0415 -- loaded when used
+
+        name = limit.shared_name or f"hevo_edge:{account}"
+        return RedisWindow(limit.redis_url, name, occupied, limit.fallback_share)
     if limit.shared is True:
         return FileWindow(default_path(account), occupied, is_private=True)
     return FileWindow(Path(limit.shared), occupied)
@@ -100,16 +105,18 @@ class FileWindow:
         self._me, self._token = Process.current(), _new_token()
         self._try_file()
 
-    async def take(self, now: float, at_most: int) -> Slot | None:
+    async def take(
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+    ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         self._notice_fork(now)
         try:
-            return self._with_file(now, lambda: self._take_beside_others(now, at_most))
+            return self._with_file(now, lambda: self._take_beside_others(now, at_most, priority))
         except BlockingIOError:
             if not self._is_apart and self._may_wait(now):
                 return None
             self._lose(f"another process has held its lock for {PATIENCE:g} s")
-            return self._take_beside_others(now, at_most)
+            return self._take_beside_others(now, at_most, priority)
 
     def give_back(self, slot: Slot, now: float, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
@@ -117,10 +124,10 @@ class FileWindow:
         self._own.give_back(slot, now, sent=sent)
         self._write_soon(now)
 
-    def hold(self, now: float, until: float) -> None:
+    def hold(self, now: float, until: float, share: float = 1.0) -> None:
         """Let nobody take a slot before ``until``."""
         self._notice_fork(now)
-        self._own.hold(now, until)
+        self._own.hold(now, until, share)
         self._write_soon(now)
 
     def state(self, now: float) -> WindowState:
@@ -136,8 +143,18 @@ class FileWindow:
         return WindowState(
             own.taken + sum(each.taken for each in self._others.calls),
             min(frees, default=None),
-            max(own.held_until, self._others.held_until),
+            *self._held(own),
         )
+
+    async def holders(self, now: float) -> list[Holder]:
+        """Return who holds slots; only of this process it is known for which calls."""
+        self.state(now)
+        own = Holder(owner_name(), self._own.by_priority(now))
+        others = (Holder(each.owner.name, {None: each.taken}) for each in self._others.calls)
+        return [each for each in (own, *others) if any(each.taken.values())]
+
+    async def close(self) -> None:
+        """Do nothing: the file is opened for each use."""
 
     # -- the file ---------------------------------------------------------------------------------
 
@@ -204,8 +221,12 @@ class FileWindow:
         own = Calls(self._token, self._me, self._own.in_flight, now + self._longest)
         own.over = self._own.over(now)
         every = [each for each in (own, *self._others.calls) if each.taken]
-        held_until = max(self._own.state(now).held_until, self._others.held_until)
-        return window_table.dump(held_until, every)
+        return window_table.dump(*self._held(self._own.state(now)), every)
+
+    def _held(self, own: WindowState) -> tuple[float, float]:
+        """Return until when all are held, and the share as of then: what the later 429 says."""
+        others = (self._others.held_until, self._others.share)
+        return max(others, (own.held_until, own.share), key=lambda held: (held[0], -held[1]))
 
     def _write_soon(self, now: float, *, pauses: int = 0) -> None:
         """Write our calls; when another process has locked the file, a little later."""
@@ -235,11 +256,12 @@ class FileWindow:
 
     # -- whose calls count ------------------------------------------------------------------------
 
-    def _take_beside_others(self, now: float, at_most: int) -> Slot | None:
+    def _take_beside_others(self, now: float, at_most: int, priority: Priority) -> Slot | None:
         self._prune(now)
         if now < self._others.held_until:
             return None
-        slot = self._own.take_now(now, at_most - sum(each.taken for each in self._others.calls))
+        others = sum(each.taken for each in self._others.calls)
+        slot = self._own.take_now(now, at_most - others, priority)
         if slot is not None:
             self._is_written = False
         return slot
@@ -251,7 +273,7 @@ class FileWindow:
         for each in self._others.calls:
             each.prune(now, latest)
         if self._others.held_until > latest:
-            self._others.held_until = float("-inf")
+            self._others.held_until, self._others.share = float("-inf"), 1.0
 
     def _bury_the_dead(self, now: float) -> None:
         """Count the calls of processes that have ended as over, as of now; look once a second."""

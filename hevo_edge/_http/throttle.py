@@ -53,6 +53,19 @@ class Throttle:
         pause = min(max(retry_after, LEAST_PAUSE), MAX_PAUSE)
         self.paused_until = max(self.paused_until, now + pause)
 
+    def heed(self, now: float, until: float, share: float) -> None:
+        """Take over what a 429 did to another client that shares our window.
+
+        Args:
+            now: The loop's time.
+            until: When the pause of all is over, or was.
+            share: The budget share as of then.
+        """
+        # Clients know the end of one pause to a fraction of a second.
+        if until > self.paused_until + LEAST_PAUSE / 2:
+            self._share = min(self.budget_share(now), share)
+            self.paused_until = until
+
     def accepted(self, now: float) -> None:
         """Let the next pause start small again: a call has succeeded.
 

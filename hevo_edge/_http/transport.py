@@ -157,7 +157,10 @@ class Transport:
     async def close(self) -> None:
         """Close the session, unless it was passed in. What is sent afterwards is refused."""
         self._closed = True
-        await self._sessions.close()
+        try:
+            await self._sessions.close()
+        finally:
+            await self._limiter.close()
 
     # -- one attempt ------------------------------------------------------------------------------
 

@@ -7,13 +7,19 @@ in all of them.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
+
+from hevo_edge._common.processes import owner_name
+from hevo_edge._http.ratelimit import Priority
 
 
 @dataclass(eq=False)
 class Slot:
     """The place of one call in a window, from before it is sent until it is given back."""
+
+    priority: Priority = Priority.LIST
 
 
 @dataclass(frozen=True)
@@ -24,15 +30,31 @@ class WindowState:
         taken: The slots that are taken.
         next_free: When the first of them comes free by itself; None if no time is known.
         held_until: No slot can be taken before.
+        share: The part of the limit for what can wait, as of ``held_until``; all who share the
+            window regain it together.
     """
 
     taken: int
     next_free: float | None
     held_until: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds slots of a window.
+
+    Args:
+        owner: The process, by machine and pid.
+        taken: How many slots, by the priority of the calls; None where that is not told.
+    """
+
+    owner: str
+    taken: dict[Priority | None, int]
 
 
 class SharedWindow(Protocol):
-    """The slots that several clients share, be it in one process or in many.
+    """The slots that several clients share, be it in one process, on one machine, or on many.
 
     A slot is taken before a call is sent, and comes free one period after the reply. When what is
     shared cannot be reached, an implementation goes on with the slots of its own process, and comes
@@ -47,11 +69,24 @@ class SharedWindow(Protocol):
         """
         ...
 
-    async def take(self, now: float, at_most: int) -> Slot | None:
+    async def take(
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+    ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held.
 
         The more urgent a call, the larger its ``at_most``. It waits for no slot, and for what is
         shared a moment at most. Cancelling it loses no slot.
+
+        Args:
+            now: The loop's time.
+            at_most: How many slots may be taken, this one included.
+            priority: What the slot is for.
+            wanted: How many slots the caller could use now, this one included; where machines share
+                a window, a waiting one is left its part by those that have had more.
+
+        Raises:
+            ConfigurationError: from the first call only, when what is shared refuses us for a
+                reason that no time mends, such as a wrong password.
         """
         ...
 
@@ -63,12 +98,26 @@ class SharedWindow(Protocol):
         """
         ...
 
-    def hold(self, now: float, until: float) -> None:
-        """Let nobody take a slot before ``until``: a 429 came. It never shortens a hold."""
+    def hold(self, now: float, until: float, share: float = 1.0) -> None:
+        """Let nobody take a slot before ``until``: a 429 came. It never shortens a hold.
+
+        Args:
+            now: The loop's time.
+            until: When the pause is over.
+            share: The part of the limit that what can wait has from then on.
+        """
         ...
 
     def state(self, now: float) -> WindowState:
         """Return what is known; it may be a moment old, as others go on."""
+        ...
+
+    async def holders(self, now: float) -> list[Holder]:
+        """Ask who holds how many slots now; it brings ``state`` up to date as well."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what this event loop has opened; what is noted for the others is told first."""
         ...
 
 
@@ -84,18 +133,22 @@ class LocalWindow:
     def __init__(self, occupied: float) -> None:
         self._occupied = occupied
         self._in_flight: set[Slot] = set()
-        self._over: list[float] = []  # when the slots of calls that are over come free, sorted
+        # When the slots of calls that are over come free, sorted, and what those were for.
+        self._over: list[tuple[float, Priority]] = []
         self._held_until = float("-inf")
+        self._share = 1.0
 
-    async def take(self, now: float, at_most: int) -> Slot | None:
+    async def take(
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+    ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
-        return self.take_now(now, at_most)
+        return self.take_now(now, at_most, priority)
 
-    def take_now(self, now: float, at_most: int) -> Slot | None:
+    def take_now(self, now: float, at_most: int, priority: Priority = Priority.LIST) -> Slot | None:
         """Take a slot like ``take``."""
         if now < self._held_until or self.taken(now) >= at_most:
             return None
-        slot = Slot()
+        slot = Slot(priority)
         self._in_flight.add(slot)
         return slot
 
@@ -105,21 +158,38 @@ class LocalWindow:
             return
         self._in_flight.remove(slot)
         if sent:
-            insort(self._over, now + self._occupied)
+            insort(self._over, (now + self._occupied, slot.priority))
 
-    def hold(self, now: float, until: float) -> None:
+    def hold(self, now: float, until: float, share: float = 1.0) -> None:
         """Let nobody take a slot before ``until``."""
         if until > now:
+            self._share = min(self._share, share) if now < self._held_until else share
             self._held_until = max(self._held_until, until)
 
     def state(self, now: float) -> WindowState:
         """Return what is known."""
         over = self.over(now)
-        return WindowState(self.taken(now), over[0] if over else None, self._held_until)
+        free = over[0] if over else None
+        return WindowState(self.taken(now), free, self._held_until, self._share)
+
+    async def holders(self, now: float) -> list[Holder]:
+        """Return this process, if it holds slots."""
+        taken = self.by_priority(now)
+        return [Holder(owner_name(), taken)] if taken else []
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def by_priority(self, now: float) -> dict[Priority | None, int]:
+        """Return how many slots are taken, by the priority of the calls."""
+        self._prune(now)
+        flying = (slot.priority for slot in self._in_flight)
+        return dict(Counter([*flying, *(priority for _, priority in self._over)]))
 
     def taken(self, now: float) -> int:
         """Return how many slots are taken."""
-        return len(self._in_flight) + len(self.over(now))
+        self._prune(now)
+        return len(self._in_flight) + len(self._over)
 
     @property
     def in_flight(self) -> int:
@@ -128,6 +198,9 @@ class LocalWindow:
 
     def over(self, now: float) -> list[float]:
         """Return when the slots of the calls that are over come free, sorted."""
-        if self._over and self._over[0] <= now:
-            del self._over[: bisect_right(self._over, now)]
-        return self._over
+        self._prune(now)
+        return [at for at, _ in self._over]
+
+    def _prune(self, now: float) -> None:
+        if self._over and self._over[0][0] <= now:
+            del self._over[: bisect_right(self._over, now, key=lambda each: each[0])]

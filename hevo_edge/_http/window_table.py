@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from hevo_edge._common.processes import Process
 
-MAGIC = b"hevoedg1"
-_HEADER = struct.Struct("=8sIId")  # magic, checksum and size of the rest, held until
+MAGIC = b"hevoedg2"
+_HEADER = struct.Struct("=8sIIdd")  # magic, checksum and size of the rest, held until, share
 _BLOCK = struct.Struct("=QQQIIId")  # token, process (3), in flight, over, lease
 _MAX_IN_FLIGHT = 1_000_000
 
@@ -59,10 +59,11 @@ class Table:
     """All that stands in the file."""
 
     held_until: float = float("-inf")
+    share: float = 1.0
     calls: list[Calls] = field(default_factory=list)
 
 
-def dump(held_until: float, calls: Iterable[Calls]) -> bytes:
+def dump(held_until: float, share: float, calls: Iterable[Calls]) -> bytes:
     """Return a table as bytes."""
     parts = []
     for each in calls:
@@ -72,7 +73,8 @@ def dump(held_until: float, calls: Iterable[Calls]) -> bytes:
             array("d", each.over).tobytes(),
         ]
     body = b"".join(parts)
-    return _HEADER.pack(MAGIC, _checksum(held_until, body), len(body), held_until) + body
+    checksum = _checksum(held_until, share, body)
+    return _HEADER.pack(MAGIC, checksum, len(body), held_until, share) + body
 
 
 def load(content: bytes) -> Table | None:
@@ -86,11 +88,11 @@ def load(content: bytes) -> Table | None:
 def _load(content: bytes) -> Table | None:
     if len(content) < _HEADER.size:
         return None
-    magic, checksum, size, held_until = _HEADER.unpack_from(content)
+    magic, checksum, size, held_until, share = _HEADER.unpack_from(content)
     body = content[_HEADER.size : _HEADER.size + size]
-    if magic != MAGIC or len(body) < size or checksum != _checksum(held_until, body):
+    if magic != MAGIC or len(body) < size or checksum != _checksum(held_until, share, body):
         return None
-    table, at = Table(held_until), 0
+    table, at = Table(held_until, share), 0
     while at < size:
         token, namespace, started, pid, in_flight, over, lease = _BLOCK.unpack_from(body, at)
         at += _BLOCK.size
@@ -109,5 +111,5 @@ def is_alien(content: bytes) -> bool:
     return not MAGIC.startswith(start) and any(start)
 
 
-def _checksum(held_until: float, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(struct.pack("=d", held_until)))
+def _checksum(held_until: float, share: float, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(struct.pack("=dd", held_until, share)))

@@ -24,9 +24,11 @@ class RemoteWindow(LocalWindow):
 
     recheck_in = 1.0
 
-    async def take(self, now: float, at_most: int) -> Slot | None:
+    async def take(
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+    ) -> Slot | None:
         await asyncio.sleep(ROUND_TRIP / 2)
-        slot = self.take_now(asyncio.get_running_loop().time(), at_most)
+        slot = self.take_now(asyncio.get_running_loop().time(), at_most, priority)
         try:
             await asyncio.sleep(ROUND_TRIP / 2)
         except asyncio.CancelledError:

@@ -92,7 +92,7 @@ async def test_what_was_written_a_moment_after_the_clock_was_read_counts(path: P
     assert early.state(100.0).taken == 2
 
 
-DAMAGED = [b"\0" * 100, b"hevo", b"hevoedg1" + b"x" * 7, b"hevoedg1" + b"\xff" * 200]
+DAMAGED = [b"\0" * 100, b"hevo", b"hevoedg2" + b"x" * 7, b"hevoedg2" + b"\xff" * 200]
 
 
 @pytest.mark.parametrize("content", DAMAGED)
@@ -109,7 +109,7 @@ async def test_when_the_file_is_damaged_each_writes_its_calls_again(path: Path) 
     slot = await one.take(now, 5)
     assert slot
     assert await other.take(now, 5)
-    path.write_bytes(b"hevoedg1" + b"x" * 50)
+    path.write_bytes(b"hevoedg2" + b"x" * 50)
     one.give_back(slot, now, sent=True)
     assert await other.take(now, 5)
     for member in (one, other, FileWindow(path, WINDOW)):

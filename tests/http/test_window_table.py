@@ -22,11 +22,11 @@ CALLS = st.builds(
     lease=TIMES,
     over=st.lists(TIMES, max_size=20),
 )
-TABLES = st.builds(Table, TIMES, st.lists(CALLS, max_size=5))
+TABLES = st.builds(Table, TIMES, TIMES, st.lists(CALLS, max_size=5))
 
 
 def dumped(table: Table) -> bytes:
-    return window_table.dump(table.held_until, table.calls)
+    return window_table.dump(table.held_until, table.share, table.calls)
 
 
 @given(TABLES, st.binary(max_size=50))
@@ -51,11 +51,11 @@ def test_half_of_one_and_half_of_another_are_neither_or_one(
 def test_any_bytes_are_a_table_or_none(content: bytes) -> None:
     window_table.load(content)
     window_table.load(MAGIC + content)
-    checked = zlib.crc32(content, zlib.crc32(bytes(8)))
-    head = MAGIC + checked.to_bytes(4, "little") + len(content).to_bytes(4, "little") + bytes(8)
+    checked = zlib.crc32(content, zlib.crc32(bytes(16)))
+    head = MAGIC + checked.to_bytes(4, "little") + len(content).to_bytes(4, "little") + bytes(16)
     window_table.load(head + content)
 
 
 def test_a_number_that_nobody_can_mean_is_no_table() -> None:
     owner = Process(os.getpid(), 0, 0)
-    assert window_table.load(window_table.dump(0.0, [Calls(1, owner, 2**31)])) is None
+    assert window_table.load(window_table.dump(0.0, 1.0, [Calls(1, owner, 2**31)])) is None
