@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import selectors
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
@@ -46,12 +47,32 @@ class RepeatableLoop(VirtualTimeLoop):
         self._start = 1000.0
 
 
+class PatientLoop(RepeatableLoop):
+    """Virtual time that stands still while ``asked``: the answer comes from another process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        skip = self._clock_selector.select
+
+        def select(timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if self.asked and (timeout is None or timeout > 0):
+                ready = selectors.DefaultSelector.select(self._clock_selector, 10.0)
+                if ready:
+                    return ready
+            return skip(timeout)
+
+        self._clock_selector.select = select  # type: ignore[method-assign]
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test in virtual time, unless it is marked ``real_time``."""
     if item.get_closest_marker("real_time"):
         return {"real": asyncio.SelectorEventLoop}
+    if item.get_closest_marker("asks_another_process"):
+        return {"patient": PatientLoop}
     return {"virtual": RepeatableLoop}
 
 

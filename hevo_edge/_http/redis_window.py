@@ -100,7 +100,7 @@ class RedisWindow:
         return self._recheck
 
     async def take(
-        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         here = self._here()

@@ -106,7 +106,7 @@ class FileWindow:
         self._try_file()
 
     async def take(
-        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         self._notice_fork(now)
@@ -126,7 +126,9 @@ class FileWindow:
 
     def hold(self, now: float, until: float, share: float = 1.0) -> None:
         """Let nobody take a slot before ``until``."""
-        self._notice_fork(now)
+        known = self.state(now)
+        if now < known.held_until:  # theirs is ours from now on, and what both say counts
+            until, share = max(until, known.held_until), min(share, known.share)
         self._own.hold(now, until, share)
         self._write_soon(now)
 

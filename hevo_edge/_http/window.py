@@ -70,7 +70,7 @@ class SharedWindow(Protocol):
         ...
 
     async def take(
-        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held.
 
@@ -81,8 +81,9 @@ class SharedWindow(Protocol):
             now: The loop's time.
             at_most: How many slots may be taken, this one included.
             priority: What the slot is for.
-            wanted: How many slots the caller could use now, this one included; where machines share
-                a window, a waiting one is left its part by those that have had more.
+            wanted: How many slots the caller waits for, this one included; 0 if it does not wait.
+                Where machines share a window, those that have had more leave one that waits its
+                part.
 
         Raises:
             ConfigurationError: from the first call only, when what is shared refuses us for a
@@ -139,7 +140,7 @@ class LocalWindow:
         self._share = 1.0
 
     async def take(
-        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         return self.take_now(now, at_most, priority)

@@ -1,12 +1,19 @@
-"""Ports at which no connection is made."""
+"""Ports at which no connection is made, and a Redis."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from hevo_edge._http.redis_link import RedisLink
+from tests.conftest import PatientLoop
+
+from .redis_servers import BINARY, MISSING, RedisServer
 
 
 @pytest.fixture
@@ -29,3 +36,35 @@ def full_port() -> Iterator[int]:
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def one_redis_server() -> Iterator[RedisServer]:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(one_redis_server: RedisServer) -> RedisServer:
+    """A Redis that tests share, each with a window of its own."""
+    one_redis_server.next_test()
+    return one_redis_server
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let virtual time stand still while Redis, another process, is asked."""
+    bounded = RedisLink._bounded
+
+    async def patiently(self: RedisLink, use: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, PatientLoop)
+        loop.asked += 1
+        try:
+            return await bounded(self, use)
+        finally:
+            loop.asked -= 1
+
+    monkeypatch.setattr(RedisLink, "_bounded", patiently)

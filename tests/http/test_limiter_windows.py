@@ -25,7 +25,7 @@ class RemoteWindow(LocalWindow):
     recheck_in = 1.0
 
     async def take(
-        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 1
+        self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
         await asyncio.sleep(ROUND_TRIP / 2)
         slot = self.take_now(asyncio.get_running_loop().time(), at_most, priority)

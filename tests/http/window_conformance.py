@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 
 import pytest
 
-from hevo_edge._http.window import SharedWindow, Slot
+from hevo_edge._http.ratelimit import Priority
+from hevo_edge._http.window import SharedWindow, Slot, WindowState
 
 from .support import now
 
@@ -23,11 +25,18 @@ async def take(window: SharedWindow, at_most: int) -> Slot:
     return slot
 
 
+async def state(window: SharedWindow) -> WindowState:
+    """Return the state as of now; what was given back is told by then."""
+    await window.holders(now())
+    return window.state(now())
+
+
 async def is_full(window: SharedWindow, at_most: int) -> bool:
     """Tell whether there is no slot; one that is there is given back unused."""
     slot = await window.take(now(), at_most)
     if slot is not None:
         window.give_back(slot, now(), sent=False)
+        await window.holders(now())
     return slot is None
 
 
@@ -52,6 +61,7 @@ class WindowConformance:
         one, other = join(), join()
         slot = await take(one, 1)
         one.give_back(slot, now(), sent=False)
+        await one.holders(now())
         await take(other, 1)
         assert await is_full(one, 1)
 
@@ -61,7 +71,7 @@ class WindowConformance:
         await asyncio.sleep(20)
         one.give_back(slot, now(), sent=True)
         for member in (one, other):
-            assert member.state(now()).next_free == pytest.approx(now() + OCCUPIED)
+            assert (await state(member)).next_free == pytest.approx(now() + OCCUPIED)
         await asyncio.sleep(OCCUPIED - 1)
         assert await is_full(one, 1)
         assert await is_full(other, 1)
@@ -80,9 +90,10 @@ class WindowConformance:
         one, other = join(), join()
         until = now() + 30
         one.hold(now(), until)
+        await one.holders(now())
         other.hold(now(), now() + 10)
-        for member in (one, other, join()):
-            assert member.state(now()).held_until == pytest.approx(until)
+        for member in (other, one, join()):
+            assert (await state(member)).held_until == pytest.approx(until)
             assert await is_full(member, 100)
         await asyncio.sleep(29)
         assert await is_full(one, 100)
@@ -93,17 +104,17 @@ class WindowConformance:
 
     async def test_the_state_is_that_of_all(self, join: Join) -> None:
         one, other = join(), join()
-        empty = one.state(now())
+        empty = await state(one)
         assert (empty.taken, empty.next_free) == (0, None)
         assert empty.held_until <= now()
         slot = await take(one, 5)
         await take(other, 5)
-        assert [each.state(now()).taken for each in (one, other)] == [2, 2]
+        assert [(await state(each)).taken for each in (one, other)] == [2, 2]
         one.give_back(slot, now(), sent=True)
         await asyncio.sleep(1)
-        assert [each.state(now()).taken for each in (one, other)] == [2, 2]
+        assert [(await state(each)).taken for each in (one, other)] == [2, 2]
         await asyncio.sleep(OCCUPIED)
-        assert [each.state(now()).taken for each in (one, other)] == [1, 1]
+        assert [(await state(each)).taken for each in (one, other)] == [1, 1]
 
     async def test_a_slot_is_given_back_once(self, join: Join) -> None:
         one, other = join(), join()
@@ -112,9 +123,10 @@ class WindowConformance:
         for sent in (False, True, False):
             one.give_back(slot, now(), sent=sent)
         one.give_back(Slot(), now(), sent=True)
-        assert one.state(now()).taken == 1
+        assert (await state(one)).taken == 1
         other.give_back(kept, now(), sent=False)
-        assert one.state(now()).taken == 0
+        await other.holders(now())
+        assert (await state(one)).taken == 0
 
     async def test_at_once_from_everywhere(self, join: Join) -> None:
         members = [join() for _ in range(4)]
@@ -130,7 +142,39 @@ class WindowConformance:
         await asyncio.wait(taking)
         await asyncio.sleep(1)
         kept = sum(not task.cancelled() for task in taking)
-        assert one.state(now()).taken == kept
+        assert (await state(one)).taken == kept
+
+    async def test_who_holds_how_many(self, join: Join) -> None:
+        one, other = join(), join()
+        assert await one.holders(now()) == []
+        for priority in (Priority.POLL, Priority.POLL, Priority.CANCEL):
+            assert await one.take(now(), 9, priority)
+        slot = await other.take(now(), 9, Priority.TRIGGER)
+        assert slot
+        other.give_back(slot, now(), sent=True)
+        for member in (other, one):
+            found = await member.holders(now())
+            assert sum(sum(each.taken.values()) for each in found) == 4
+            assert sum(each.taken.get(Priority.POLL, 0) for each in found) in {0, 2}
+            assert all(str(os.getpid()) in each.owner for each in found)
+
+    async def test_a_429_of_one_makes_the_share_of_all_smaller(self, join: Join) -> None:
+        one, other = join(), join()
+        await take(one, 5)
+        await take(other, 5)
+        one.hold(now(), now() + 30, 0.5)
+        await one.holders(now())
+        assert [(await state(each)).share for each in (one, other, join())] == [0.5] * 3
+        other.hold(now(), now() + 20, 0.25)
+        await other.holders(now())
+        assert [(await state(each)).share for each in (one, other, join())] == [0.25] * 3
+        await asyncio.sleep(31)
+        ended = await state(join())
+        assert ended.share == 0.25
+        assert ended.held_until == pytest.approx(now() - 1, abs=0.1)
+        one.hold(now(), now() + 10, 0.5)
+        await one.holders(now())
+        assert [(await state(each)).share for each in (one, other, join())] == [0.5] * 3
 
     async def test_calls_outlive_the_client_that_made_them(self, join: Join) -> None:
         one, other = join(), join()
@@ -158,10 +202,11 @@ class WindowConformance:
                 member, slot = in_flight.pop(chance.randrange(len(in_flight)))
                 sent = chance.random() < 0.7
                 member.give_back(slot, now(), sent=sent)
+                await member.holders(now())
                 over += [now() + OCCUPIED] * sent
                 continue
             member, at_most = chance.choice(members), chance.randint(1, 8)
-            assert member.state(now()).taken == len(in_flight) + len(over)
+            assert (await state(member)).taken == len(in_flight) + len(over)
             taken = await member.take(now(), at_most)
             assert (taken is not None) == (len(in_flight) + len(over) < at_most)
             if taken is not None:

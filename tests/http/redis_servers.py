@@ -1,0 +1,103 @@
+"""Redis servers of the tests: processes of their own on this machine, ended by their pid."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from hevo_edge._http.redis_url import RedisUrl
+
+BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
+MISSING = "there is no redis-server here: apt-get install redis-server"
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """A Redis on a free port of this machine, which keeps nothing on disk."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._options = options
+        self._names = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def address(self) -> RedisUrl:
+        return RedisUrl(self.url)
+
+    @property
+    def socket(self) -> Path:
+        return Path(self._folder.name, "redis.sock")
+
+    def name(self) -> str:
+        """Return the name of the window of this test."""
+        return f"hevo_edge:{self._names}"
+
+    def next_test(self) -> None:
+        self._names += 1
+
+    def start(self) -> None:
+        assert BINARY
+        command = [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--dir", self._folder.name, "--unixsocket", str(self.socket)]
+        command += ["--appendonly", "no", "--daemonize", "no", *self._options]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 20
+        while not self._answers():
+            assert self._process.poll() is None, "Redis did not start"
+            assert time.monotonic() < end, "Redis did not start in time"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 1) as s,
+        ):
+            s.sendall(b"PING\r\n")
+            return s.recv(100)[:5] in {b"+PONG", b"-NOAU"}
+        return False
+
+    def stop(self, *, kill: bool = True) -> None:
+        if self._process is not None:
+            (self._process.kill if kill else self._process.terminate)()
+            self._process.wait(20)
+            self._process = None
+
+    def close(self) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    def ask(self, *command: str | int, password: str = "") -> Any:
+        """Send a command as an administrator would."""
+        with redis.Redis(
+            port=self.port, password=password or None, decode_responses=True
+        ) as client:
+            return client.execute_command(*command)
+
+    def __enter__(self) -> RedisServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
