@@ -27,7 +27,7 @@ class LocalShare:
         self._occupied = occupied
         self._given = share
         self._others, self._others_until = 0, float("-inf")
-        self._took_at = self._ended_at = self._try_at = float("-inf")
+        self._took_at = self._ended_at = self._try_at = self._binds_until = float("-inf")
         self._pause = _FIRST_PAUSE
 
     @property
@@ -44,8 +44,16 @@ class LocalShare:
         self.failed(now)
 
     def end(self, now: float) -> None:
-        """The others are there again."""
+        """The others can be asked again; the share binds until they have come back as well.
+
+        They have lost them when we did, so their pauses are not more than one step longer.
+        """
         self.is_on, self._ended_at = False, now
+        self._binds_until = now + min(2 * self._pause, _LONGEST_PAUSE) + _FIRST_PAUSE
+
+    def binds(self, now: float) -> bool:
+        """Say whether to keep to the share."""
+        return self.is_on or now < self._binds_until
 
     def failed(self, now: float) -> None:
         """Note that the others could not be reached; set when to try again."""

@@ -28,6 +28,8 @@ class Conversation:
     loop: asyncio.AbstractEventLoop
     link: RedisLink
     questions: list[Question] = field(default_factory=list)
+    asked: int = 0
+    """How many callers wait for an answer."""
     is_silent: bool = True
     """No message is under way."""
     messenger: asyncio.Task[None] | None = None

@@ -45,7 +45,8 @@ RECHECK = 1.0
 """Seconds after which a full window is asked again, at most, while few wait."""
 _WAITERS_A_SECOND = 100
 """How many that wait may ask again in a second, all together: more of them ask less often."""
-_HEAR_OF_MEMBERS_EVERY = 20.0
+_HEAR_OF_MEMBERS_EVERY = 1.0
+"""Seconds after which the clients are counted anew: so many divide the limit in an outage."""
 _TELL_LATER = 0.05
 """Seconds for which it is kept that a call is over: a slot that is wanted then takes it along."""
 _TIME_IS_GOOD_FOR = 60.0
@@ -105,18 +106,28 @@ class RedisWindow:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         here = self._here()
         slot = self._calls.new(priority)
-        if not self._apart.is_on:
+        is_reached = not (self._apart.is_on or here.is_closed)
+        if self._apart.is_on and self._apart.is_time_to_try(now) and not here.is_closed:
+            self._talk(here)
+        is_bound = here.is_closed or self._apart.binds(now)
+        if is_bound and not self._has_room(at_most, now, asked=here.asked):
+            return None
+        if is_reached:
             is_ours = await self._answer(here, slot, at_most, wanted)
             if is_ours is not None:
                 return slot if is_ours else None
             now = here.loop.time()
-        elif self._apart.is_time_to_try(now):
-            self._talk(here)
-        if now < self._held_until or not self._apart.has_room(self._calls.taken(now), at_most, now):
-            return None
+            if not self._has_room(at_most, now):
+                return None
         self._calls.add(slot, is_told=False)
         self._renew_later(here)
         return slot
+
+    def _has_room(self, at_most: int, now: float, asked: int = 0) -> bool:
+        """Say whether one more slot is ours, while each keeps to a part of the limit."""
+        if now < self._held_until:
+            return False
+        return self._apart.has_room(self._calls.taken(now) + asked, at_most, now)
 
     def give_back(self, slot: Slot, now: float, *, sent: bool) -> None:
         """Give a slot back: at once if nothing was sent, else one period from now."""
@@ -204,6 +215,7 @@ class RedisWindow:
     ) -> bool | None:
         question = Question(slot, at_most, wanted, here.loop.create_future())
         here.questions.append(question)
+        here.asked += 1
         try:
             if here.is_silent and here.link.is_open:
                 await self._ask_at_once(here)
@@ -215,6 +227,8 @@ class RedisWindow:
             if answer.done() and not answer.cancelled() and answer.result():
                 self.give_back(slot, here.loop.time(), sent=False)
             raise
+        finally:
+            here.asked -= 1
 
     async def _ask_at_once(self, here: Conversation) -> None:
         """Exchange one message in the caller's task, which is faster by two turns of the loop."""
