@@ -259,6 +259,8 @@ class RateLimiter:
         now = queue.loop.time()
         if self._throttle.pause_left(now) > 0:
             return None
+        if priority > Priority.TRIGGER:
+            self._state(now)  # a 429 of others makes our share smaller
         ceiling = self._ceiling(limit, priority, now)
         is_poll = priority is Priority.POLL
         at_most = _unpaced(ceiling) if is_poll and now < self._paced_until else ceiling

@@ -60,6 +60,10 @@ class LocalShare:
         self._try_at = now + self._pause * (0.5 + random.random() / 2)  # noqa: S311 -- jitter
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
+    def heard(self, members: int, now: float) -> None:
+        """Note how many there are; those who have not come back yet are counted as before."""
+        self.members = max(members, self.members) if self.binds(now) else members
+
     def is_time_to_try(self, now: float) -> bool:
         """Say whether to try the others now."""
         return now >= self._try_at

@@ -30,12 +30,15 @@ class Conversation:
     questions: list[Question] = field(default_factory=list)
     asked: int = 0
     """How many callers wait for an answer."""
-    is_silent: bool = True
-    """No message is under way."""
+    silence: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while no message is under way."""
     messenger: asyncio.Task[None] | None = None
     later: asyncio.TimerHandle | None = None
     renewal: asyncio.TimerHandle | None = None
     is_closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.silence.set()
 
     def stop_timers(self) -> None:
         """Let nothing happen later."""

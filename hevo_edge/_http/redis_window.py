@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import random
+from contextlib import suppress
 
 from hevo_edge._common.contexts import without_context
 from hevo_edge._common.per_loop import PerLoop, has_loop, running_loop
@@ -192,8 +193,9 @@ class RedisWindow:
         here.stop_timers()
         if self._calls.has_news and not self._apart.is_on:
             self._talk(here)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(here.silence.wait(), PATIENCE)
         if (messenger := here.messenger) is not None:
-            await asyncio.wait({messenger}, timeout=PATIENCE)
             messenger.cancel()
             await asyncio.wait({messenger})
         await here.link.close()
@@ -217,7 +219,7 @@ class RedisWindow:
         here.questions.append(question)
         here.asked += 1
         try:
-            if here.is_silent and here.link.is_open:
+            if here.link.is_open and here.silence.is_set():
                 await self._ask_at_once(here)
             else:
                 self._talk(here)
@@ -232,11 +234,11 @@ class RedisWindow:
 
     async def _ask_at_once(self, here: Conversation) -> None:
         """Exchange one message in the caller's task, which is faster by two turns of the loop."""
-        here.is_silent = False
+        here.silence.clear()
         try:
             await self._turn(here)
         finally:
-            here.is_silent = True
+            here.silence.set()
             if here.questions or self._calls.has_news or self._hold_to_tell:
                 self._talk(here)
 
@@ -245,8 +247,8 @@ class RedisWindow:
         if here.later is not None:
             here.later.cancel()
             here.later = None
-        if here.is_silent:
-            here.is_silent = False
+        if here.silence.is_set():
+            here.silence.clear()
             here.messenger = without_context(here.loop.create_task, self._exchange(here))
 
     async def _exchange(self, here: Conversation) -> None:
@@ -257,7 +259,8 @@ class RedisWindow:
             if here.is_closed:
                 await here.link.close()
         finally:
-            here.is_silent, here.messenger = True, None
+            here.messenger = None
+            here.silence.set()
             for question in here.questions:  # it was cancelled
                 question.answer.cancel()
             here.questions.clear()
@@ -275,10 +278,12 @@ class RedisWindow:
         except BaseException:
             self._let_go(questions)
             raise
-        if answer is None:
+        if answer is not None:
+            self._take_in(here, answer, questions)
+        elif not here.is_closed:
             here.questions[:0] = questions
         else:
-            self._take_in(here, answer, questions)
+            self._let_go(questions)
         return True
 
     async def _message(self, here: Conversation, questions: list[Question]) -> Answer | None:
@@ -353,7 +358,8 @@ class RedisWindow:
             self._recheck = crowd * RECHECK * _jitter()
             self._spread = 0.0 if answer.waiters <= 1 else self._recheck * random.random()  # noqa: S311
         if answer.members is not None:
-            self._apart.members, self._asked_members_at = answer.members, now
+            self._apart.heard(answer.members, now)
+            self._asked_members_at = now
         if self._apart.is_on:
             self._apart.end(now)
             log.warning("the call budget is shared through %s again", self._url.shown)

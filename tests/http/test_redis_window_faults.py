@@ -6,7 +6,6 @@ import asyncio
 import copy
 import pickle
 import time
-import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -279,7 +278,7 @@ async def test_where_a_script_may_not_ask_for_the_time_it_is_told(
     assert await other.take(now(), 1) is None
     one.give_back(slot, now(), sent=True)
     began = now()
-    while await other.take(now(), 1) is None:
+    while await other.take(now(), 1) is None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert 0.45 < now() - began < 0.6 + SLACK
     assert not caplog.records
@@ -303,10 +302,6 @@ def test_no_password_is_shown_or_stored() -> None:
     assert copy.copy(limit) is copy.deepcopy(limit) is limit
     plain = RateLimit(50, 30.0, shared="redis://example.com", fallback_share=0.1)
     assert pickle.loads(pickle.dumps(plain)) == plain
-    try:
-        raise RuntimeError(f"cannot reach {QUOTED} or {PASSWORD}")
-    except RuntimeError:
-        assert PASSWORD in traceback.format_exc(), "what this test shows it does show"
 
 
 def test_the_pauses_between_tries_begin_small() -> None:
