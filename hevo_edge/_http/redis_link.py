@@ -22,7 +22,7 @@ else:
     from async_timeout import timeout  # aiohttp brings it there
 
 if TYPE_CHECKING:
-    from redis.asyncio import ConnectionPool, Redis, RedisCluster
+    from redis.asyncio import Redis, RedisCluster
 
 Execute: TypeAlias = Callable[..., Awaitable[Any]]
 """Sends a command, and returns the reply."""
@@ -107,12 +107,12 @@ class RedisLink:
         """
         from redis.exceptions import MovedError, NoScriptError, ResponseError  # noqa: PLC0415
 
-        async def script(execute: Execute) -> list[Any]:
+        async def script(execute: Execute) -> Any:
             told = (len(keys), *keys, *arguments)
             try:
-                return await execute("EVALSHA", _DIGEST, *told)  # type: ignore[no-any-return]
+                return await execute("EVALSHA", _DIGEST, *told)
             except NoScriptError:
-                return await execute("EVAL", SCRIPT, *told)  # type: ignore[no-any-return]
+                return await execute("EVAL", SCRIPT, *told)
             except MovedError:
                 if self._is_cluster:
                     raise
@@ -123,11 +123,12 @@ class RedisLink:
                 raise TimeRefused from None
 
         try:
-            return await self._bounded(script)
+            reply: list[Any] = await self._bounded(script)
         except _Moved:
             self._is_cluster = True
-        await self.close()
-        return await self._bounded(script)
+            await self.close()
+            reply = await self._bounded(script)
+        return reply
 
     async def slots(self, key: str, now: int) -> list[str]:
         """Return the ids of the slots that are taken.
@@ -241,24 +242,25 @@ def _bounds() -> dict[str, Any]:
     }
 
 
-def _pool(url: RedisUrl) -> tuple[ConnectionPool[Any], list[Redis]]:
+def _pool(url: RedisUrl) -> tuple[Any, list[Redis]]:
     """Return what makes connections, and the clients of sentinels behind it."""
-    from redis.asyncio import ConnectionPool, Sentinel  # noqa: PLC0415 -- an extra
+    from redis import asyncio as theirs  # noqa: PLC0415 -- an extra
     from redis.asyncio.connection import parse_url  # noqa: PLC0415
 
     bounds = _bounds()
     if not url.is_sentinel:
-        return ConnectionPool.from_url(url.url, **bounds), []
+        return theirs.ConnectionPool.from_url(url.url, **bounds), []
     options: dict[str, Any] = {**parse_url(url.server_url), **bounds}
     is_tls = options.pop("connection_class", None) is not None
     del options["host"]
-    theirs = {
+    login = {
         name: options.pop(f"sentinel_{name}")
         for name in ("username", "password")
         if f"sentinel_{name}" in options
     }
-    sentinel = Sentinel(
-        url.sentinels, sentinel_kwargs={**bounds, **theirs, "ssl": is_tls}, ssl=is_tls, **options
+    make: Any = theirs.Sentinel  # it has no types
+    sentinel = make(
+        url.sentinels, sentinel_kwargs={**bounds, **login, "ssl": is_tls}, ssl=is_tls, **options
     )
     return sentinel.master_for(url.service).connection_pool, sentinel.sentinels
 

@@ -30,9 +30,10 @@ def free_port() -> int:
 class RedisServer:
     """A Redis on a free port of this machine, which keeps nothing on disk."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, sentinel: str | None = None) -> None:
         self.port = free_port()
         self._options = options
+        self._sentinel = sentinel
         self._names = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory()
@@ -62,6 +63,10 @@ class RedisServer:
         command = [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", self._folder.name, "--unixsocket", str(self.socket)]
         command += ["--appendonly", "no", "--daemonize", "no", *self._options]
+        if self._sentinel is not None:
+            file = Path(self._folder.name, "sentinel.conf")  # it writes into it
+            file.write_text(f"port {self.port}\nbind 127.0.0.1\n{self._sentinel}\n")
+            command = [BINARY, str(file), "--sentinel"]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -12,7 +12,7 @@ import pytest
 
 from hevo_edge import HevoClient, RateLimit, errors
 from hevo_edge._common.clock import Clock
-from hevo_edge._http import redis_link
+from hevo_edge._http import redis_link, redis_script
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.local_share import _FIRST_PAUSE
 from hevo_edge._http.ratelimit import Priority
@@ -269,7 +269,7 @@ async def test_a_cancelled_take_does_not_read_another_ones_reply(own_server: Red
 async def test_where_a_script_may_not_ask_for_the_time_it_is_told(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refusing = redis_link.SCRIPT.replace("redis.call('TIME')", "redis.call('MULTI')")
+    refusing = redis_script.SCRIPT.replace("redis.call('TIME')", "redis.call('MULTI')")
     monkeypatch.setattr(redis_link, "SCRIPT", refusing)
     monkeypatch.setattr(redis_link, "_DIGEST", redis_server.ask("SCRIPT", "LOAD", refusing))
     one, other = (RedisWindow(redis_server.address, redis_server.name(), 0.5) for _ in range(2))

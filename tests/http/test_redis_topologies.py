@@ -1,0 +1,201 @@
+"""A socket, a cluster, sentinels: where a window may be, and how its URL says so."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from hevo_edge import RateLimit, errors
+from hevo_edge._http.redis_url import RedisUrl
+from hevo_edge._http.redis_window import RedisWindow
+
+from .redis_servers import BINARY, MISSING, RedisServer
+from .support import now
+
+needs_redis = [pytest.mark.real_time, pytest.mark.skipif(BINARY is None, reason=MISSING)]
+
+
+async def takes_two_of_two(*urls: str) -> list[bool]:
+    """Take three of two slots, by as many members as there are URLs."""
+    windows = [RedisWindow(RedisUrl(url), "topology", 60.1) for url in urls]
+    taken = []
+    for window in windows:
+        taken.append(await window.take(now(), 2) is not None)
+        assert not window._apart.is_on
+    for window in windows:
+        await window.close()
+    return taken
+
+
+class TestServers:
+    pytestmark = needs_redis
+
+    async def test_a_socket_and_a_port_are_one_window(self, redis_server: RedisServer) -> None:
+        urls = (redis_server.url, f"unix://{redis_server.socket}", f"{redis_server.url}/0")
+        redis_server.ask("FLUSHALL")
+        assert await takes_two_of_two(*urls) == [True, True, False]
+
+    async def test_another_database_is_another_window(self, redis_server: RedisServer) -> None:
+        redis_server.ask("FLUSHALL")
+        urls = [f"{redis_server.url}/{number}" for number in (1, 2, 1, 2, 1, 2)]
+        assert await takes_two_of_two(*urls) == [True, True, True, True, False, False]
+        redis_server.ask("FLUSHALL")
+
+    async def test_an_option_of_the_url_does_not_make_it_wait(self, full_port: int) -> None:
+        url = f"redis://127.0.0.1:{full_port}?socket_connect_timeout=60&socket_timeout=60"
+        window = RedisWindow(RedisUrl(url), "topology", 60.1)
+        began = now()
+        assert await window.take(now(), 2)
+        assert now() - began < 5
+        await window.close()
+
+
+@pytest.fixture
+def cluster() -> Iterator[list[RedisServer]]:
+    with ExitStack() as stack:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        nodes = [stack.enter_context(RedisServer(*options)) for _ in range(2)]
+        nodes[0].ask("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        nodes[1].ask("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
+        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+        end = time.monotonic() + 20
+        while any("cluster_state:ok" not in str(node.ask("CLUSTER", "INFO")) for node in nodes):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        yield nodes
+
+
+class TestCluster:
+    pytestmark = needs_redis
+
+    async def test_any_node_of_a_cluster_leads_to_the_one_window(
+        self, cluster: list[RedisServer], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        urls = [cluster[number].url for number in (0, 1, 0)]
+        assert await takes_two_of_two(*urls) == [True, True, False]
+        assert not caplog.records
+
+    async def test_a_slot_that_moves(self, cluster: list[RedisServer]) -> None:
+        """MOVED in the middle; the keys are elsewhere then, and told again."""
+        window = RedisWindow(cluster[0].address, "topology", 60.1)
+        assert await window.take(now(), 3)
+        place = cluster[0].ask("CLUSTER", "KEYSLOT", window._keys[0])
+        one, other = cluster if place < 8192 else reversed(cluster)
+        ids = [node.ask("CLUSTER", "MYID") for node in (one, other)]
+        one.ask("FLUSHALL")
+        for node in (other, one):
+            node.ask("CLUSTER", "SETSLOT", place, "NODE", ids[1])
+        assert await window.take(now(), 3)
+        end = now() + 20
+        while window._apart.is_on:
+            assert now() < end
+            await window.take(now(), 0)
+            await asyncio.sleep(0.05)
+        assert other.ask("ZCARD", window._keys[0]) == 2
+        await window.close()
+
+
+@pytest.fixture
+def watched() -> Iterator[tuple[RedisServer, RedisServer, RedisServer]]:
+    with ExitStack() as stack:
+        master = stack.enter_context(RedisServer("--repl-diskless-sync-delay", "0"))
+        replica = stack.enter_context(RedisServer("--replicaof", f"127.0.0.1 {master.port}"))
+        watch = f"sentinel monitor main 127.0.0.1 {master.port} 1\n"
+        watch += "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000"
+        sentinel = stack.enter_context(RedisServer(sentinel=watch))
+        end = time.monotonic() + 30
+        while not str(sentinel.ask("SENTINEL", "REPLICAS", "main")).count(f"{replica.port}"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        while replica.ask("INFO", "replication")["master_link_status"] != "up":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        yield master, replica, sentinel
+
+
+class TestSentinel:
+    pytestmark = needs_redis
+
+    async def test_after_a_failover_the_window_is_where_sentinels_say(
+        self, watched: tuple[RedisServer, RedisServer, RedisServer]
+    ) -> None:
+        master, replica, sentinel = watched
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0"
+        window = RedisWindow(RedisUrl(url), "topology", 60.1)
+        assert await window.take(now(), 5)
+        assert master.ask("ZCARD", window._keys[0]) == 1
+        master.stop()
+        assert await window.take(now(), 5), "half of the limit meanwhile"
+        assert window._apart.is_on
+        end = now() + 30
+        while window._apart.is_on:
+            assert now() < end
+            await window.take(now(), 0)
+            await asyncio.sleep(0.1)
+        assert replica.ask("ZCARD", window._keys[0]) == 2
+        await window.close()
+
+
+# -- URLs ------------------------------------------------------------------------------------------
+
+WRONG = [
+    ("http://user:geheim@example.com", "not with http://"),
+    ("postgres://user:geheim@example.com", "not with postgres://"),
+    ("redis://", "must be like redis://host"),
+    ("redis://user:geheim@", "must be like redis://host"),
+    ("redis://user:geheim@example.com:port", "its host or port is wrong"),
+    ("redis://user:geheim@example.com:99999", "its host or port is wrong"),
+    ("redis://user:geheim@example.com/name", "must be like redis://host"),
+    ("redis://user:geheim#1@example.com", "has to be written as %23"),
+    ("redis://user:geheim/1@example.com", "is wrong"),
+    ("unix://", "needs the socket's path"),
+    ("redis+sentinel://user:geheim@example.com:26379", "mymaster"),
+    ("redis+sentinel://user:geheim@example.com:x/main", "is wrong"),
+]
+
+
+@pytest.mark.parametrize(("url", "says"), WRONG)
+def test_a_wrong_url_is_an_error_that_shows_no_password(url: str, says: str) -> None:
+    with pytest.raises(errors.ConfigurationError) as raised:
+        RateLimit(shared=url)
+    assert says in str(raised.value)
+    assert "geheim" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None or raised.value.__suppress_context__
+
+
+def test_what_a_sentinel_url_says() -> None:
+    url = RedisUrl("rediss+sentinel://user:p%40ss@one:26379,two,[::1]:5/main/3?sentinel_password=x")
+    assert url.sentinels == [("one", 26379), ("two", 26379), ("::1", 5)]
+    assert url.service == "main"
+    assert url.server_url == "rediss://user:p%40ss@sentinel/3?sentinel_password=x"
+    assert url.shown == "rediss+sentinel://one:26379,two,[::1]:5/main/3"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"shared_name": "a b"}, "shared_name must be"),
+        ({"shared_name": ""}, "shared_name must be"),
+        ({"fallback_share": 0}, "above 0"),
+        ({"fallback_share": 1.1}, "above 0"),
+        ({"fallback_share": True}, "above 0"),
+        ({"shared": True, "shared_name": "x"}, "need the URL of a Redis"),
+        ({"shared": False, "fallback_share": 0.5}, "need the URL of a Redis"),
+    ],
+)
+def test_wrong_options(wrong: dict[str, object], says: str) -> None:
+    options: dict[str, object] = {"shared": "redis://example.com", **wrong}
+    with pytest.raises(errors.ConfigurationError, match=says):
+        RateLimit(**options)  # type: ignore[arg-type]
+
+
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(errors.ConfigurationError, match=r"pip install 'hevo-edge\[redis\]'"):
+        RedisWindow(RedisUrl("redis://example.com"), "name", 60.1)
