@@ -277,13 +277,14 @@ def release(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Print the ratios that the issues and the docs speak of."""
-    install(session)
+    install(session, "test")
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
     session.run("python", "tests/benchmarks/command_line_start.py")
     session.run("python", "-m", "tests.benchmarks.weight")
     session.run("python", "-m", "tests.benchmarks.learning")
     session.run("python", "-m", "tests.benchmarks.sharing")
     session.run("python", "-m", "tests.benchmarks.shared_window")
+    session.run("python", "-m", "tests.benchmarks.redis_window")
     session.run("python", "-m", "tests.benchmarks.waiting")
     session.run("python", "-m", "tests.benchmarks.months")
     session.run("python", "-m", "tests.benchmarks.bad_gateway")

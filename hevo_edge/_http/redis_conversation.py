@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hevo_edge._http.own_calls import NamedSlot
 from hevo_edge._http.redis_link import RedisLink
@@ -48,8 +49,7 @@ class Conversation:
         self.later = self.renewal = None
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the last answer said, in loop time.
 
     Args:

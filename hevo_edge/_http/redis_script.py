@@ -8,21 +8,22 @@ period after its lease. What is older is removed by whoever comes next.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 NOT_SENT, IN_FLIGHT = "x", "f"
 """What a client tells of a call in place of its age: it was not sent; its lease is renewed."""
 
 SCRIPT = """
+local call = redis.call
 local calls, hold, waiting, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
 if not now then
-  local time = redis.call('TIME')
+  local time = call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 local me, occupied, lease = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-redis.call('ZREMRANGEBYSCORE', calls, '-inf', now)
-if ARGV[5] ~= '' and not redis.call('ZSCORE', calls, ARGV[5]) then
+call('ZREMRANGEBYSCORE', calls, '-inf', now)
+if ARGV[5] ~= '' and not call('ZSCORE', calls, ARGV[5]) then
   return {0, now}
 end
 
@@ -31,9 +32,9 @@ local news, at = tonumber(ARGV[10]), 11
 if string.find(ARGV[8], 'w') then
   local told = {}
   for i = at, at + 2 * news - 1, 2 do told[ARGV[i]] = true end
-  for _, id in ipairs(redis.call('ZRANGE', calls, 0, -1)) do
+  for _, id in ipairs(call('ZRANGE', calls, 0, -1)) do
     if string.sub(id, 1, #me + 1) == me .. ':' and not told[id] then
-      redis.call('ZREM', calls, id)
+      call('ZREM', calls, id)
     end
   end
 end
@@ -42,20 +43,20 @@ for i = at, at + 2 * news - 1, 2 do
   if ARGV[i + 1] == 'f' then ends = ends + lease
   elseif ARGV[i + 1] == 'x' then ends = 0
   else ends = ends - ARGV[i + 1] end
-  if ends > now then redis.call('ZADD', calls, ends, ARGV[i])
-  else redis.call('ZREM', calls, ARGV[i]) end
+  if ends > now then call('ZADD', calls, ends, ARGV[i])
+  else call('ZREM', calls, ARGV[i]) end
 end
 at = at + 2 * news
 
 -- A pause of all, and what of the limit is left for what can wait. Never shortened.
-local held = redis.call('HMGET', hold, 'until', 'share', 'waiting')
+local held = call('HMGET', hold, 'until', 'share', 'waiting')
 local until_, share = tonumber(held[1]), held[2]
 if until_ and until_ > now + 3600000000 then until_ = nil end
 if ARGV[6] ~= '' then
   if not (until_ and until_ > now and tonumber(share) < tonumber(ARGV[7])) then share = ARGV[7] end
   until_ = math.max(until_ or 0, now + ARGV[6])
-  redis.call('HSET', hold, 'until', string.format('%.0f', until_), 'share', share)
-  redis.call('PEXPIRE', hold, math.ceil((until_ - now + 10 * occupied) / 1000))
+  call('HSET', hold, 'until', string.format('%.0f', until_), 'share', share)
+  call('PEXPIRE', hold, math.ceil((until_ - now + 10 * occupied) / 1000))
 end
 
 -- Who waits besides us, as urgently at least, and has had less, is left what it is short of.
@@ -63,16 +64,16 @@ local someone_waits = held[3] and tonumber(held[3]) > now
 local waiters, held_by, others = 0, nil, nil
 local function look()
   held_by, others = {}, {}
-  for _, id in ipairs(redis.call('ZRANGE', calls, 0, -1)) do
+  for _, id in ipairs(call('ZRANGE', calls, 0, -1)) do
     local owner = string.match(id, '^(.*):%d:%x+$') or ''
     held_by[owner] = (held_by[owner] or 0) + 1
   end
-  local all = redis.call('HGETALL', waiting)
+  local all = call('HGETALL', waiting)
   for i = 1, #all, 2 do
     local ends, rank, wanted = string.match(all[i + 1], '^(%d+) (%d) (%d+)$')
     ends = tonumber(ends)
     if ends <= now or ends > now + 3600000000 then
-      redis.call('HDEL', waiting, all[i])
+      call('HDEL', waiting, all[i])
     elseif all[i] ~= me then
       waiters = waiters + 1
       others[#others + 1] = {held_by[all[i]] or 0, tonumber(rank), tonumber(wanted)}
@@ -93,19 +94,19 @@ local function left_to_others(at_most, rank)
   return kept
 end
 
-local taken, granted, wait_for = redis.call('ZCARD', calls), {}, nil
+local taken, granted, wait_for = call('ZCARD', calls), {}, nil
 for i = at, #ARGV, 4 do
   local at_most, rank = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local is_free = not (until_ and until_ > now)
   if is_free and taken >= at_most then
     -- Later than any slot can be: the clock was set back.
     local latest = now + 2 * (occupied + lease)
-    taken = taken - redis.call('ZREMRANGEBYSCORE', calls, latest, '+inf')
+    taken = taken - call('ZREMRANGEBYSCORE', calls, latest, '+inf')
   end
   is_free = is_free and taken < at_most
   if is_free and someone_waits then is_free = taken + left_to_others(at_most, rank) < at_most end
   if is_free then
-    redis.call('ZADD', calls, now + occupied + lease, ARGV[i])
+    call('ZADD', calls, now + occupied + lease, ARGV[i])
     taken = taken + 1
     if held_by then held_by[me] = (held_by[me] or 0) + 1 end
     granted[#granted + 1] = 1
@@ -118,36 +119,35 @@ end
 if wait_for and wait_for[2] > 0 then
   if not others then look() end
   local ends = string.format('%.0f', now + ARGV[9])
-  redis.call('HSET', waiting, me, ends .. ' ' .. wait_for[1] .. ' ' .. wait_for[2])
-  redis.call('PEXPIRE', waiting, 3600000)
+  call('HSET', waiting, me, ends .. ' ' .. wait_for[1] .. ' ' .. wait_for[2])
+  call('PEXPIRE', waiting, 3600000)
   waiters = waiters + 1
-  if tonumber(ends) > tonumber(held[3] or 0) then redis.call('HSET', hold, 'waiting', ends) end
-  if redis.call('PTTL', hold) < 60000 then redis.call('PEXPIRE', hold, 3600000) end
+  if tonumber(ends) > tonumber(held[3] or 0) then call('HSET', hold, 'waiting', ends) end
+  if call('PTTL', hold) < 60000 then call('PEXPIRE', hold, 3600000) end
 elseif wait_for and someone_waits then
-  redis.call('HDEL', waiting, me)
+  call('HDEL', waiting, me)
 end
 local next_free = -1
 if #granted == 0 or 2 * taken >= tonumber(ARGV[at + 1]) then
-  local first = redis.call('ZRANGE', calls, 0, 0, 'WITHSCORES')
+  local first = call('ZRANGE', calls, 0, 0, 'WITHSCORES')
   if first[2] and first[2] - now <= occupied then next_free = first[2] - now end
 end
 
 -- Now and then, and with all calls of ours: say that we live, and let nothing stay here for ever.
 local seen = -1
 if string.find(ARGV[8], 'm') then
-  redis.call('ZADD', members, now, me)
-  redis.call('ZREMRANGEBYSCORE', members, '-inf', now - 300000000)
-  redis.call('ZREMRANGEBYSCORE', members, now + 300000000, '+inf')
-  redis.call('PEXPIRE', members, 300000)
-  seen = redis.call('ZCARD', members)
-  redis.call('PEXPIRE', calls, math.ceil(2 * (occupied + lease) / 1000) + 60000)
+  call('ZADD', members, now, me)
+  call('ZREMRANGEBYSCORE', members, '-inf', now - 300000000)
+  call('ZREMRANGEBYSCORE', members, now + 300000000, '+inf')
+  call('PEXPIRE', members, 300000)
+  seen = call('ZCARD', members)
+  call('PEXPIRE', calls, math.ceil(2 * (occupied + lease) / 1000) + 60000)
 end
 return {1, now, taken, next_free, until_ and until_ - now or false, share, waiters, seen, granted}
 """
 
 
-@dataclass(frozen=True)
-class Take:
+class Take(NamedTuple):
     """One slot that is asked for.
 
     Args:
@@ -215,8 +215,7 @@ class Ask:
         return arguments
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What Redis says. Durations are in seconds.
 
     Args:
