@@ -107,6 +107,10 @@ PLAYS: dict[tuple[str, str], Play] = {
         r"(.*:asyncio:.*\n)*INFO:requests:GET /api/v1/pipelines/123: 200\n", alone=True
     ),
     ("docs/index.md", "main"): Play("COMPLETED 1000\n"),
+    ("docs/many-machines.md", "rediss://user:password"): Play(
+        elsewhere="tests/pages/test_many_machines.py"
+    ),
+    ("docs/many-machines.md", "Celery("): Play(elsewhere="tests/pages/test_many_machines.py"),
     ("docs/notebook.md", "a_week_ago"): Play(
         r"1 Job, 100 % succeeded, 1 COMPLETED.*\nCOMPLETED 20.* 0:01:00 1000\n"
     ),
