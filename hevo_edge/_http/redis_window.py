@@ -15,7 +15,6 @@ import asyncio
 import logging
 import os
 import random
-from contextlib import suppress
 
 from hevo_edge._common.contexts import without_context
 from hevo_edge._common.per_loop import PerLoop, has_loop, running_loop
@@ -24,7 +23,6 @@ from hevo_edge._http.own_calls import NamedSlot, OwnCalls, told
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._http.redis_conversation import Conversation, Known, Question
 from hevo_edge._http.redis_link import (
-    PATIENCE,
     LinkBroken,
     LinkLost,
     RedisLink,
@@ -80,7 +78,7 @@ class RedisWindow:
         self._calls = OwnCalls(occupied)
         self._apart = LocalShare(occupied, fallback_share)
         self._loops: PerLoop[Conversation] = PerLoop(
-            lambda: Conversation(running_loop(), RedisLink(url))
+            lambda: Conversation(running_loop(), RedisLink(url), self._turn, self._has_more)
         )
         self._known = Known()
         self._held_until, self._share = float("-inf"), 1.0
@@ -109,12 +107,18 @@ class RedisWindow:
         slot = self._calls.new(priority)
         is_reached = not (self._apart.is_on or here.is_closed)
         if self._apart.is_on and self._apart.is_time_to_try(now) and not here.is_closed:
-            self._talk(here)
+            here.talk()
         is_bound = here.is_closed or self._apart.binds(now)
         if is_bound and not self._has_room(at_most, now, asked=here.asked):
             return None
         if is_reached:
-            is_ours = await self._answer(here, slot, at_most, wanted)
+            question = Question(slot, at_most, wanted, here.loop.create_future())
+            try:
+                is_ours = await here.ask(question)
+            except asyncio.CancelledError:
+                if question.is_granted:  # in the very moment
+                    self.give_back(slot, here.loop.time(), sent=False)
+                raise
             if is_ours is not None:
                 return slot if is_ours else None
             now = here.loop.time()
@@ -136,9 +140,9 @@ class RedisWindow:
         if self._calls.give_back(slot, now, sent=sent) and not self._apart.is_on and has_loop():
             here = self._here()
             if not sent or here.is_closed:
-                self._talk(here)
+                here.talk()
             elif here.later is None:
-                here.later = without_context(here.loop.call_later, _TELL_LATER, self._talk, here)
+                here.later = without_context(here.loop.call_later, _TELL_LATER, here.talk)
 
     def hold(self, now: float, until: float, share: float = 1.0) -> None:
         """Let nobody take a slot before ``until``."""
@@ -148,7 +152,7 @@ class RedisWindow:
         self._held_until = max(self._held_until, until)
         self._hold_to_tell = True
         if has_loop() and not self._apart.is_on:
-            self._talk(self._here())
+            self._here().talk()
 
     def state(self, now: float) -> WindowState:
         """Return what is known."""
@@ -171,9 +175,7 @@ class RedisWindow:
         here = self._here()
         look = Question(None, 0, 0, here.loop.create_future())
         if not self._apart.is_on:
-            here.questions.append(look)
-            self._talk(here)
-            await look.answer
+            await here.ask(look)
         if self._apart.is_on:
             own = self._calls.by_priority(now)
             return [Holder(self._calls.owner, own)] if own else []
@@ -192,13 +194,8 @@ class RedisWindow:
         here.is_closed = True
         here.stop_timers()
         if self._calls.has_news and not self._apart.is_on:
-            self._talk(here)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(here.silence.wait(), PATIENCE)
-        if (messenger := here.messenger) is not None:
-            messenger.cancel()
-            await asyncio.wait({messenger})
-        await here.link.close()
+            here.talk()
+        await here.end()
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -212,58 +209,8 @@ class RedisWindow:
             self._calls = OwnCalls(self._occupied)
             self._asked_members_at = float("-inf")
 
-    async def _answer(
-        self, here: Conversation, slot: NamedSlot, at_most: int, wanted: int
-    ) -> bool | None:
-        question = Question(slot, at_most, wanted, here.loop.create_future())
-        here.questions.append(question)
-        here.asked += 1
-        try:
-            if here.link.is_open and here.silence.is_set():
-                await self._ask_at_once(here)
-            else:
-                self._talk(here)
-            return await question.answer
-        except asyncio.CancelledError:
-            answer = question.answer
-            if answer.done() and not answer.cancelled() and answer.result():
-                self.give_back(slot, here.loop.time(), sent=False)
-            raise
-        finally:
-            here.asked -= 1
-
-    async def _ask_at_once(self, here: Conversation) -> None:
-        """Exchange one message in the caller's task, which is faster by two turns of the loop."""
-        here.silence.clear()
-        try:
-            await self._turn(here)
-        finally:
-            here.silence.set()
-            if here.questions or self._calls.has_news or self._hold_to_tell:
-                self._talk(here)
-
-    def _talk(self, here: Conversation) -> None:
-        """Exchange messages until there is nothing more to say, unless that is under way."""
-        if here.later is not None:
-            here.later.cancel()
-            here.later = None
-        if here.silence.is_set():
-            here.silence.clear()
-            here.messenger = without_context(here.loop.create_task, self._exchange(here))
-
-    async def _exchange(self, here: Conversation) -> None:
-        try:
-            goes_on = await self._turn(here)
-            while goes_on and (here.questions or self._calls.has_news or self._hold_to_tell):
-                goes_on = await self._turn(here)
-            if here.is_closed:
-                await here.link.close()
-        finally:
-            here.messenger = None
-            here.silence.set()
-            for question in here.questions:  # it was cancelled
-                question.answer.cancel()
-            here.questions.clear()
+    def _has_more(self) -> bool:
+        return self._calls.has_news or self._hold_to_tell
 
     async def _turn(self, here: Conversation) -> bool:
         """Exchange one message; say whether Redis can be used."""
@@ -292,27 +239,10 @@ class RedisWindow:
         is_whole = self._must_tell_all or not self._was_reached
         witness = "" if is_whole else self._calls.witness(now)
         news = self._calls.whole(now) if is_whole else self._calls.take_news()
-        hold = None
-        if self._held_until > now and (self._hold_to_tell or is_whole):
-            hold = (self._held_until - now, self._share)
         try:
-            ask = Ask(
-                me=self._calls.owner,
-                occupied=self._occupied,
-                lease=LEASE,
-                patience=2 * self._recheck + RECHECK,
-                time=None if self._offset is None else await self._time(here),
-                witness=witness,
-                hold=hold,
-                is_whole=is_whole,
-                asks_members=is_whole or now >= self._asked_members_at + _HEAR_OF_MEMBERS_EVERY,
-                news=dict(told(news, now)),
-                takes=[
-                    Take(each.slot.name, each.at_most, _rank(each.slot.priority), each.wanted)
-                    for each in questions
-                    if each.slot is not None
-                ],
-            )
+            time = None if self._offset is None else await self._time(here)
+            ask = self._words(now, questions, news, is_whole=is_whole)
+            ask.time, ask.witness = time, witness
             answer = Answer.read(await here.link.run(self._keys, ask.arguments()))
         except LinkBroken:  # a new connection, perhaps to another server
             self._calls.put_back(news)
@@ -336,6 +266,33 @@ class RedisWindow:
             if each.slot is None:
                 each.names = await here.link.slots(self._keys[0], answer.time)
         return answer
+
+    def _words(
+        self,
+        now: float,
+        questions: list[Question],
+        news: dict[str, NamedSlot | None],
+        *,
+        is_whole: bool,
+    ) -> Ask:
+        hold = None
+        if self._held_until > now and (self._hold_to_tell or is_whole):
+            hold = (self._held_until - now, self._share)
+        return Ask(
+            me=self._calls.owner,
+            occupied=self._occupied,
+            lease=LEASE,
+            patience=2 * self._recheck + RECHECK,
+            hold=hold,
+            is_whole=is_whole,
+            asks_members=is_whole or now >= self._asked_members_at + _HEAR_OF_MEMBERS_EVERY,
+            news=dict(told(news, now)),
+            takes=[
+                Take(each.slot.name, each.at_most, _rank(each.slot.priority), each.wanted)
+                for each in questions
+                if each.slot is not None
+            ],
+        )
 
     def _take_in(self, here: Conversation, answer: Answer, questions: list[Question]) -> None:
         now, granted = here.loop.time(), iter(answer.granted)
@@ -419,7 +376,7 @@ class RedisWindow:
             self._renew_later(here)
             if not self._apart.is_on:
                 self._calls.renew()
-                self._talk(here)
+                here.talk()
 
 
 def _rank(priority: Priority) -> int:

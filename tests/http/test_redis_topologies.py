@@ -14,7 +14,7 @@ from hevo_edge import RateLimit, errors
 from hevo_edge._http.redis_url import RedisUrl
 from hevo_edge._http.redis_window import RedisWindow
 
-from .redis_servers import BINARY, MISSING, RedisServer
+from .redis_servers import BINARY, MISSING, RedisServer, free_port
 from .support import now
 
 needs_redis = [pytest.mark.real_time, pytest.mark.skipif(BINARY is None, reason=MISSING)]
@@ -58,11 +58,12 @@ class TestServers:
 @pytest.fixture
 def cluster() -> Iterator[list[RedisServer]]:
     with ExitStack() as stack:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-        nodes = [stack.enter_context(RedisServer(*options)) for _ in range(2)]
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port")
+        buses = [free_port() for _ in range(2)]
+        nodes = [stack.enter_context(RedisServer(*options, str(bus))) for bus in buses]
         nodes[0].ask("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
         nodes[1].ask("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
-        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, buses[1])
         end = time.monotonic() + 20
         while any("cluster_state:ok" not in str(node.ask("CLUSTER", "INFO")) for node in nodes):
             assert time.monotonic() < end
