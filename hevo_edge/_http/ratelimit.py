@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from hevo_edge._common import validation
-from hevo_edge._http.redis_url import RedisUrl, is_url
+from hevo_edge._http.redis_url import url_in
 from hevo_edge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class RateLimit:
                 "RateLimit.shared must be True, False, the path of a file or the URL of a Redis, "
                 f"not {self.shared!r}"
             )
-        if self.redis_url is None and (self.shared_name, self.fallback_share) != (None, None):
+        if url_in(self.shared) is None and (self.shared_name, self.fallback_share) != (None, None):
             raise ConfigurationError(
                 "RateLimit.shared_name and RateLimit.fallback_share need the URL of a Redis in "
                 "RateLimit.shared"
@@ -102,13 +102,9 @@ class RateLimit:
                 f"RateLimit.fallback_share must be above 0, and 1 at most, not {share!r}"
             )
 
-    @property
-    def redis_url(self) -> RedisUrl | None:
-        """The URL in ``shared``, if it is one."""
-        return RedisUrl(str(self.shared)) if is_url(self.shared) else None
-
     def __repr__(self) -> str:
-        shared = self.shared if self.redis_url is None else self.redis_url.shown
+        url = url_in(self.shared)
+        shared = self.shared if url is None else url.shown
         options = [f"calls={self.calls}, period={self.period}, margin={self.margin}"]
         options += [f"shared={shared!r}"]
         if self.shared_name is not None:
@@ -118,7 +114,7 @@ class RateLimit:
         return f"RateLimit({', '.join(options)})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        url = self.redis_url
+        url = url_in(self.shared)
         if url is not None and url.has_secrets:
             raise TypeError(
                 "a RateLimit whose URL holds a password is not picklable: make it in the other "

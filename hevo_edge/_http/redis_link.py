@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from hevo_edge._http.redis_script import SCRIPT
 from hevo_edge._http.redis_url import RedisUrl
@@ -91,6 +91,7 @@ class RedisLink:
         self._keeper: AsyncGenerator[Execute, None] | None = None
         self._execute: Execute | None = None
         self._is_under_way = False
+        self._holder: finalize[..., Any] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -154,6 +155,8 @@ class RedisLink:
         """Close what was opened; it is opened again when needed."""
         keeper, self._keeper, self._execute = self._keeper, None, None
         self._is_under_way = False
+        if self._holder is not None:
+            self._holder.detach()
         if keeper is not None:
             await keeper.aclose()
 
@@ -169,6 +172,9 @@ class RedisLink:
             async with timeout(patience):
                 if self._execute is None:
                     self._keeper = _keep_open(self._url, is_cluster=self._is_cluster)
+                    # So that it is no garbage itself when its window is, as that of a session.
+                    self._holder = finalize(self, _let_go, self._keeper)
+                    self._holder.atexit = False
                     self._execute = await self._keeper.__anext__()
                 reply = await use(self._execute)
         except (asyncio.TimeoutError, TimeoutError):
@@ -188,6 +194,10 @@ class RedisLink:
 
 class _Moved(Exception):
     """It is a node of a cluster, and another one has our keys."""
+
+
+def _let_go(_: AsyncGenerator[Execute, None]) -> None:
+    """Hold a generator until its window is gone; the loop finishes what nobody holds."""
 
 
 async def _keep_open(url: RedisUrl, *, is_cluster: bool) -> AsyncGenerator[Execute, None]:

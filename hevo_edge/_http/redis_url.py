@@ -26,6 +26,15 @@ def shown_url(url: str) -> str:
     return f"{scheme}://{address.rpartition('@')[2]}"
 
 
+def url_in(shared: object) -> RedisUrl | None:
+    """Return the URL that a ``RateLimit.shared`` is; None if it is none.
+
+    Raises:
+        ConfigurationError: when it is one of something else.
+    """
+    return RedisUrl(str(shared)) if is_url(shared) else None
+
+
 @dataclass(frozen=True)
 class RedisUrl:
     """The URL of a Redis or Valkey.

@@ -29,6 +29,7 @@ from hevo_edge._common.processes import Process, owner_name
 from hevo_edge._http import window_table
 from hevo_edge._http.locked_file import LockedFile, read, write
 from hevo_edge._http.ratelimit import Priority, RateLimit
+from hevo_edge._http.redis_url import url_in
 from hevo_edge._http.window import Holder, LocalWindow, SharedWindow, Slot, WindowState
 from hevo_edge._http.window_table import Calls, Table
 from hevo_edge._text.logger import get_logger
@@ -64,11 +65,12 @@ def open_window(limit: RateLimit, account: str) -> SharedWindow:
     occupied = limit.period + limit.margin
     if limit.shared is False:
         return LocalWindow(occupied)
-    if limit.redis_url is not None:
+    url = url_in(limit.shared)
+    if url is not None:
         from hevo_edge._http.redis_window import RedisWindow  # noqa: PLC0415 -- loaded when used
 
         name = limit.shared_name or f"hevo_edge:{account}"
-        return RedisWindow(limit.redis_url, name, occupied, limit.fallback_share)
+        return RedisWindow(url, name, occupied, limit.fallback_share)
     if limit.shared is True:
         return FileWindow(default_path(account), occupied, is_private=True)
     return FileWindow(Path(limit.shared), occupied)

@@ -16,6 +16,7 @@ from hevo_edge._http import redis_link, redis_script
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.local_share import _FIRST_PAUSE
 from hevo_edge._http.ratelimit import Priority
+from hevo_edge._http.redis_url import RedisUrl
 from hevo_edge._http.redis_window import RedisWindow
 from hevo_edge._http.window import Slot
 
@@ -40,9 +41,7 @@ def own_server() -> Iterator[RedisServer]:
 
 
 def window_of(url: str, share: float | None = None) -> RedisWindow:
-    limit = RateLimit(10, 60.0, shared=url, shared_name="test", fallback_share=share)
-    assert limit.redis_url
-    return RedisWindow(limit.redis_url, "test", 60.1, share)
+    return RedisWindow(RedisUrl(url), "test", 60.1, share)
 
 
 async def take_all(window: RedisWindow, at_most: int = 10) -> list[Slot]:
@@ -291,9 +290,8 @@ async def test_where_a_script_may_not_ask_for_the_time_it_is_told(
 
 def test_no_password_is_shown_or_stored() -> None:
     limit = RateLimit(shared=f"rediss://user:{QUOTED}@example.com:6380/1?ssl_ca_certs=x")
-    assert limit.redis_url
-    window = window_of(limit.redis_url.url)
-    for shown in (repr(limit), str(limit), repr(limit.redis_url), repr(window), f"{limit!r}"):
+    window = window_of(str(limit.shared))
+    for shown in (repr(limit), str(limit), repr(RedisUrl(str(limit.shared))), repr(window)):
         assert PASSWORD not in shown
         assert QUOTED not in shown
         assert "example.com:6380" in shown

