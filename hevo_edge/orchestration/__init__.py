@@ -31,11 +31,17 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.clients import ClientPool
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
-    from hevo_edge.orchestration.runs import Run, TicketStore
+    from hevo_edge.orchestration.runs import Run
     from hevo_edge.orchestration.spec import RunSpec
+    from hevo_edge.orchestration.stored_tickets import TicketStore, to_be_cancelled
     from hevo_edge.orchestration.sync import run, run_in_thread
     from hevo_edge.orchestration.ticket_file import TicketFile
-    from hevo_edge.orchestration.waits import await_job, await_pipeline, may_cancel
+    from hevo_edge.orchestration.waits import (
+        await_job,
+        await_pipeline,
+        cancel_until,
+        may_cancel,
+    )
 
 __all__ = [
     "Account",
@@ -50,6 +56,7 @@ __all__ = [
     "TicketStore",
     "await_job",
     "await_pipeline",
+    "cancel_until",
     "failure",
     "finish_cleanup",
     "get_logger",
@@ -59,6 +66,7 @@ __all__ = [
     "read_lineage",
     "run",
     "run_in_thread",
+    "to_be_cancelled",
     "validation",
 ]
 
@@ -76,9 +84,10 @@ __getattr__, __dir__ = lazy_names(
         "RunFailed": "results",
         "RunSpec": "spec",
         "TicketFile": "ticket_file",
-        "TicketStore": "runs",
+        "TicketStore": "stored_tickets",
         "await_job": "waits",
         "await_pipeline": "waits",
+        "cancel_until": "waits",
         "failure": "results",
         "finish_cleanup": "runs",
         "lineage_of": "lineage",
@@ -86,6 +95,7 @@ __getattr__, __dir__ = lazy_names(
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",
+        "to_be_cancelled": "stored_tickets",
         "validation": "validation",
     },
 )

@@ -37,6 +37,8 @@ class RunSpec:
         accept: Statuses to take for success, beside COMPLETED.
         deadline: When to give up, in seconds since 1970, so that it holds in another process; one
             final poll comes before. None for never.
+        limit: The seconds that the user gave, of which the deadline was made: what a message of a
+            time-out names, since another process may have used up a part of them.
         on_timeout: At the deadline, ``"raise"``: report a time-out; or ``"cancel"`` the Job in
             Hevo as well, where it is the task's own (see ``may_cancel``).
 
@@ -53,6 +55,7 @@ class RunSpec:
     poll_interval: PollInterval = WAIT_DEFAULTS["poll_interval"]
     accept: Iterable[JobStatus | str] = ()
     deadline: float | None = None
+    limit: float | None = None
     on_timeout: str = "raise"
     trigger_options: TriggerOptions = field(init=False, repr=False, compare=False)
     """The options of ``Pipeline.trigger``, checked."""
@@ -63,6 +66,7 @@ class RunSpec:
         if isinstance(self.deadline, timedelta):
             raise ConfigurationError("deadline is a moment, in seconds since 1970, not a duration")
         set_field(self, "deadline", validation.optional_seconds(self.deadline, "deadline"))
+        set_field(self, "limit", validation.optional_seconds(self.limit, "limit"))
         validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
         wait = WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)
         set_field(self, "accept", wait.accept)

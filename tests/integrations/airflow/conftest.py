@@ -90,6 +90,7 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "LISTED_WITHIN", 0.3)
     monkeypatch.setattr(attempt, "LISTED_WITHIN", 0.3)
     monkeypatch.setattr(attempt, "REPEAT_PAUSES", pauses)
+    monkeypatch.setattr(attempt, "UNLISTED_POLL", 0.05)
     monkeypatch.setattr(attempt, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(if_running, "POLL_UNTIL_ENDED", soon)
     monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
