@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.waits import (
         await_job,
         await_pipeline,
-        cancel_until,
+        cancel_within,
         may_cancel,
     )
 
@@ -56,7 +56,7 @@ __all__ = [
     "TicketStore",
     "await_job",
     "await_pipeline",
-    "cancel_until",
+    "cancel_within",
     "failure",
     "finish_cleanup",
     "get_logger",
@@ -87,7 +87,7 @@ __getattr__, __dir__ = lazy_names(
         "TicketStore": "stored_tickets",
         "await_job": "waits",
         "await_pipeline": "waits",
-        "cancel_until": "waits",
+        "cancel_within": "waits",
         "failure": "results",
         "finish_cleanup": "runs",
         "lineage_of": "lineage",

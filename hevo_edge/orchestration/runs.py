@@ -32,7 +32,7 @@ from hevo_edge.orchestration.blocking import trigger_unless_running
 from hevo_edge.orchestration.results import Outcome, failure, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
 from hevo_edge.orchestration.stored_tickets import StoredTicket, TicketStore
-from hevo_edge.orchestration.waits import await_job, cancel_until, may_cancel, poll_once
+from hevo_edge.orchestration.waits import await_job, cancel_within, may_cancel, poll_once
 from hevo_edge.triggering import TicketState, TriggerTicket
 
 __all__ = [
@@ -284,7 +284,7 @@ class Run:
         if not may_cancel(job.certainty):
             log.warning("Job %s is not surely of this task, so it is left running", short(job.ref))
             return False
-        await cancel_until(deadline, hevo.job(job.ref))
+        await cancel_within(deadline - running_loop().time(), hevo.job(job.ref))
         log.info("Hevo was asked to cancel Job %s", short(job.ref))
         self._forget()
         return True

@@ -22,7 +22,7 @@ from hevo_edge.orchestration.spec import RunSpec
 __all__ = [
     "await_job",
     "await_pipeline",
-    "cancel_until",
+    "cancel_within",
     "may_cancel",
 ]
 
@@ -36,8 +36,8 @@ def may_cancel(certainty: Certainty | str | None) -> bool:
     return certainty in _OWN
 
 
-async def cancel_until(deadline: float, job: Job) -> None:
-    """Ask Hevo to cancel a Job, until a loop time (seconds) while that fails for a passing reason.
+async def cancel_within(seconds: float, job: Job) -> None:
+    """Ask Hevo to cancel a Job, for so many seconds while that fails for a passing reason.
 
     Raises:
         HevoError: why that failed and the Job still runs; when the time is over, the last reason.
@@ -57,11 +57,10 @@ async def cancel_until(deadline: float, job: Job) -> None:
                 return
             await asyncio.sleep(CANCEL_PAUSE)
 
-    spare = deadline - running_loop().time()
     try:
-        await within(deadline, ask())
+        await within(running_loop().time() + seconds, ask())
     except DeadlinePassed:
-        late = HevoError(f"Hevo did not answer within {format_seconds(spare)}")
+        late = HevoError(f"Hevo did not answer within {format_seconds(seconds)}")
         raise failure or late from None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -24,6 +25,8 @@ from hevo_edge.schedules import LONGEST_GAP
 
 Auto = Literal["auto"]
 CANCEL_ON_KILL = ("user", "always", "never")
+BACKSTOP_GRACE = 60.0
+"""Seconds after its deadline in which a triggerer must have ended a deferral; then Airflow does."""
 LEAST_DISCOVERY = 30.0
 """Seconds; Hevo's docs say that a Job is listed 5 to 15 seconds after it was started."""
 _ATTEMPT = 15.0
@@ -53,6 +56,10 @@ class RunParameters(Protocol):
     on_timeout: str
     cancel_on_kill: str
     durable: bool
+
+    @property
+    def limit(self) -> float | None:
+        """The seconds that the user gave to the whole task."""
 
 
 @contextmanager
@@ -137,6 +144,13 @@ def optional_seconds(value: Any, name: str) -> float | None:
         ConfigurationError: for anything else.
     """
     return validation.optional_seconds(value, name)
+
+
+def backstop(deadline: float | None) -> timedelta | None:
+    """Return how long a deferral may last before Airflow ends it: no triggerer may be running."""
+    if deadline is None:
+        return None
+    return timedelta(seconds=max(0.0, deadline - time.time()) + BACKSTOP_GRACE)
 
 
 def drops(drop_and_load: Any, resync_mode: Any) -> bool:
