@@ -16,8 +16,9 @@ from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.attribution import MAX_START_DELAY
+from hevo_edge._triggering.keywords import TriggerKeywords
 from hevo_edge.client import HevoClient
-from hevo_edge.enums import IfRunning, JobStatus
+from hevo_edge.enums import Freshness, IfRunning, JobStatus
 from hevo_edge.errors import (
     HevoError,
     JobDidNotSucceed,
@@ -41,6 +42,12 @@ __all__ = [
 
 log: logging.Logger = get_logger("hevo_edge.orchestration")
 
+_FOUND = {
+    Freshness.FRESH: "Job {} is fresh enough, so none was started",
+    Freshness.JOINED: "Job {} is running, and is joined",
+    Freshness.STARTED: "no Job is fresh enough, so Job {} was started",
+    None: "Job {}",
+}
 _LEAST = 0.001
 """Seconds, at least, for a start: none can be made in no time."""
 
@@ -123,15 +130,22 @@ class Run:
         pipeline = hevo.pipeline(self.spec.pipeline_id)
 
         async def trigger(if_running: IfRunning) -> Job[JobData]:
-            return await pipeline.trigger(
-                options.action,
-                job_type=options.job_type,
-                drop_and_load=options.drop_and_load,
-                if_running=if_running,
-                discovery_timeout=options.discovery_timeout,
-                timeout=self._time_limit(),
-                on_ticket=self._save,
+            keywords: TriggerKeywords = {
+                "job_type": options.job_type,
+                "if_running": if_running,
+                "discovery_timeout": options.discovery_timeout,
+                "timeout": self._time_limit(),
+                "on_ticket": self._save,
+            }
+            if self.spec.fresh_within is None:
+                drop = options.drop_and_load
+                return await pipeline.trigger(options.action, drop_and_load=drop, **keywords)
+            accepts = JobStatus.COMPLETED_WITH_FAILURES in self.spec.accept
+            job = await pipeline.ensure_fresh(
+                self.spec.fresh_within, accept_completed_with_failures=accepts, **keywords
             )
+            log.info("Pipeline %s: %s", pipeline.id, _FOUND[job.freshness].format(short(job.id)))
+            return job
 
         if policy is options.if_running:
             return await trigger(policy)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from hevo_edge._common import validation
+from hevo_edge._common.validation import Duration
 from hevo_edge._text.field_docs import show_fields
 from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
 from hevo_edge.errors import ConfigurationError
@@ -32,6 +33,8 @@ class RunSpec:
         drop_and_load: With RESYNC, drop and recreate the Destination tables.
         if_running: What to do when a Job is running: ``"fail"``, ``"join"``, ``"replace"`` or
             ``"wait"``.
+        fresh_within: Seconds, or a timedelta: take the last Job that ended well if that was within
+            it, and start one only else, see ``Pipeline.ensure_fresh``; None to start one always.
         discovery_timeout: Seconds in which the new Job must show up.
         poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
         accept: Statuses to take for success, beside COMPLETED.
@@ -51,6 +54,7 @@ class RunSpec:
     job_type: JobType | str | None = None
     drop_and_load: bool = False
     if_running: IfRunning | str = IfRunning.FAIL
+    fresh_within: Duration | None = None
     discovery_timeout: float = TRIGGER_DEFAULTS["discovery_timeout"]
     poll_interval: PollInterval = WAIT_DEFAULTS["poll_interval"]
     accept: Iterable[JobStatus | str] = ()
@@ -66,6 +70,10 @@ class RunSpec:
         if isinstance(self.deadline, timedelta):
             raise ConfigurationError("deadline is a moment, in seconds since 1970, not a duration")
         set_field(self, "deadline", validation.optional_seconds(self.deadline, "deadline"))
+        fresh = validation.optional_seconds(self.fresh_within, "fresh_within")
+        set_field(self, "fresh_within", fresh)
+        if fresh is not None and self.action != PipelineAction.SYNC_NOW:
+            raise ConfigurationError(f"fresh_within goes with SYNC_NOW, not with {self.action}")
         set_field(self, "limit", validation.optional_seconds(self.limit, "limit"))
         validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
         wait = WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)

@@ -55,6 +55,9 @@ class HevoPipelineOperator(BaseOperator):
             ``DROP_AND_LOAD``.
         if_running: What to do when a Job is running already, instead of ``ensure_new_job``:
             ``"fail"``, ``"join"``, ``"replace"`` or ``"wait"``.
+        fresh_within: Seconds or timedelta, with SYNC_NOW: take the last Job that ended well if that
+            was within it, else join the one that runs, else start one. The XCom ``freshness`` says
+            which: ``fresh``, ``joined`` or ``started``.
         timeout: Seconds or timedelta for the whole task, the deferral included; one final
             poll comes before it fails. ``execution_timeout`` counts in the same way. Airflow ends a
             deferral a minute later, should no triggerer be running.
@@ -89,6 +92,7 @@ class HevoPipelineOperator(BaseOperator):
         drop_and_load: bool = False,
         resync_mode: ResyncMode | str | None = None,
         if_running: IfRunning | str | None = None,
+        fresh_within: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         on_timeout: str = "raise",
         cancel_on_kill: str = "user",
@@ -115,6 +119,7 @@ class HevoPipelineOperator(BaseOperator):
             self.accept_completed_with_failures: bool = validation.parse_bool(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
+            self.fresh_within: float | None = parameters.fresh_within(fresh_within, action)
             self.timeout: float | None = parameters.optional_seconds(timeout, "timeout")
             self.on_timeout: str = validation.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
             self.cancel_on_kill: str = validation.one_of(
@@ -125,7 +130,9 @@ class HevoPipelineOperator(BaseOperator):
                 action,
                 job_type=job_type,
                 drop_and_load=self.drop_and_load,
-                if_running=parameters.if_running(if_running, ensure_new_job=ensure_new_job),
+                if_running=parameters.if_running(
+                    if_running, ensure_new_job=ensure_new_job, fresh=fresh_within is not None
+                ),
             )
         self.action: PipelineAction = options.action
         self.job_type: str | None = options.job_type

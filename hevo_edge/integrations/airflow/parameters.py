@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -49,6 +49,7 @@ class RunParameters(Protocol):
     job_type: str | None
     drop_and_load: bool
     if_running: IfRunning
+    fresh_within: float | None
     discovery_timeout: float
     poll_interval: float | Auto
     deferrable: bool
@@ -104,6 +105,19 @@ def pipeline_id(value: Any) -> None:
     """
     if is_literal(value):
         validation.pipeline_id(value)
+
+
+def of_one_task(value: Any, name: str) -> None:
+    """Check that a rendered parameter is not the whole output of a mapped task.
+
+    Raises:
+        ConfigurationError: when it is, with what to write instead.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        raise ConfigurationError(
+            f"{name} is {len(value)} values, like all that a mapped task gives; to have a task for "
+            f"each, use expand: partial(...).expand({name}=...)"
+        )
 
 
 def connection_id(value: Any) -> None:
@@ -176,15 +190,30 @@ def asked_type(action: Any, job_type: Any, *, drop: bool) -> str | None:
     return None if wanted == _DEFAULT_TYPES.get((action, drop)) else wanted
 
 
-def if_running(given: Any, *, ensure_new_job: Any) -> IfRunning:
+def fresh_within(value: Any, action: Any) -> float | None:
+    """Return seconds, of a number or a timedelta; None for None.
+
+    Raises:
+        ConfigurationError: for anything else, and with a resync, which is not about freshness.
+    """
+    within = validation.optional_seconds(value, "fresh_within")
+    if within is not None and validation.choice(PipelineAction, action, "action") != "SYNC_NOW":
+        raise ConfigurationError(f"fresh_within goes with SYNC_NOW, not with {action}")
+    return within
+
+
+def if_running(given: Any, *, ensure_new_job: Any, fresh: bool = False) -> IfRunning:
     """Return what to do about a Job that runs already.
 
     Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
-    beside it: the new one starts when the other is over.
+    beside it: the new one starts when the other is over. One that runs will be ``fresh``, so it is
+    joined.
     """
     ensure = validation.parse_bool(ensure_new_job, "ensure_new_job")
+    if given is None and not ensure:
+        return IfRunning.WAIT
     if given is None:
-        return IfRunning.FAIL if ensure else IfRunning.WAIT
+        return IfRunning.JOIN if fresh else IfRunning.FAIL
     return validation.choice(IfRunning, given, "if_running")
 
 

@@ -205,6 +205,8 @@ class HevoSensor(BaseSensorOperator):
         from hevo_edge.integrations.airflow.triggers import HevoTrigger  # noqa: PLC0415
 
         job_id = self.job_id
+        parameters.of_one_task(job_id, "job_id")
+        parameters.of_one_task(self.pipeline_id, "pipeline_id")
         is_id = isinstance(job_id, (str, int)) and not isinstance(job_id, bool)
         if self._has_job_id and (not is_id or str(job_id).strip() in _NOTHING):
             raise ConfigurationError(

@@ -48,6 +48,7 @@ class Task:
         self.operator = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
+            parameters.of_one_task(operator.pipeline_id, "pipeline_id")
             self.pipeline_id: int = validation.pipeline_id(operator.pipeline_id)
         self._store: Any = store_of(context, durable=operator.durable)
         self._account: Account | None = None
@@ -87,6 +88,8 @@ class Task:
                 self._blocking_job_id = started.job_id
                 return None
         self.ti.xcom_push(key="job_id", value=started.id)
+        if started.freshness is not None:
+            self.ti.xcom_push(key="freshness", value=str(started.freshness))
         return started
 
     # -- wait -------------------------------------------------------------------------------------
@@ -211,6 +214,7 @@ class Task:
                 ),
                 drop_and_load=operator.drop_and_load,
                 if_running=operator.if_running,
+                fresh_within=operator.fresh_within,
                 discovery_timeout=operator.discovery_timeout,
                 poll_interval=operator.poll_interval,
                 accept=[failures] if operator.accept_completed_with_failures else [],
