@@ -153,7 +153,7 @@ class HevoHook(BaseHook):
     ) -> Job[JobData]:
         """Start a sync, and return its Job."""
         async with await self.aclient() as hevo:
-            policy = parameters.if_running(None, ensure_new_job=ensure_new_job)
+            policy = parameters.if_running(None, ensure_new_job)
             return await hevo.pipeline(pipeline_id).sync_now(if_running=policy)
 
     async def resync_pipeline_async(

@@ -130,9 +130,7 @@ class HevoPipelineOperator(BaseOperator):
                 action,
                 job_type=job_type,
                 drop_and_load=self.drop_and_load,
-                if_running=parameters.if_running(
-                    if_running, ensure_new_job=ensure_new_job, fresh=fresh_within is not None
-                ),
+                if_running=parameters.if_running(if_running, ensure_new_job, fresh_within),
             )
         self.action: PipelineAction = options.action
         self.job_type: str | None = options.job_type

@@ -202,7 +202,7 @@ def fresh_within(value: Any, action: Any) -> float | None:
     return within
 
 
-def if_running(given: Any, *, ensure_new_job: Any, fresh: bool = False) -> IfRunning:
+def if_running(given: Any, ensure_new_job: Any, fresh_within: Any = None) -> IfRunning:
     """Return what to do about a Job that runs already.
 
     Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
@@ -213,7 +213,7 @@ def if_running(given: Any, *, ensure_new_job: Any, fresh: bool = False) -> IfRun
     if given is None and not ensure:
         return IfRunning.WAIT
     if given is None:
-        return IfRunning.JOIN if fresh else IfRunning.FAIL
+        return IfRunning.FAIL if fresh_within is None else IfRunning.JOIN
     return validation.choice(IfRunning, given, "if_running")
 
 
