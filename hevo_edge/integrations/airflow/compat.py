@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from configparser import RawConfigParser
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -107,15 +106,15 @@ def _date(value: Any) -> datetime | None:
 
 
 def _default_deferrable() -> bool:
-    """Say whether to defer where a task does not say: yes, unless the deployment says otherwise.
+    """Say whether to defer where a task does not say: yes, unless the environment says otherwise.
 
-    Airflow's own default for ``[operators] default_deferrable`` is False, so only a value that
-    somebody has set counts.
+    Airflow's own default for ``[operators] default_deferrable`` is False, and Airflow 3 writes that
+    into a new airflow.cfg, so a False in the file is nobody's wish.
     """
     variable = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
-    in_environment = any(variable + suffix in os.environ for suffix in ("", "_CMD", "_SECRET"))
-    is_set = in_environment or RawConfigParser.has_option(conf, "operators", "default_deferrable")
-    return not is_set or bool(conf.getboolean("operators", "default_deferrable"))
+    if not any(variable + suffix in os.environ for suffix in ("", "_CMD", "_SECRET")):
+        return True
+    return bool(conf.getboolean("operators", "default_deferrable"))
 
 
 DEFAULT_DEFERRABLE: bool = _default_deferrable()

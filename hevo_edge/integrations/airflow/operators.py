@@ -45,8 +45,8 @@ class HevoPipelineOperator(BaseOperator):
             by default means whatever comes of it.
         poll_interval: Seconds between polls; ``"auto"`` learns from the Pipeline's past Jobs.
         retry_limit: How many ``poll_interval`` the started Job has to show up, 30 s at least.
-        deferrable: Wait in the triggerer: True, unless this deployment has set
-            ``[operators] default_deferrable``.
+        deferrable: Wait in the triggerer; what is not given is True, unless the environment sets
+            ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
         wait_for_completion: Wait at all.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         ensure_new_job: Fail when a Job is running already; if False, wait for its end first.

@@ -54,8 +54,8 @@ class HevoSensor(BaseSensorOperator):
         job_type: Without ``job_id``: only a Job of this type.
         poke_interval: Seconds between polls.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
-        deferrable: Wait in the triggerer: True, unless this deployment has set
-            ``[operators] default_deferrable``.
+        deferrable: Wait in the triggerer; what is not given is True, unless the environment sets
+            ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
         ended_since: Without ``job_id``: a Job that ended well at this moment or later will do; a
             datetime or ISO text with an offset. Templated.
         wait_for: Without ``job_id``: ``"running"``, the Job that runs now, else the next; or

@@ -175,12 +175,12 @@ def test_the_sensors_own_timeout_counts_if_it_is_shorter(emu: HevoEmulator, cont
         (None, None, True),
         ("True", None, True),
         ("False", None, False),
-        (None, "False", False),
+        (None, "False", True),  # as Airflow itself writes it into a new file
         (None, "True", True),
         ("True", "False", True),
     ],
 )
-def test_the_deployments_default_is_honoured_where_it_is_set(
+def test_the_environments_default_is_honoured(
     tmp_path: Any, variable: str | None, in_file: str | None, expected: bool
 ) -> None:
     environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
