@@ -25,7 +25,9 @@ def ids(found: list[dict[str, Any]]) -> list[int]:
 
 
 @task(trigger_rule="all_done")
-def summary(found: list[dict[str, Any]], pipeline_ids: list[int], ti: Any = None) -> list[str]:
+def summary(
+    found: list[dict[str, Any]], pipeline_ids: list[int], params: Any = None, ti: Any = None
+) -> list[str]:
     jobs = {
         pipeline_id: ti.xcom_pull(task_ids="recover", key="job", map_indexes=index)
         for index, pipeline_id in enumerate(pipeline_ids)
@@ -34,7 +36,7 @@ def summary(found: list[dict[str, Any]], pipeline_ids: list[int], ti: Any = None
     for each in found:
         job = jobs.get(each["pipeline_id"])
         if each["obstacle"] is not None:
-            what = f"not started: {each['obstacle']}"
+            what = f"not started, {each['obstacle']}"
         elif job is None:
             what = "no Job of it has ended, see its task"
         else:
@@ -42,7 +44,10 @@ def summary(found: list[dict[str, Any]], pipeline_ids: list[int], ti: Any = None
         lines.append(f"Pipeline {each['pipeline_id']} {each['reason']}: {what}")
         if job is None or job["status"] != "COMPLETED":
             left.append(each["pipeline_id"])
-    lines.append(f"{len(found) - len(left)} of {len(found)} have recovered")
+    if found:
+        lines.append(f"{len(found) - len(left)} of {len(found)} have recovered")
+    else:
+        lines.append(f"no Pipeline has failed in the last {params['hours']} hours")
     print(*lines, sep="\n")
     if left:
         # Or the DAG's run would be a success, whatever became of the mapped tasks.

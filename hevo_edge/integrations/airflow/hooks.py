@@ -14,8 +14,14 @@ from hevo_edge.errors import HevoError
 from hevo_edge.integrations.airflow import connections, parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
 from hevo_edge.integrations.airflow.records import Record
-from hevo_edge.integrations.airflow.vendor_methods import VendorMethods, in_sync
+from hevo_edge.integrations.airflow.vendor_methods import (
+    JobCompletionStatus,
+    VendorMethods,
+    in_sync,
+)
 from hevo_edge.orchestration import Account, find_failed_pipelines, run
+
+__all__ = ["HevoHook", "HevoObjectHook", "HevoPipelineHook", "JobCompletionStatus", "Record"]
 
 if TYPE_CHECKING:
     # The shim is not typed.

@@ -251,12 +251,16 @@ class VendorMethods:
     disable_pipeline = disable_pipeline_sync = in_sync(disable_pipeline_async)
     cancel_job = cancel_job_sync = in_sync(cancel_job_async)
     get_job_objects = get_job_objects_sync = in_sync(get_job_objects_async)
-    list_pipeline_objects_async = list_objects_async
-    list_objects = list_objects_sync = list_pipeline_objects_sync = in_sync(list_objects_async)
-    get_pipeline_object_async = get_object_async
-    get_object = get_object_sync = get_pipeline_object_sync = in_sync(get_object_async)
+    list_objects = list_objects_sync = in_sync(list_objects_async)
+    get_object = get_object_sync = in_sync(get_object_async)
     refresh_schema = refresh_schema_sync = in_sync(refresh_schema_async)
     resync_objects = resync_objects_sync = in_sync(resync_objects_async)
+
+    # What the vendor's Pipeline hook calls those of its object hook.
+    list_pipeline_objects_async = list_objects_async
+    list_pipeline_objects = list_pipeline_objects_sync = list_objects
+    get_pipeline_object_async = get_object_async
+    get_pipeline_object = get_pipeline_object_sync = get_object
 
 
 def _objects_of(config: Mapping[str, Any] | Iterable[str], drop: bool) -> tuple[Any, bool]:
