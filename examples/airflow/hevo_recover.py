@@ -20,14 +20,12 @@ def find(params: Any = None) -> list[dict[str, Any]]:
 
 
 @task
-def ids(found: list[dict[str, Any]]) -> list[int]:
+def ids(found: Any) -> list[int]:
     return [each["pipeline_id"] for each in found if each["obstacle"] is None]
 
 
 @task(trigger_rule="all_done")
-def summary(
-    found: list[dict[str, Any]], pipeline_ids: list[int], params: Any = None, ti: Any = None
-) -> list[str]:
+def summary(found: Any, pipeline_ids: Any, params: Any = None, ti: Any = None) -> list[str]:
     jobs = {
         pipeline_id: ti.xcom_pull(task_ids="recover", key="job", map_indexes=index)
         for index, pipeline_id in enumerate(pipeline_ids)

@@ -31,7 +31,7 @@ from hevo_edge.errors import (
     RequestError,
     UnexpectedResponse,
 )
-from hevo_edge.orchestration.overview import Overview, read_overview
+from hevo_edge.orchestration._overview import Overview, read_overview
 
 RUNNING = (
     Column("PIPELINE"),

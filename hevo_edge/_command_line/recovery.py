@@ -16,7 +16,7 @@ from hevo_edge._text.printable import short
 from hevo_edge.enums import JobStatus
 from hevo_edge.errors import HevoError
 from hevo_edge.orchestration import FailedPipeline
-from hevo_edge.orchestration.overview import Overview, read_overview
+from hevo_edge.orchestration._overview import Overview, read_overview
 from hevo_edge.orchestration.recovery import FAILED, examine
 
 

@@ -13,7 +13,7 @@ from hevo_edge._text.printable import short
 from hevo_edge.client import HevoClient
 from hevo_edge.enums import UNRUNNABLE_STATUSES, JobStatus, SyncType
 from hevo_edge.errors import AuthenticationError, ConfigurationError, NotFound, RequestError
-from hevo_edge.orchestration.overview import Overview, read_overview
+from hevo_edge.orchestration._overview import Overview, read_overview
 from hevo_edge.pipeline import Pipeline
 
 __all__ = ["FailedPipeline", "find_failed_pipelines"]

@@ -13,7 +13,7 @@ from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import AuthenticationError, ConfigurationError, ServerError
 from hevo_edge.models import JobData, PipelineData
 from hevo_edge.orchestration import FailedPipeline, find_failed_pipelines
-from hevo_edge.orchestration.overview import Overview
+from hevo_edge.orchestration._overview import Overview
 from hevo_edge.orchestration.recovery import why_to_sync
 
 NOW = 1_800_000_000_000

@@ -39,9 +39,9 @@ def results(hook: HevoHook) -> Iterator[tuple[str, Any]]:
     yield "cancel_job", hook.cancel_job_sync(GOES_ON, job.job_id)
     yield "update_pipeline", hook.update_pipeline_sync(ENDS, {"name": "Orders"})
     yield "update_pipeline_sources", hook.update_pipeline_sources_sync(ENDS, {"name": "Shop"})
-    yield "disable_pipeline", hook.disable_pipeline_sync(ENDS)  # type: ignore[func-returns-value]
-    yield "enable_pipeline", hook.enable_pipeline_sync(ENDS)  # type: ignore[func-returns-value]
-    yield "refresh_schema", hook.refresh_schema_sync(ENDS)  # type: ignore[func-returns-value]
+    yield "disable_pipeline", hook.disable_pipeline_sync(ENDS)
+    yield "enable_pipeline", hook.enable_pipeline_sync(ENDS)
+    yield "refresh_schema", hook.refresh_schema_sync(ENDS)
 
 
 @task(retries=2)

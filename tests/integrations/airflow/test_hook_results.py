@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,9 @@ from hevo_edge.models import JobData
 from tests.integrations.airflow.hook_results import ENDS, GOES_ON, results
 from tests.integrations.airflow.support import AIRFLOW_3
 
-if AIRFLOW_3:
-    from airflow.sdk.bases.xcom import BaseXCom
-else:
-    from airflow.models.xcom import BaseXCom
+BaseXCom: Any = import_module(
+    "airflow.sdk.bases.xcom" if AIRFLOW_3 else "airflow.models.xcom"
+).BaseXCom
 
 JSON_TYPES = (dict, list, str, int, float, bool, type(None))
 
