@@ -1,5 +1,7 @@
 """What type checkers see of the Airflow hook's methods; checked by ``nox -s types``, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 from typing import Any

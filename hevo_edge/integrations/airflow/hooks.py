@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import HevoClient
 from hevo_edge.errors import HevoError
-from hevo_edge.integrations.airflow import connections, parameters
+from hevo_edge.integrations.airflow import parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
 from hevo_edge.integrations.airflow.records import Record
 from hevo_edge.integrations.airflow.vendor_methods import (
@@ -19,13 +18,16 @@ from hevo_edge.integrations.airflow.vendor_methods import (
     VendorMethods,
     in_sync,
 )
-from hevo_edge.orchestration import Account, find_failed_pipelines, run
+from hevo_edge.orchestration import run
 
 __all__ = ["HevoHook", "HevoObjectHook", "HevoPipelineHook", "JobCompletionStatus", "Record"]
 
 if TYPE_CHECKING:
     # The shim is not typed.
     from airflow.sdk import BaseHook
+
+    from hevo_edge import HevoClient
+    from hevo_edge.orchestration import Account
 else:
     from airflow.providers.common.compat.sdk import BaseHook
 
@@ -93,6 +95,8 @@ class HevoHook(VendorMethods, BaseHook):
             AirflowNotFoundException: when there is no such connection.
             AirflowFailException: when it lacks something.
         """
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- for DAG files
+
         with parameters.at_run(self.connection_id):
             return self._client(connections.read(self.connection_id))
 
@@ -100,6 +104,8 @@ class HevoHook(VendorMethods, BaseHook):
 
     async def aclient(self) -> HevoClient:
         """Read the connection without blocking the event loop, and make a client."""
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- as above
+
         with parameters.at_run(self.connection_id):
             return self._client(await connections.read_async(self.connection_id))
 
@@ -148,6 +154,8 @@ class HevoHook(VendorMethods, BaseHook):
             ``pipeline_id``, ``name``, ``reason``, and ``obstacle``: why none can be started now, or
             None.
         """
+        from hevo_edge.orchestration import find_failed_pipelines  # noqa: PLC0415 -- as above
+
         async with self._connected() as hevo:
             found = await find_failed_pipelines(
                 hevo,
@@ -160,5 +168,7 @@ class HevoHook(VendorMethods, BaseHook):
     failed_pipelines_sync = in_sync(failed_pipelines_async)
 
 
-HevoPipelineHook = HevoObjectHook = HevoHook
+# Not in one line: that is no type to mypy.
+HevoPipelineHook = HevoHook
+HevoObjectHook = HevoHook
 """The vendor's two hooks."""

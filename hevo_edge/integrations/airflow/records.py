@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from hevo_edge.enums import JobStatus
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ class Record(dict[str, Any]):
 
 def plain(value: Any) -> Any:
     """Return the JSON values of a model, or of whatever was read; NaN, which is none, is null."""
+    from pydantic_core import to_json  # noqa: PLC0415 -- DAG files import this module
+
     return json.loads(to_json(value, inf_nan_mode="null"), object_hook=Record)
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import JobStatus, JobType, ResyncMode, api
-from hevo_edge.enums import OpenEnum
+from hevo_edge.enums import JobStatus, JobType, OpenEnum, ResyncMode
 from hevo_edge.errors import ConfigurationError, NotFound
 from hevo_edge.integrations.airflow import parameters
 from hevo_edge.integrations.airflow.records import Record, job_record, plain, record
@@ -166,6 +165,8 @@ class VendorMethods:
         self, pipeline_id: int, sources_config: Mapping[str, Any]
     ) -> Any:
         """Change fields of a Pipeline's source, and return Hevo's answer, by all signs a dict."""
+        from hevo_edge import api  # noqa: PLC0415 -- DAG files import this module
+
         async with self._connected() as hevo:
             return plain(await hevo.send(api.update_sources(pipeline_id, sources_config)))
 
@@ -190,6 +191,8 @@ class VendorMethods:
         self, pipeline_id: int, job_id: str, limit: int = 100, cursor: str | None = None
     ) -> Record:
         """Return a page of what a Job did with each object: data, has_more, next_cursor."""
+        from hevo_edge import api  # noqa: PLC0415 -- as above
+
         async with self._connected() as hevo:
             page = await hevo.send(
                 api.list_job_objects(pipeline_id, job_id, limit=limit, cursor=cursor)
@@ -200,6 +203,8 @@ class VendorMethods:
         self, pipeline_id: int, limit: int = 100, cursor: str | None = None
     ) -> Record:
         """Return a page of the objects of a Pipeline: data, has_more, next_cursor."""
+        from hevo_edge import api  # noqa: PLC0415 -- as above
+
         async with self._connected() as hevo:
             page = await hevo.send(api.list_objects(pipeline_id, limit=limit, cursor=cursor))
         return record(page)
@@ -213,6 +218,8 @@ class VendorMethods:
         self, pipeline_id: int, refresh_config: Mapping[str, Any] | None = None
     ) -> None:
         """Let Hevo read the source's schema anew; what is given is sent as it is."""
+        from hevo_edge import api  # noqa: PLC0415 -- as above
+
         async with self._connected() as hevo:
             await hevo.send(replace(api.refresh_schema(pipeline_id), body=refresh_config or None))
 
