@@ -38,7 +38,7 @@ def summary(found: Any, pipeline_ids: Any, params: Any = None, ti: Any = None) -
         elif job is None:
             what = "no Job of it has ended, see its task"
         else:
-            what = f"{job['status']}, {job['events_loaded']} events loaded ({job['ref']})"
+            what = f"{job['status']}, {job.get('events_loaded')} events loaded ({job['ref']})"
         lines.append(f"Pipeline {each['pipeline_id']} {each['reason']}: {what}")
         if job is None or job["status"] != "COMPLETED":
             left.append(each["pipeline_id"])

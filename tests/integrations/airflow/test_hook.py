@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import json
 import pydoc
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import HevoClient, JobType, Pipeline
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.enums import SyncType
 from hevo_edge.errors import TriggerOutcomeUnknown
 from hevo_edge.integrations.airflow import HevoHook, hooks
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
@@ -62,6 +63,27 @@ def test_validate_pipeline(emu: HevoEmulator, call: Both) -> None:
         call("validate_pipeline", 9)
     with pytest.raises(AirflowException, match="Pipeline 10 does not exist"):
         call("validate_pipeline", 10)
+
+
+def test_validate_pipeline_may_ask_for_a_sync_type(emu: HevoEmulator, call: Both) -> None:
+    assert call("validate_pipeline", 123, SyncType.ON_DEMAND).schedule.sync_type == "ON_DEMAND"
+    with pytest.raises(AirflowException, match="not of sync type SCHEDULED"):
+        call("validate_pipeline", 123, "SCHEDULED")
+
+
+def test_failed_pipelines_of_a_time(emu: HevoEmulator, call: Both) -> None:
+    emu.add_pipeline(9).add_history(created=emu.now - 1800, status="FAILED", duration=30.0)
+    begin = datetime.fromtimestamp(emu.now - 3600, timezone.utc)
+    for since in (timedelta(hours=1), begin, begin.isoformat()):
+        (found,) = call("failed_pipelines", since)
+        assert (found.pipeline_id, found.reason, found.obstacle) == (9, "ended FAILED", None)
+    assert call("failed_pipelines", timedelta(minutes=5)) == []
+    assert call("failed_pipelines", begin, [7, 123]) == []
+    seen = len(emu.requests)
+    for wrong in (None, "an hour ago", datetime(2026, 1, 1)):  # noqa: DTZ001
+        with pytest.raises(AirflowException, match="since"):
+            call("failed_pipelines", wrong)
+    assert len(emu.requests) == seen
 
 
 def test_trigger_pipeline_sync(emu: HevoEmulator, call: Both) -> None:
