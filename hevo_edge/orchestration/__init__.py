@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
+    from hevo_edge.orchestration.recovery import FailedPipeline, find_failed_pipelines
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
     from hevo_edge.orchestration.runs import Run
     from hevo_edge.orchestration.spec import RunSpec
@@ -47,6 +48,7 @@ __all__ = [
     "Account",
     "ClientPool",
     "Dataset",
+    "FailedPipeline",
     "Lineage",
     "Outcome",
     "Run",
@@ -58,6 +60,7 @@ __all__ = [
     "await_pipeline",
     "cancel_within",
     "failure",
+    "find_failed_pipelines",
     "finish_cleanup",
     "get_logger",
     "lazy_names",
@@ -78,6 +81,7 @@ __getattr__, __dir__ = lazy_names(
         "Account": "account",
         "ClientPool": "clients",
         "Dataset": "lineage",
+        "FailedPipeline": "recovery",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",
@@ -89,6 +93,7 @@ __getattr__, __dir__ = lazy_names(
         "await_pipeline": "waits",
         "cancel_within": "waits",
         "failure": "results",
+        "find_failed_pipelines": "recovery",
         "finish_cleanup": "runs",
         "lineage_of": "lineage",
         "may_cancel": "waits",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -73,20 +73,27 @@ def at_parse(task_id: str) -> Generator[None, None, None]:
 
 
 @contextmanager
-def at_run(connection_id: str) -> Generator[None, None, None]:
-    """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry."""
+def at_run(connection_id: str, *, resumes: bool = True) -> Generator[None, None, None]:
+    """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry.
+
+    Args:
+        connection_id: The connection, for the message.
+        resumes: Whether the task's next try goes on with a run that this one has started.
+    """
     try:
         yield
     except HevoError as error:
         kind = AirflowFailException if isinstance(error, _FINAL) else AirflowException
         # One exception, for a log that is read at night; it still is the other's __context__.
-        raise kind(message_of(error, connection_id)) from None
+        raise kind(message_of(error, connection_id, resumes=resumes)) from None
 
 
-def message_of(error: HevoError, connection_id: str) -> str:
+def message_of(error: HevoError, connection_id: str, *, resumes: bool = True) -> str:
     """Return an error's message with what to do about it in Airflow."""
     if isinstance(error, RequestError):
         return f"{error} (connection {connection_id!r})"
+    if isinstance(error, TriggerError) and not resumes:
+        return f"{error}. In Airflow: a retry of this task may start a second run"
     if isinstance(error, TriggerError):
         return f"{error}. In Airflow: retry or clear the task, it goes on with this run"
     return str(error)
@@ -241,3 +248,17 @@ def moment(value: Any, name: str) -> datetime | None:
             raise ConfigurationError(f"{name} is no ISO date and time: {value!r}") from None
     validation.parse_timestamp(value, name)
     return None if value is None else datetime.fromtimestamp(value.timestamp(), value.tzinfo)
+
+
+def begin(value: Any, name: str) -> datetime:
+    """Return when a time span began, of what ``moment`` takes, or of how long ago that was.
+
+    Raises:
+        ConfigurationError: for anything else, None among it.
+    """
+    if isinstance(value, timedelta):
+        return datetime.now(timezone.utc) - value
+    at = moment(value, name)
+    if at is None:
+        raise ConfigurationError(f"{name} must be a datetime or a timedelta, not None")
+    return at
