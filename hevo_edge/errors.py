@@ -256,11 +256,13 @@ class TriggerTimeout(HevoError, TimeoutError):
 
     Attributes:
         pipeline_id: The Pipeline.
+        phase: What the trigger was doing, in words; empty where that is not known.
     """
 
-    def __init__(self, message: str, *, pipeline_id: int) -> None:
+    def __init__(self, message: str, *, pipeline_id: int, phase: str = "") -> None:
         super().__init__(message)
         self.pipeline_id = pipeline_id
+        self.phase = phase
 
 
 class TriggerError(HevoError):

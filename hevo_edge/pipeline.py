@@ -18,7 +18,6 @@ from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.has_data import PipelineDataT_co
 from hevo_edge._common.pagination import Fetch
 from hevo_edge._common.signatures import with_options
-from hevo_edge._common.validation import Duration
 from hevo_edge._jobs.listing import (
     is_of_type,
     is_real_run,
@@ -58,8 +57,6 @@ __all__ = ["Pipeline", "TriggerKeywords"]
 
 HISTORY_LIMIT = 50
 """How many Jobs ``job_history`` returns when nothing else is asked for; one page has them."""
-
-
 FRESH_DEFAULTS: dict[str, Any] = {**TRIGGER_DEFAULTS, "if_running": IfRunning.JOIN}
 """Those of ``ensure_fresh``."""
 
@@ -162,7 +159,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
     @with_options(TriggerKeywords, FRESH_DEFAULTS)
     async def ensure_fresh(
         self,
-        within: Duration,
+        within: validation.Duration,
         *,
         accept_completed_with_failures: bool = False,
         **options: Unpack[TriggerKeywords],
@@ -266,8 +263,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
             job_type: Only a Job of this type.
         """
         wanted = optional_known_word(job_type, "job_type", JobType)
-        reading = await read_newest(self._pages(), is_real_run)
-        running = running_job(reading.jobs)
+        running = running_job((await read_newest(self._pages(), is_real_run)).jobs)
         return self._job(running) if running and is_of_type(running, wanted) else None
 
     @with_options(WaitKeywords, WAIT_DEFAULTS)
@@ -301,16 +297,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         """
         options = WaitOptions.check(**wait)
         job_filter = JobFilter.check(job_type, ended_since, started_since, options.accepts)
-        deadline = self._core.deadline(options.timeout)
-        while True:
-            job = self._job(await self._next_job(job_filter, options, deadline))
-            try:
-                await job._wait(options, deadline)
-            except JobDidNotSucceed:
-                if not job_filter.ended_too_early(job.data):
-                    raise
-            if not job_filter.ended_too_early(job.data):
-                return job
+        return await self._wait(job_filter, options, self._core.deadline(options.timeout))
 
     # -- objects ----------------------------------------------------------------------------------
 
@@ -388,6 +375,19 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         with self._core.shown(ticket, progress=options.progress):
             found = await self._core.triggers.trigger(ticket, deadline, options.on_ticket)
         return Job._found(self._core, self.id, found)._with_data()
+
+    async def _wait(
+        self, job_filter: JobFilter, options: WaitOptions, deadline: float | None
+    ) -> Job[JobData]:
+        while True:
+            job = self._job(await self._next_job(job_filter, options, deadline))
+            try:
+                await job._wait(options, deadline)
+            except JobDidNotSucceed:
+                if not job_filter.ended_too_early(job.data):
+                    raise
+            if not job_filter.ended_too_early(job.data):
+                return job
 
     async def _next_job(
         self, job_filter: JobFilter, options: WaitOptions, deadline: float | None

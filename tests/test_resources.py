@@ -173,7 +173,7 @@ class TestJobs:
         emulator.faults.status(409, "job already cancelling", on="cancel_job")
         await hevo.job(job.ref).cancel()
         job = await hevo.pipeline(123).trigger(if_running="wait")
-        emulator.faults.drop(on="cancel_job")
+        emulator.faults.drop(on="cancel_job", times=None)
         with pytest.raises(errors.RequestOutcomeUnknown):
             await job.cancel()
 

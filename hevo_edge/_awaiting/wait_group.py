@@ -330,9 +330,9 @@ class WaitGroup(AsyncContext, Generic[JobT]):
 
 def _log_left(jobs: Sequence[JobHandle]) -> None:
     if len(jobs) == 1:
-        log.info("no longer waiting for %s, which was not cancelled", label_of(jobs[0]))
+        log.info("no longer waiting for %s, which the wait does not cancel", label_of(jobs[0]))
     elif jobs:
-        log.info("no longer waiting for %d Jobs, which were not cancelled", len(jobs))
+        log.info("no longer waiting for %d Jobs, which the waits do not cancel", len(jobs))
 
 
 class _Wait(Subscriber, Generic[JobT]):

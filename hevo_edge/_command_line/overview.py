@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 from hevo_edge import Job, Pipeline, api
 from hevo_edge._command_line.exit_codes import ExitCode, exit_code_of, worst
@@ -25,7 +23,6 @@ from hevo_edge._command_line.rows import (
 from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.wording import wording
 from hevo_edge._text.tables import Column
-from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
     ApiError,
     AuthenticationError,
@@ -34,9 +31,8 @@ from hevo_edge.errors import (
     RequestError,
     UnexpectedResponse,
 )
+from hevo_edge.orchestration._overview import Overview, read_overview
 
-RECENT = 50
-"""How many of the newest Jobs are read for the last run, which may lie behind skipped ones."""
 RUNNING = (
     Column("PIPELINE"),
     Column("NAME", may_shrink=True),
@@ -46,41 +42,6 @@ RUNNING = (
     Column("TOOK"),
     Column("LOADED", 2),
 )
-
-
-class Overview(NamedTuple):
-    """A Pipeline and its newest Jobs.
-
-    Attributes:
-        pipeline: The Pipeline, read.
-        newest: The newest row of its list, whatever it is.
-        last: The last run that has ended, in whatever status but SKIPPED.
-        running: The Job that runs.
-    """
-
-    pipeline: Pipeline
-    newest: Job | None
-    last: Job | None
-    running: Job | None
-
-
-async def read_overview(pipeline: Pipeline) -> Overview:
-    """Read a Pipeline, if that was not done yet, and its newest Jobs."""
-    if pipeline.data is None:
-        await pipeline.refresh()
-    newest = last = running = None
-    async with aclosing(pipeline.list_jobs(limit=RECENT)) as jobs:
-        async for job in jobs:
-            newest = newest or job
-            if job.status == JobStatus.SKIPPED:
-                continue
-            if not job.is_terminal:
-                running = running or job
-                continue
-            last = last or job
-            if job.status not in PUT_ASIDE_STATUSES:
-                break  # a Pipeline runs one Job at a time
-    return Overview(pipeline, newest, last, running)
 
 
 async def chosen(session: Session, ids: list[int]) -> list[Pipeline]:

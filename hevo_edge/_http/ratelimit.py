@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from math import ceil
 from typing import TYPE_CHECKING
 
 from hevo_edge._common import validation
@@ -46,8 +47,8 @@ _RESERVED_PARTS = {
 class RateLimit:
     """At most so many calls in any period.
 
-    A tenth of the calls is kept back from polls and lists, so that a cancel or a trigger need not
-    wait for the window to move.
+    A tenth of the calls, and one at least, is kept back from polls and lists, so that a cancel or a
+    trigger need not wait for the window to move; the last of them is for cancels alone.
 
     Args:
         calls: Calls in any period, for everything that shares the API key's user.
@@ -131,4 +132,5 @@ class RateLimit:
 
     def ceiling(self, priority: Priority) -> int:
         """Return how many calls of the window may be taken when one of ``priority`` is next."""
-        return self.calls - int(self.calls * _RESERVED_PARTS[priority])
+        # In whole calls: of a budget below ten, one is kept for cancels.
+        return max(1, self.calls - ceil(self.calls * _RESERVED_PARTS[priority]))

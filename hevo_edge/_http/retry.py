@@ -1,8 +1,8 @@
 """What may be repeated, and when.
 
 A read is repeated on connection errors, time-outs, 429, 5xx, what gateways send in place of a 5xx,
-and a success that is not JSON; any other request only when it surely was not sent. Nothing else in
-the package repeats a request.
+and a success that is not JSON; any other request only when it surely was not sent. Beside this, a
+trigger repeats its POST when that is safe, and ``_jobs.cancel`` a cancel.
 """
 
 from __future__ import annotations

@@ -6,16 +6,21 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+
+import backoff
 
 from hevo_edge import api
 from hevo_edge._common.cleanup import ended
 from hevo_edge._common.clock import Clock
 from hevo_edge._http.ratelimit import Priority
+from hevo_edge._http.retry import BACKOFF_FACTOR, BACKOFF_MAX
+from hevo_edge._http.throttle import MAX_PAUSE
 from hevo_edge._http.transport import Transport
 from hevo_edge._jobs.handle import JobHandle, key_of, label_of, update_snapshot
 from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge.enums import PUT_ASIDE_STATUSES, JobStatus
 from hevo_edge.errors import (
     ApiError,
@@ -24,6 +29,8 @@ from hevo_edge.errors import (
     NotFound,
     PermissionDenied,
     RateLimited,
+    RequestError,
+    RequestNotSent,
     RequestOutcomeUnknown,
     UnexpectedResponse,
 )
@@ -35,6 +42,8 @@ JobT = TypeVar("JobT", bound=JobHandle)
 
 CANCEL_TIMEOUT = 10.0
 """Seconds in which Hevo must answer a cancel at a deadline."""
+MAX_REPEATS = 3
+"""How often a cancel is sent again after a 429, a 5xx, or an answer that was lost."""
 MAX_WORKERS = 50
 """How many Jobs are being cancelled at once, at most."""
 UNTIL_CANCELLED: Geometric = geometric(share=0.1, shortest=3.0, longest=30.0)
@@ -44,23 +53,65 @@ _DEFINITE = (AuthenticationError, PermissionDenied, NotFound, RateLimited)
 
 
 async def cancel_job(
-    transport: Transport, key: tuple[int, str], reply_timeout: float | None = None
+    transport: Transport,
+    clock: Clock,
+    key: tuple[int, str],
+    reply_timeout: float | None = None,
 ) -> JobData | None:
     """Ask Hevo to cancel a Job; return its snapshot if one had to be read.
 
     What Hevo answers for a Job that has ended is not known, and an answer may be lost. So after an
-    ambiguous answer the Job is read; if it has ended or is CANCELLING, that counts as success.
+    ambiguous answer the Job is read; if it has ended or is CANCELLING, that counts as success. If
+    it still runs, and after a 429, the request is repeated: a Job is cancelled once at most.
 
     Args:
         transport: Sends requests.
+        clock: Time and jitter.
         key: Pipeline id and Job id.
-        reply_timeout: Seconds in which Hevo must answer each request.
+        reply_timeout: Seconds in which Hevo must answer each request; then nothing is repeated
+            once two such times have passed since the first one left.
 
     Raises:
         RequestError: when the request failed and the Job is still running.
     """
+    ceilings = backoff.expo(factor=BACKOFF_FACTOR, max_value=BACKOFF_MAX)
+    next(ceilings)
+    sent: list[float] = []
+    patience = math.inf if reply_timeout is None else 2 * reply_timeout
+    for left in reversed(range(1 + MAX_REPEATS)):
+        try:
+            return await _cancel_once(
+                transport, key, reply_timeout, lambda: sent.append(clock.now())
+            )
+        except RequestError as error:
+            is_late = bool(sent) and clock.now() - sent[0] >= patience
+            if left == 0 or is_late or not _may_pass(error):
+                raise
+            log.debug("the cancel of Job %s is sent again: %s", short(key[1]), error)
+        await clock.sleep(clock.random.uniform(0, next(ceilings)))
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _may_pass(error: RequestError) -> bool:
+    """Say whether a cancel that failed may be taken soon; what was never sent was repeated."""
+    if isinstance(error, ApiError) and (error.retry_after or 0.0) > MAX_PAUSE:
+        return False
+    return error.transient and not isinstance(error, RequestNotSent)
+
+
+async def _cancel_once(
+    transport: Transport,
+    key: tuple[int, str],
+    reply_timeout: float | None,
+    before_sending: Callable[[], None],
+) -> JobData | None:
     try:
-        await transport.send(api.cancel_job(*key), Priority.CANCEL, reply_timeout=reply_timeout)
+        await transport.send(
+            api.cancel_job(*key),
+            Priority.CANCEL,
+            reply_timeout=reply_timeout,
+            before_sending=before_sending,
+        )
     except (ApiError, RequestOutcomeUnknown, UnexpectedResponse) as error:
         if isinstance(error, _DEFINITE):
             raise
@@ -97,7 +148,7 @@ class JobCanceller:
         is_deferred = job.status in PUT_ASIDE_STATUSES and job.status != JobStatus.SKIPPED
         if job.is_terminal and not is_deferred:
             return
-        snapshot = await cancel_job(self._transport, key_of(job), reply_timeout)
+        snapshot = await cancel_job(self._transport, self._clock, key_of(job), reply_timeout)
         if snapshot is not None:
             update_snapshot(job, snapshot, self._clock.now())
 

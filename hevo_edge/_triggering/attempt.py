@@ -37,13 +37,16 @@ from hevo_edge.errors import (
     RateLimited,
     RequestNotSent,
 )
+from hevo_edge.models import JobData
 from hevo_edge.observing._events import TriggerPhase
 from hevo_edge.schedules import Geometric, geometric
 
 log = get_logger("hevo_edge.triggering")
 
-REPEAT_PAUSES: Geometric = geometric(share=0.25, shortest=3.0, longest=15.0)
+REPEAT_PAUSES: Geometric = geometric(share=1.0, shortest=5.0, longest=30.0)
 """The pauses before a trigger that was refused for an unlisted Job is sent again."""
+UNLISTED_POLL = 5.0
+"""Seconds between the polls for that Job meanwhile: a read costs Hevo less than a refusal."""
 MAX_READ_AGE = 15.0
 """Seconds for which a prepared sync is fired without reading again. A Job that starts meanwhile
 does no harm: Hevo refuses, or the Job is older. A resync is not refused, so it always reads."""
@@ -261,10 +264,13 @@ class Attempt:
         await self._raise_running(refusal)
 
     async def _raise_running(self, refusal: JobInProgress) -> None:
+        running = await self._read_running()
+        raise RunningJobUnlisted(refusal) if running is None else JobRunning(running, refusal)
+
+    async def _read_running(self) -> JobData | None:
         reading = self._parts.reader.running_job(self._record.ticket.pipeline_id)
         doing = "reading which Job runs"
-        running = await self._limit.bounded(doing, reading, TriggerPhase.READING)
-        raise RunningJobUnlisted(refusal) if running is None else JobRunning(running, refusal)
+        return await self._limit.bounded(doing, reading, TriggerPhase.READING)
 
     # -- obstacles --------------------------------------------------------------------------------
 
@@ -377,6 +383,12 @@ class Attempt:
         age = clock.now() - self._unlisted_since
         if age >= ticket.discovery_timeout or ticket.if_running is IfRunning.FAIL:
             raise self._parts.policy.in_progress(ticket, None, refusal=refusal) from refusal
-        pause = min(REPEAT_PAUSES.gap(age), ticket.discovery_timeout - age)
-        await self._limit.sleep(pause, "waiting for the running Job to be listed")
+        post_at = clock.now() + min(REPEAT_PAUSES.gap(age), ticket.discovery_timeout - age)
+        while (left := post_at - clock.now()) > 0:
+            await self._limit.sleep(
+                min(left, UNLISTED_POLL), "waiting for the running Job to be listed"
+            )
+            running = await self._read_running()
+            if running is not None:
+                return await self._clear_obstacle(JobRunning(running, refusal))
         return None

@@ -81,7 +81,7 @@ class IfRunningPolicy:
                 await until_ended(self._watcher, key, POLL_UNTIL_ENDED, seen)
                 return None
             log.info("cancelling %s to start a new one", label)
-            await cancel_job(self._transport, key)
+            await cancel_job(self._transport, self._clock, key)
             ending = until_ended(self._watcher, key, UNTIL_CANCELLED, seen)
             try:
                 await within(self._clock.now() + CANCELLED_WITHIN, ending)

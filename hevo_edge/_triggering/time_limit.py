@@ -163,6 +163,7 @@ class TimeLimit:
         return TriggerTimeout(
             f"{what} was not started {when}. Nothing was sent{self._advice()}",
             pipeline_id=ticket.pipeline_id,
+            phase=short(doing),
         )
 
     def _advice(self) -> str:

@@ -30,17 +30,25 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
+    from hevo_edge.orchestration.recovery import FailedPipeline, find_failed_pipelines
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure
-    from hevo_edge.orchestration.runs import Run, TicketStore
+    from hevo_edge.orchestration.runs import Run
     from hevo_edge.orchestration.spec import RunSpec
+    from hevo_edge.orchestration.stored_tickets import TicketStore, to_be_cancelled
     from hevo_edge.orchestration.sync import run, run_in_thread
     from hevo_edge.orchestration.ticket_file import TicketFile
-    from hevo_edge.orchestration.waits import await_job, await_pipeline, may_cancel
+    from hevo_edge.orchestration.waits import (
+        await_job,
+        await_pipeline,
+        cancel_within,
+        may_cancel,
+    )
 
 __all__ = [
     "Account",
     "ClientPool",
     "Dataset",
+    "FailedPipeline",
     "Lineage",
     "Outcome",
     "Run",
@@ -50,7 +58,9 @@ __all__ = [
     "TicketStore",
     "await_job",
     "await_pipeline",
+    "cancel_within",
     "failure",
+    "find_failed_pipelines",
     "finish_cleanup",
     "get_logger",
     "lazy_names",
@@ -59,6 +69,7 @@ __all__ = [
     "read_lineage",
     "run",
     "run_in_thread",
+    "to_be_cancelled",
     "validation",
 ]
 
@@ -70,22 +81,26 @@ __getattr__, __dir__ = lazy_names(
         "Account": "account",
         "ClientPool": "clients",
         "Dataset": "lineage",
+        "FailedPipeline": "recovery",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",
         "RunFailed": "results",
         "RunSpec": "spec",
         "TicketFile": "ticket_file",
-        "TicketStore": "runs",
+        "TicketStore": "stored_tickets",
         "await_job": "waits",
         "await_pipeline": "waits",
+        "cancel_within": "waits",
         "failure": "results",
+        "find_failed_pipelines": "recovery",
         "finish_cleanup": "runs",
         "lineage_of": "lineage",
         "may_cancel": "waits",
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",
+        "to_be_cancelled": "stored_tickets",
         "validation": "validation",
     },
 )

@@ -194,6 +194,8 @@ def summary(job: Job) -> dict[str, Any]:
     }
     if job.certainty is not None:
         known["certainty"] = str(job.certainty)
+    if job.freshness is not None:
+        known["freshness"] = str(job.freshness)
     if job.data is not None:
         known |= {name: getattr(job.data, name) for name in WORK_COUNTS}
         known["duration_ms"] = job.data.duration

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Protocol
+from functools import partial
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.per_loop import running_loop
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
+from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
 from hevo_edge._triggering.attribution import MAX_START_DELAY
+from hevo_edge._triggering.keywords import TriggerKeywords
 from hevo_edge.client import HevoClient
-from hevo_edge.enums import IfRunning, JobStatus
+from hevo_edge.enums import Freshness, IfRunning, JobStatus
 from hevo_edge.errors import (
     HevoError,
     JobDidNotSucceed,
-    JobInProgress,
     JobNotFoundAfterTrigger,
     NotFound,
     TriggerOutcomeUnknown,
@@ -28,50 +29,27 @@ from hevo_edge.errors import (
 )
 from hevo_edge.job import Job
 from hevo_edge.models import JobData
-from hevo_edge.orchestration.results import Outcome, not_succeeded
+from hevo_edge.orchestration.blocking import trigger_unless_running
+from hevo_edge.orchestration.results import Outcome, failure, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
-from hevo_edge.orchestration.waits import await_job, may_cancel, poll_once
+from hevo_edge.orchestration.stored_tickets import StoredTicket, TicketStore
+from hevo_edge.orchestration.waits import await_job, cancel_within, may_cancel, poll_once
 from hevo_edge.triggering import TicketState, TriggerTicket
 
 __all__ = [
     "Run",
-    "TicketStore",
 ]
 
 log: logging.Logger = get_logger("hevo_edge.orchestration")
 
+_FOUND = {
+    Freshness.FRESH: "Job {} is fresh enough, so none was started",
+    Freshness.JOINED: "Job {} is running, and is joined",
+    Freshness.STARTED: "no Job is fresh enough, so Job {} was started",
+    None: "Job {}",
+}
 _LEAST = 0.001
 """Seconds, at least, for a start: none can be made in no time."""
-
-
-class TicketStore(Protocol):
-    """Keeps one text for one task, from one attempt to the next.
-
-    It is called from the event loop, and must not block for long.
-    """
-
-    def load(self) -> str | None:
-        """Return the text that was saved last, by this attempt or an earlier one."""
-
-    def save(self, text: str) -> None:
-        """Keep a text instead of what was kept before. What it raises ends the attempt."""
-
-    def delete(self) -> None:
-        """Keep nothing any more; nothing happens if there is nothing."""
-
-
-class StoredTicket(BaseModel):
-    """What is stored: a ticket, and what it belongs to.
-
-    Attributes:
-        ticket: The ticket of the run.
-        generation: The generation of the attempt that stored it, see ``Run``.
-        account: The fingerprint of the account in which it runs.
-    """
-
-    ticket: TriggerTicket
-    generation: int | str | None = None
-    account: str = ""
 
 
 class Run:
@@ -107,6 +85,7 @@ class Run:
         self._account = account
         self._generation = generation
         self._ticket: TriggerTicket | None = None
+        self._is_to_be_cancelled = False
 
     # -- start ------------------------------------------------------------------------------------
 
@@ -120,16 +99,29 @@ class Run:
         Args:
             hevo: The client.
             may_block: With ``if_running="wait"``: wait for the running Job here. If False, the
-                outcome is ``"blocked"`` and names it, and the caller waits for its end elsewhere.
+                outcome is ``"blocked"`` and names it as soon as it is listed, and the caller waits
+                for its end elsewhere.
         """
         pipeline_id = self.spec.pipeline_id
         try:
             job = await self._resume(hevo)
             self.is_resumed = job is not None
             self.job = job or await self._trigger(hevo, may_block=may_block)
+        except TriggerTimeout as error:
+            return failure(error, pipeline_id, kind="timeout", message=self._with_limit(error))
         except HevoError as error:
             return await not_succeeded(error, pipeline_id)
         return self.job
+
+    def _with_limit(self, error: TriggerTimeout) -> str:
+        """Say what a time-out says, of the user's limit instead of what was left of it."""
+        spec = self.spec
+        if spec.limit is None or not error.phase:
+            return str(error)
+        return (
+            f"{spec.action} of Pipeline {spec.pipeline_id} was not started within "
+            f"{format_seconds(spec.limit)} (it was {error.phase}). Nothing was sent"
+        )
 
     async def _trigger(self, hevo: HevoClient, *, may_block: bool) -> Job[JobData]:
         options = self.spec.trigger_options
@@ -138,29 +130,32 @@ class Run:
         pipeline = hevo.pipeline(self.spec.pipeline_id)
 
         async def trigger(if_running: IfRunning) -> Job[JobData]:
-            return await pipeline.trigger(
-                options.action,
-                job_type=options.job_type,
-                drop_and_load=options.drop_and_load,
-                if_running=if_running,
-                discovery_timeout=options.discovery_timeout,
-                timeout=self._time_limit(),
-                on_ticket=self._save,
+            keywords: TriggerKeywords = {
+                "job_type": options.job_type,
+                "if_running": if_running,
+                "discovery_timeout": options.discovery_timeout,
+                "timeout": self._time_limit(),
+                "on_ticket": self._save,
+            }
+            if self.spec.fresh_within is None:
+                drop = options.drop_and_load
+                return await pipeline.trigger(options.action, drop_and_load=drop, **keywords)
+            accepts = JobStatus.COMPLETED_WITH_FAILURES in self.spec.accept
+            job = await pipeline.ensure_fresh(
+                self.spec.fresh_within, accept_completed_with_failures=accepts, **keywords
             )
+            log.info("Pipeline %s: %s", pipeline.id, _FOUND[job.freshness].format(short(job.id)))
+            return job
 
-        try:
+        if policy is options.if_running:
             return await trigger(policy)
-        except JobInProgress as error:
-            if policy is options.if_running or error.job is not None:
-                raise
-            # Hevo says that one runs, but it is not listed, so nobody else can wait for it.
-            return await trigger(options.if_running)
+        return await trigger_unless_running(partial(trigger, policy), pipeline, self.spec)
 
     async def _resume(self, hevo: HevoClient) -> Job[JobData] | None:
         stored = self._matching()
         if stored is None:
             return None
-        self._ticket = stored.ticket
+        self._ticket, self._is_to_be_cancelled = stored.ticket, stored.is_to_be_cancelled
         limit, now = self._time_limit(), running_loop().time
         deadline = None if limit is None else now() + limit
         try:
@@ -174,6 +169,7 @@ class Run:
             log.warning("the earlier attempt's run is not there, so a new one starts: %s", error)
             self._forget()
             return None
+        self._is_to_be_cancelled = False
         if not job.is_terminal:
             log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
             return job
@@ -201,7 +197,7 @@ class Run:
             log.info("no run came of the POST of an earlier attempt, so it is sent again")
 
     async def _settle(self, job: Job) -> Job[JobData]:
-        """Read the Job, and wait for its end if it is being cancelled.
+        """Read the Job, and wait for its end if it is being cancelled, or was to be.
 
         How that ends does not matter, but Hevo refuses a new run before it has.
 
@@ -211,7 +207,14 @@ class Run:
 
         async def settle() -> Job[JobData]:
             read = await job.refresh()
-            return await read.cancel(wait=True) if read.status == JobStatus.CANCELLING else read
+            cancels = (
+                self._is_to_be_cancelled and not read.is_terminal and may_cancel(read.certainty)
+            )
+            if cancels:
+                log.info("Job %s was to be cancelled when its task was killed", short(job.ref))
+            if cancels or read.status == JobStatus.CANCELLING:
+                return await read.cancel(wait=True)
+            return read
 
         limit = self._time_limit()
         deadline = None if limit is None else running_loop().time() + limit
@@ -252,7 +255,10 @@ class Run:
 
     def _job(self, hevo: HevoClient, job_id: str | None) -> Job:
         if job_id is not None:
-            return hevo.pipeline(self.spec.pipeline_id).job(job_id)
+            job, stored = hevo.pipeline(self.spec.pipeline_id).job(job_id), self._matching()
+            if stored is not None and stored.ticket.job_id == job_id:
+                job.certainty = stored.ticket.certainty
+            return job
         if self.job is None:
             raise HevoError("this attempt has no Job yet: await start(), or name one")
         # Several clients may serve one attempt, one after another.
@@ -265,7 +271,8 @@ class Run:
         """Ask Hevo to cancel the Job, if it is the task's own; say whether that was asked.
 
         An attempt that was cut off while it searched for its Job searches once more. It goes on
-        though the task that awaits it is cancelled again.
+        though the task that awaits it is cancelled again. What could not be cancelled is left to
+        the next attempt, if there is a store.
 
         Args:
             hevo: The client.
@@ -274,32 +281,37 @@ class Run:
         Raises:
             HevoError: when the request failed and the Job is still running.
         """
+        deadline = running_loop().time() + within
         try:
-            deadline = running_loop().time() + within
-            cancelling = bounded(deadline, self._cancel(hevo, within))
+            cancelling = self._cancel(hevo, deadline)
             return await finish_cleanup(cancelling, "cancelling a task's Job", within)
-        except DeadlinePassed:
-            raise HevoError(f"Hevo did not answer within {within:g} s") from None
+        except HevoError:
+            self._leave_to_next()
+            raise
 
-    async def _cancel(self, hevo: HevoClient, within: float) -> bool:
-        job = self.job or await self._search(hevo, within / 2)
+    async def _cancel(self, hevo: HevoClient, deadline: float) -> bool:
+        job = self.job or await self._search(hevo, deadline)
         if job is None:
+            self._leave_to_next()
             log.warning("no Job of this task is listed yet; if one was started, it is left running")
             return False
         if not may_cancel(job.certainty):
             log.warning("Job %s is not surely of this task, so it is left running", short(job.ref))
             return False
-        await hevo.job(job.ref).cancel()
+        await cancel_within(deadline - running_loop().time(), hevo.job(job.ref))
         log.info("Hevo was asked to cancel Job %s", short(job.ref))
         self._forget()
         return True
 
-    async def _search(self, hevo: HevoClient, seconds: float) -> Job | None:
+    async def _search(self, hevo: HevoClient, deadline: float) -> Job | None:
+        """Search once more for the Job of the POST, and leave time to cancel it."""
         if self._ticket is None or self._ticket.post is None:
             return None
+        left = deadline - running_loop().time()
+        searching = hevo.reconcile(self._ticket, timeout=left / 2)
         try:
-            return await hevo.reconcile(self._ticket, timeout=seconds)
-        except (JobNotFoundAfterTrigger, TriggerOutcomeUnknown):
+            return await bounded(deadline - left / 4, searching)
+        except (DeadlinePassed, JobNotFoundAfterTrigger, TriggerOutcomeUnknown):
             return None
 
     def finish(self, outcome: Outcome) -> None:
@@ -317,11 +329,21 @@ class Run:
     def _save(self, ticket: TriggerTicket) -> None:
         self._ticket = ticket
         if self._store is not None:
-            stored = StoredTicket(ticket=ticket, generation=self._generation, account=self._account)
+            stored = StoredTicket(
+                ticket=ticket,
+                generation=self._generation,
+                account=self._account,
+                is_to_be_cancelled=self._is_to_be_cancelled,
+            )
             self._store.save(stored.model_dump_json())
 
+    def _leave_to_next(self) -> None:
+        if self._ticket is not None:
+            self._is_to_be_cancelled = True
+            self._save(self._ticket)
+
     def _forget(self) -> None:
-        self._ticket = None
+        self._ticket, self._is_to_be_cancelled = None, False
         if self._store is not None:
             self._store.delete()
 

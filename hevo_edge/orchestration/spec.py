@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from hevo_edge._common import validation
+from hevo_edge._common.validation import Duration
 from hevo_edge._text.field_docs import show_fields
 from hevo_edge.enums import IfRunning, JobStatus, JobType, PipelineAction
 from hevo_edge.errors import ConfigurationError
@@ -32,11 +33,15 @@ class RunSpec:
         drop_and_load: With RESYNC, drop and recreate the Destination tables.
         if_running: What to do when a Job is running: ``"fail"``, ``"join"``, ``"replace"`` or
             ``"wait"``.
+        fresh_within: Seconds, or a timedelta: take the last Job that ended well if that was within
+            it, and start one only else, see ``Pipeline.ensure_fresh``; None to start one always.
         discovery_timeout: Seconds in which the new Job must show up.
         poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
         accept: Statuses to take for success, beside COMPLETED.
         deadline: When to give up, in seconds since 1970, so that it holds in another process; one
             final poll comes before. None for never.
+        limit: The seconds that the user gave, of which the deadline was made: what a message of a
+            time-out names, since another process may have used up a part of them.
         on_timeout: At the deadline, ``"raise"``: report a time-out; or ``"cancel"`` the Job in
             Hevo as well, where it is the task's own (see ``may_cancel``).
 
@@ -49,10 +54,12 @@ class RunSpec:
     job_type: JobType | str | None = None
     drop_and_load: bool = False
     if_running: IfRunning | str = IfRunning.FAIL
+    fresh_within: Duration | None = None
     discovery_timeout: float = TRIGGER_DEFAULTS["discovery_timeout"]
     poll_interval: PollInterval = WAIT_DEFAULTS["poll_interval"]
     accept: Iterable[JobStatus | str] = ()
     deadline: float | None = None
+    limit: float | None = None
     on_timeout: str = "raise"
     trigger_options: TriggerOptions = field(init=False, repr=False, compare=False)
     """The options of ``Pipeline.trigger``, checked."""
@@ -63,6 +70,11 @@ class RunSpec:
         if isinstance(self.deadline, timedelta):
             raise ConfigurationError("deadline is a moment, in seconds since 1970, not a duration")
         set_field(self, "deadline", validation.optional_seconds(self.deadline, "deadline"))
+        fresh = validation.optional_seconds(self.fresh_within, "fresh_within")
+        set_field(self, "fresh_within", fresh)
+        if fresh is not None and self.action != PipelineAction.SYNC_NOW:
+            raise ConfigurationError(f"fresh_within goes with SYNC_NOW, not with {self.action}")
+        set_field(self, "limit", validation.optional_seconds(self.limit, "limit"))
         validation.one_of(self.on_timeout, "on_timeout", ("raise", "cancel"))
         wait = WaitOptions.check(poll_interval=self.poll_interval, accept=self.accept)
         set_field(self, "accept", wait.accept)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
 
+from hevo_edge._awaiting.next_job import JobFilter
+from hevo_edge._common.per_loop import running_loop
+from hevo_edge._common.timeouts import DeadlinePassed, within
+from hevo_edge._text.durations import format_seconds
 from hevo_edge.client import HevoClient
 from hevo_edge.enums import Certainty, JobType
-from hevo_edge.errors import HevoError
+from hevo_edge.errors import HevoError, RequestError
 from hevo_edge.job import Job
 from hevo_edge.options import WaitOptions
 from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
@@ -17,15 +22,46 @@ from hevo_edge.orchestration.spec import RunSpec
 __all__ = [
     "await_job",
     "await_pipeline",
+    "cancel_within",
     "may_cancel",
 ]
 
+CANCEL_PAUSE = 1.0
+"""Seconds between two cancels; each has its own repeats, with backoff."""
 _OWN = frozenset({Certainty.CERTAIN, Certainty.LIKELY})
 
 
 def may_cancel(certainty: Certainty | str | None) -> bool:
     """Say whether a Job of this certainty is the task's own, so that the task may cancel it."""
     return certainty in _OWN
+
+
+async def cancel_within(seconds: float, job: Job) -> None:
+    """Ask Hevo to cancel a Job, for so many seconds while that fails for a passing reason.
+
+    Raises:
+        HevoError: why that failed and the Job still runs; when the time is over, the last reason.
+    """
+    failure: HevoError | None = None
+
+    async def ask() -> None:
+        nonlocal failure
+        while True:
+            try:
+                await job.cancel()
+            except RequestError as error:
+                if not error.transient:
+                    raise
+                failure = error
+            else:
+                return
+            await asyncio.sleep(CANCEL_PAUSE)
+
+    try:
+        await within(running_loop().time() + seconds, ask())
+    except DeadlinePassed:
+        late = HevoError(f"Hevo did not answer within {format_seconds(seconds)}")
+        raise failure or late from None
 
 
 # No coroutine function: a daemon has thousands of waits, and what each frame of each holds adds up.
@@ -35,14 +71,15 @@ def await_job(job: Job, spec: RunSpec) -> Coroutine[Any, Any, Outcome]:
     A Job that is not surely the task's own is not cancelled at the deadline.
     """
     on_timeout = spec.on_timeout if may_cancel(job.certainty) else "raise"
-    return _await_job(job, _options(spec, spec.seconds_left(), on_timeout))
+    left = spec.seconds_left()
+    return _await_job(job, _options(spec, spec.limit or left, on_timeout), left)
 
 
 async def poll_once(job: Job, spec: RunSpec) -> Outcome | None:
     """Poll a Job once: return how it ended, or None while it runs and there is time."""
     if spec.seconds_left() == 0:
         return await await_job(job, spec)
-    outcome = await _await_job(job, _options(spec, 0.0, "raise"))
+    outcome = await _await_job(job, _options(spec, 0.0, "raise"), 0.0)
     return None if outcome.kind == "timeout" else outcome
 
 
@@ -55,10 +92,10 @@ def _options(spec: RunSpec, timeout: float | None, on_timeout: str) -> WaitOptio
     )
 
 
-async def _await_job(job: Job, options: WaitOptions) -> Outcome:
+async def _await_job(job: Job, options: WaitOptions, left: float | None) -> Outcome:
     try:
-        # What await_completion does, with a frame less.
-        await job._wait(options, job._core.deadline(options.timeout))  # noqa: SLF001
+        # What await_completion does, with a frame less; the options name the limit in messages.
+        await job._wait(options, job._core.deadline(left))  # noqa: SLF001
     except HevoError as error:
         return await not_succeeded(error, job.pipeline_id)
     return succeeded(job)
@@ -81,15 +118,13 @@ async def await_pipeline(
         ended_since: See ``Pipeline.await_completion``.
         started_since: See ``Pipeline.await_completion``.
     """
+    left = spec.seconds_left()
     try:
-        job = await hevo.pipeline(spec.pipeline_id).await_completion(
-            job_type=job_type,
-            ended_since=ended_since,
-            started_since=started_since,
-            poll_interval=spec.poll_interval,
-            timeout=spec.seconds_left(),
-            accept=spec.accept,
-        )
+        options = _options(spec, spec.limit or left, "raise")
+        job_filter = JobFilter.check(job_type, ended_since, started_since, options.accepts)
+        pipeline = hevo.pipeline(spec.pipeline_id)
+        # What await_completion does; the options name the limit in messages.
+        job = await pipeline._wait(job_filter, options, hevo._core.deadline(left))  # noqa: SLF001
     except HevoError as error:
         return await not_succeeded(error, spec.pipeline_id)
     return succeeded(job)

@@ -109,7 +109,7 @@ async def test_without_it_one_line_says_how_many_go_on(
     _, jobs = young_and_old(emulator, hevo, 30)
     assert await interrupted(asyncio.create_task(hevo.await_all(jobs)), 60) == []
     said = [record.message for record in caplog.records if record.name == "hevo_edge.job"]
-    assert said == ["no longer waiting for 30 Jobs, which were not cancelled"]
+    assert said == ["no longer waiting for 30 Jobs, which the waits do not cancel"]
 
 
 # -- cancelled again and again --------------------------------------------------------------------

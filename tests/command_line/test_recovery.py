@@ -2,65 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from hevo_edge._command_line.exit_codes import WORST_FIRST, ExitCode, worst
-from hevo_edge._command_line.overview import Overview
-from hevo_edge._command_line.recovery import why_to_sync
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.models import JobData, PipelineData
 from tests.command_line.support import FAST, SHORT, CommandLine
-
-NOW = 1_800_000_000_000
-MINUTE = 60_000
-
-
-def job(minutes_ago: float, status: str = "COMPLETED") -> Any:
-    created = NOW - round(minutes_ago * MINUTE)
-    data = JobData.model_validate(
-        {"job_id": "a", "status": status, "created_ts": created, "duration": MINUTE}
-    )
-    return SimpleNamespace(data=data, status=data.status)
-
-
-def overview(newest: Any, *, every: float | None = None, running: Any = None) -> Overview:
-    schedule = {"sync_type": "ON_DEMAND"}
-    if every is not None:
-        schedule = {"sync_type": "SCHEDULED", "frequency_minutes": every}  # type: ignore[dict-item]
-    data = PipelineData.model_validate(
-        {"id": 1, "schedule": schedule, "created_ts": NOW - 100_000 * MINUTE}
-    )
-    pipeline: Any = SimpleNamespace(data=data)
-    return Overview(pipeline, newest, newest, running)
-
-
-@pytest.mark.parametrize(
-    ("seen", "reason"),
-    [
-        (overview(job(30)), None),
-        (overview(job(30, "FAILED")), "ended FAILED"),
-        (overview(job(30, "COMPLETED_WITH_FAILURES")), "ended COMPLETED_WITH_FAILURES"),
-        (overview(job(30, "CANCELLED")), None),  # somebody wanted that
-        (overview(job(30, "DEFERRED")), None),  # Hevo goes on by itself
-        (overview(job(500, "FAILED")), None),  # before the outage
-        (overview(job(30, "FAILED"), running=job(1, "IN_PROGRESS")), None),
-        (overview(None), None),
-        (overview(job(50), every=60), None),
-        (overview(job(64), every=60), None),  # the next may still come
-        (overview(job(70), every=60), "had no scheduled run"),
-        (overview(job(1500), every=1440), "had no scheduled run"),
-        (overview(job(1400), every=1440), None),  # due in a while
-        (overview(job(1700), every=1440), None),  # due before the outage, and not again since
-        (overview(None, every=60), "had no scheduled run"),
-        (overview(job(70), every=60, running=job(1, "IN_PROGRESS")), None),
-        (overview(job(70), every=0), None),
-    ],
-)
-def test_who_needs_a_sync(seen: Overview, reason: str | None) -> None:
-    assert why_to_sync(seen, NOW - 120 * MINUTE, NOW) == reason
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ def test_ceilings_reserve_slots_for_what_is_urgent() -> None:
     limit = RateLimit(100, 60.0)
     ceilings = [limit.ceiling(priority) for priority in Priority]
     assert ceilings == [100, 98, 95, 90, 90]
+    for calls in (2, 5, 9, 30):
+        few = RateLimit(calls, 60.0)
+        assert few.ceiling(Priority.CANCEL) == calls
+        assert all(few.ceiling(other) < calls for other in Priority if other is not Priority.CANCEL)
     assert all(RateLimit(1, 1.0).ceiling(priority) == 1 for priority in Priority)
     assert RateLimit(5, 60.0, margin=0).margin == 0
 

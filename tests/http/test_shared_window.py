@@ -26,7 +26,7 @@ def limiter(path: Path, calls: int = 10) -> RateLimiter:
     return RateLimiter(RateLimit(calls, 60.0, shared=path), Clock())
 
 
-async def call(limiter: RateLimiter, priority: Priority = Priority.TRIGGER) -> float:
+async def call(limiter: RateLimiter, priority: Priority = Priority.CANCEL) -> float:
     slot = await limiter.acquire(priority)
     assert slot is not None
     limiter.release(slot, sent=True)

@@ -124,7 +124,7 @@ async def test_an_error_whose_body_never_ends_is_still_that_error(
 async def test_a_deadline_ends_everything(emulator: HevoEmulator) -> None:
     clock = Clock(1)
     config = Config(emulator.api_key, emulator.api_secret, base_url=emulator.base_url)
-    sender = Transport(config, RateLimiter(RateLimit(2, 60.0), clock), clock)
+    sender = Transport(config, RateLimiter(RateLimit(3, 60.0), clock), clock)
 
     emulator.faults.delay(100, times=1)
     start = now()
@@ -155,7 +155,7 @@ async def test_the_limit_holds_over_real_requests(emulator: HevoEmulator, hevo: 
 async def test_cancelling_a_request_frees_its_connection_and_is_counted(
     emulator: HevoEmulator,
 ) -> None:
-    async with client_of(emulator, rate_limit=RateLimit(2, 60.0)) as hevo:
+    async with client_of(emulator, rate_limit=RateLimit(3, 60.0)) as hevo:
         emulator.faults.delay(20)
         slow = asyncio.create_task(hevo.send(GET))
         await asyncio.sleep(1)

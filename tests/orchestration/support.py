@@ -9,7 +9,7 @@ from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.job import EmulatedJob
 from hevo_edge.models import JobData
 from hevo_edge.orchestration import Outcome, Run, RunSpec
-from hevo_edge.orchestration.runs import StoredTicket
+from hevo_edge.orchestration.stored_tickets import StoredTicket
 
 
 class CutOff(BaseException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import HevoError
-from hevo_edge.orchestration import may_cancel
+from hevo_edge.orchestration import may_cancel, to_be_cancelled
 from tests.common.test_cleanup import cancel_at_each_turn
 from tests.conftest import client_of
 from tests.orchestration.support import (
@@ -296,6 +297,49 @@ async def test_trouble_with_the_cancel_is_raised(
     with pytest.raises(HevoError, match="Hevo's words"):
         await one.cancel(hevo, within=4)
     assert store.stored is not None
+
+
+async def test_a_cancel_is_asked_for_until_the_time_is_over(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    one = attempt(store)
+    job_of(await one.start(hevo))
+    emulator.faults.status(503, on="cancel_job", times=8)
+    assert await one.cancel(hevo, within=60)
+    assert emulator.pipeline(123).jobs[-1].status == "CANCELLING"
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+async def test_what_could_not_be_cancelled_is_left_to_the_next_attempt(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore, generation: int
+) -> None:
+    emulator.pipeline(123).plan(duration=None)
+    one = attempt(store, generation=0)
+    first = job_of(await one.start(hevo))
+    fault = emulator.faults.status(503, on="cancel_job", times=None)
+    with pytest.raises(HevoError, match="503"):
+        await one.cancel(hevo, within=4)
+    assert store.stored is not None
+    assert store.stored.is_to_be_cancelled
+    emulator.faults.rules.remove(fault)
+    store.dies_after = store.saves + 1  # nor is it forgotten when the next one is cut off
+    with contextlib.suppress(CutOff):
+        await attempt(store, generation=generation).start(hevo)
+    second = job_of(await attempt(store, generation=generation).start(hevo))
+    assert second.id != first.id
+    assert (await first.refresh()).status == "CANCELLED"
+    assert posts(emulator) == 2
+    assert not store.stored.is_to_be_cancelled
+
+
+async def test_a_stored_text_can_be_marked_by_another_process(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    emulator.pipeline(123).plan(duration=None)
+    first = job_of(await attempt(store).start(hevo))
+    store.save(to_be_cancelled(store.kept["ticket"]))
+    assert job_of(await attempt(store).start(hevo)).id != first.id
+    assert (await first.refresh()).status == "CANCELLED"
 
 
 @pytest.mark.parametrize(

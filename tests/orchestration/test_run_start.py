@@ -13,6 +13,7 @@ from hevo_edge.errors import HevoError, JobInProgress, TriggerTimeout
 from tests.orchestration.support import (
     DictStore,
     attempt,
+    end_last_job,
     job_of,
     outcome_of,
     posts,
@@ -111,13 +112,42 @@ async def test_a_running_job_is_for_the_caller_to_await_if_the_attempt_may_not_b
     assert posts(emulator) == 1
 
 
-async def test_a_running_job_that_is_not_listed_is_awaited_here_in_any_case(
+async def test_a_running_job_that_is_not_listed_is_for_the_caller_as_soon_as_it_is(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:
-    other = running_job(emulator, duration=60, appears_after=40)
-    job = job_of(await attempt(None, if_running="wait").start(hevo, may_block=False))
-    assert job.id != other.job_id
+    other = running_job(emulator, duration=3600, appears_after=40)
+    one = attempt(None, if_running="wait")
+    began = hevo._core.clock.now()
+    blocked = outcome_of(await one.start(hevo, may_block=False))
+    assert (blocked.kind, blocked.job_id) == ("blocked", other.job_id)
+    assert hevo._core.clock.now() - began < 46
+    assert len(emulator.requests.of("sync_now")) == 4  # at 0, 5, 10 and 20 s
+    end_last_job(emulator)
+    assert job_of(await one.start(hevo, may_block=False)).id != other.job_id
     assert posts(emulator) == 1
+
+
+async def test_a_running_job_that_is_never_listed_blocks_no_longer_than_a_search_takes(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running_job(emulator, appears_after=1e6)
+    one = attempt(None, if_running="wait", discovery_timeout=60)
+    began = hevo._core.clock.now()
+    blocked = outcome_of(await one.start(hevo, may_block=False))
+    assert (blocked.kind, blocked.job_id) == ("blocked", None)
+    assert 60 <= hevo._core.clock.now() - began < 95
+
+
+async def test_a_late_start_names_the_limit_and_not_what_was_left_of_it(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running_job(emulator, appears_after=1e6)
+    for left in (7, 0):
+        one = attempt(None, if_running="wait", deadline=time.time() + left, limit=25)
+        late = outcome_of(await one.start(hevo, may_block=False))
+        assert late.kind == "timeout"
+        assert "was not started within 25 s (it was" in late.message
+    assert posts(emulator) == 0
 
 
 async def test_a_running_job_that_is_not_listed_blocks_without_a_name(

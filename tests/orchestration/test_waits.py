@@ -12,7 +12,7 @@ from hevo_edge import Certainty, HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.orchestration import RunSpec, await_job, await_pipeline
 from tests.conftest import START
-from tests.orchestration.support import running_job
+from tests.orchestration.support import end_last_job, running_job
 
 
 def at(moment: float) -> datetime:
@@ -50,6 +50,19 @@ async def test_at_the_deadline_only_the_tasks_own_job_is_cancelled(
     assert outcome.kind == "timeout"
     assert outcome.certainty == certainty
     assert len(emulator.requests.of("cancel_job")) == cancelled
+
+
+@pytest.mark.parametrize("left", [60, 7, 0])
+async def test_a_time_out_names_the_limit_and_not_what_was_left_of_it(
+    emulator: HevoEmulator, hevo: HevoClient, left: float
+) -> None:
+    job = hevo.pipeline(123).job(running_job(emulator).job_id)
+    spec = RunSpec(123, deadline=time.time() + left, limit=90)
+    assert "is still IN_PROGRESS after waiting 90 s" in (await await_job(job, spec)).message
+    end_last_job(emulator)
+    spec = RunSpec(123, deadline=time.time() + left, limit=90)
+    outcome = await await_pipeline(hevo, spec, job_type="RESYNC")
+    assert outcome.message == "no RESYNC Job of Pipeline 123 started within 90 s"
 
 
 async def test_a_deadline_that_has_passed_leaves_one_poll(

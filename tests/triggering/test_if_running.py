@@ -143,6 +143,18 @@ async def test_fail_names_a_job_that_began_between_reading_and_posting(
     assert await hevo.reconcile(ticket) is None
 
 
+async def test_an_unlisted_job_is_polled_for_rather_than_posted_against(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    emulator.pipeline(123).plan(appears_after=40, duration=120)
+    unlisted = emulator.pipeline(123).start_job(now=emulator.now)
+    begin = now()
+    job = await hevo.pipeline(123).trigger(if_running="join")
+    assert job.id == unlisted.job_id
+    assert now() - begin <= 40 + 5.1
+    assert posts(emulator) <= 4  # at 0, 5, 10 and 20 s
+
+
 async def test_the_wait_for_an_unlisted_job_that_is_never_listed_ends(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

@@ -64,7 +64,7 @@ async def test_another_trigger_of_the_pipeline_is_not_waited_for_beyond_it(
 
 
 async def test_the_call_budget_is_not_waited_for_beyond_it(emulator: HevoEmulator) -> None:
-    async with client_of(emulator, rate_limit=RateLimit(2, 60.0)) as hevo:
+    async with client_of(emulator, rate_limit=RateLimit(3, 60.0)) as hevo:
         start = now()
         with pytest.raises(errors.TriggerTimeout, match="call budget"):
             await hevo.pipeline(123).trigger(timeout=30)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 CALLS_TRIGGERS_ON_KILL: bool = AIRFLOW_V_3_0_PLUS
 """Whether it is for Airflow to call ``on_kill`` of a trigger: 3.3 does, and before it a 3.x trigger
 cannot ask for the task's state.
 """
+ON_KILL_MARGIN = 5.0
+"""Seconds, of those that a triggerer gives to a kill, for what comes after it."""
 _RESUMING = 30.0
 """Seconds that Airflow 2 has to resume a task before its time is over."""
+_FINISHING = 10.0
+"""Seconds for a final poll, a message and a cancel, before Airflow ends a task in its worker."""
 # A task that misses its heartbeats is up for retry, and one that was cleared goes on with its run.
 _ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 
@@ -55,7 +61,7 @@ def _states(ti: Any) -> list[Any]:
 
 
 def execution_deadline(ti: Any, now: float, seconds: float) -> float:
-    """Return when to give up so that ``execution_timeout`` holds; in seconds since 1970.
+    """Return when a deferral must be over so that ``execution_timeout`` holds, since 1970.
 
     Airflow 3 counts it anew for each part of a deferred task, and leaves the deferral to us.
     Airflow 2 counts from the task's start, and when that is over, it ends the deferral without
@@ -65,6 +71,25 @@ def execution_deadline(ti: Any, now: float, seconds: float) -> float:
     if AIRFLOW_V_3_0_PLUS or not isinstance(started, datetime):
         return now + seconds
     return min(now, started.timestamp()) + seconds - min(_RESUMING, seconds / 4)
+
+
+def worker_deadline(now: float, seconds: float) -> float:
+    """Return when work in a worker must be over, before Airflow's own alarm; in seconds since 1970.
+
+    The alarm of ``execution_timeout`` cuts off whatever runs: no final poll, no reason, no cancel.
+    """
+    return now + seconds - min(_FINISHING, seconds / 4)
+
+
+def on_kill_timeout() -> float:
+    """Return the seconds that a kill of a deferred task may take in a triggerer."""
+    allowed: float = conf.getfloat("triggerer", "on_kill_timeout", fallback=30.0)
+    return max(allowed - ON_KILL_MARGIN, allowed / 2)
+
+
+def is_late(next_method: str, next_kwargs: Any) -> bool:
+    """Say whether Airflow resumes a task because its deferral has lasted too long."""
+    return next_method == "__fail__" and "timeout" in str((next_kwargs or {}).get("error", ""))
 
 
 def first_reschedule(ti: Any, context: Any) -> datetime | None:
@@ -78,3 +103,19 @@ def first_reschedule(ti: Any, context: Any) -> datetime | None:
 
 def _date(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
+
+
+def _default_deferrable() -> bool:
+    """Say whether to defer where a task does not say: yes, unless the environment says otherwise.
+
+    Airflow's own default for ``[operators] default_deferrable`` is False, and Airflow 3 writes that
+    into a new airflow.cfg, so a False in the file is nobody's wish.
+    """
+    variable = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
+    if not any(variable + suffix in os.environ for suffix in ("", "_CMD", "_SECRET")):
+        return True
+    return bool(conf.getboolean("operators", "default_deferrable"))
+
+
+DEFAULT_DEFERRABLE: bool = _default_deferrable()
+"""Whether to defer where a task does not say."""

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from hevo_edge import HevoClient, Job, JobStatus, JobType, Pipeline, ResyncMode, api
-from hevo_edge.errors import HevoError, NotFound
-from hevo_edge.integrations.airflow import connections, parameters
+from hevo_edge.errors import HevoError
+from hevo_edge.integrations.airflow import parameters
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID, CONNECTION_TYPE, FORM
-from hevo_edge.models import JobData, JobObjectData, ObjectData, PipelineData
-from hevo_edge.orchestration import Account, run, validation
+from hevo_edge.integrations.airflow.records import Record
+from hevo_edge.integrations.airflow.vendor_methods import (
+    JobCompletionStatus,
+    VendorMethods,
+    in_sync,
+)
+from hevo_edge.orchestration import run
+
+__all__ = ["HevoHook", "HevoObjectHook", "HevoPipelineHook", "JobCompletionStatus", "Record"]
 
 if TYPE_CHECKING:
     # The shim is not typed.
     from airflow.sdk import BaseHook
+
+    from hevo_edge import HevoClient
+    from hevo_edge.orchestration import Account
 else:
     from airflow.providers.common.compat.sdk import BaseHook
 
 
-class HevoHook(BaseHook):
+class HevoHook(VendorMethods, BaseHook):
     """A connection to Hevo, for tasks of one's own.
 
-    ``hook.client()`` is all there is to it: a ``HevoClient`` for ``asyncio.run`` or an async task.
-    The vendor's method names are there as well, each with ``_async`` and ``_sync`` appended, and
-    forward to it.
+    ``hook.client()`` is a ``HevoClient``, with all that the SDK has, for ``asyncio.run`` or an
+    async task. The methods, the vendor's among them, raise Airflow's errors and return plain JSON,
+    so that a task can return it too: a ``Record``, which is a dict.
 
     Args:
         connection_id: The Airflow connection: login is the API key, password the API secret, host
@@ -85,6 +95,8 @@ class HevoHook(BaseHook):
             AirflowNotFoundException: when there is no such connection.
             AirflowFailException: when it lacks something.
         """
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- for DAG files
+
         with parameters.at_run(self.connection_id):
             return self._client(connections.read(self.connection_id))
 
@@ -92,6 +104,8 @@ class HevoHook(BaseHook):
 
     async def aclient(self) -> HevoClient:
         """Read the connection without blocking the event loop, and make a client."""
+        from hevo_edge.integrations.airflow import connections  # noqa: PLC0415 -- as above
+
         with parameters.at_run(self.connection_id):
             return self._client(await connections.read_async(self.connection_id))
 
@@ -112,165 +126,49 @@ class HevoHook(BaseHook):
                 return f"{hevo.base_url} answers; Pipeline {pipeline.id} is {pipeline.status}"
             return f"{hevo.base_url} answers; the account has no Pipelines"
 
-    # -- the vendor's names -----------------------------------------------------------------------
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[HevoClient, None]:
+        """Lend a client to one method; nothing that the method returns is bound to it."""
+        with parameters.at_run(self.connection_id, resumes=False):
+            async with await self.aclient() as hevo:
+                yield hevo
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Return the ``_sync`` form of an ``_async`` method."""
-        if name.startswith("_") or not name.endswith("_sync"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = getattr(type(self), f"{name.removesuffix('_sync')}_async", None)
-        if method is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return partial(self._run, method)
+    # -- recovery ---------------------------------------------------------------------------------
 
-    def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with parameters.at_run(self.connection_id):
-            return run(method(self, *args, **kwargs))
+    async def failed_pipelines_async(
+        self,
+        since: datetime | timedelta | str,
+        pipeline_ids: Collection[int] | None = None,
+        accept_completed_with_failures: bool = False,
+    ) -> list[Record]:
+        """Find the Pipelines whose last run has failed since then, or did not come on schedule.
 
-    async def get_pipeline_async(self, pipeline_id: int) -> Pipeline[PipelineData]:
-        """Read a Pipeline."""
-        async with await self.aclient() as hevo:
-            return await hevo.get_pipeline(pipeline_id)
+        One that runs now is none of them. It takes a call for each Pipeline, and one for a hundred.
 
-    async def validate_pipeline_async(self, pipeline_id: int) -> Pipeline[PipelineData]:
-        """Read a Pipeline, and refuse one on which no run can be started.
+        Args:
+            since: A moment, also as ISO text, or how long ago.
+            pipeline_ids: Look at these alone; None for all of the account.
+            accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as success.
 
-        Raises:
-            AirflowException: when there is none, or its state allows no run.
+        Returns:
+            ``pipeline_id``, ``name``, ``reason``, and ``obstacle``: why none can be started now, or
+            None.
         """
-        async with await self.aclient() as hevo:
-            try:
-                await hevo.pipeline(pipeline_id).prepare_trigger(if_running="join")
-                return await hevo.get_pipeline(pipeline_id)
-            except NotFound as error:
-                raise AirflowException(
-                    f"Pipeline {pipeline_id} does not exist, please ensure the id is correct: "
-                    f"{error}"
-                ) from error
+        from hevo_edge.orchestration import find_failed_pipelines  # noqa: PLC0415 -- as above
 
-    async def trigger_pipeline_sync_async(
-        self, pipeline_id: int, ensure_new_job: bool = True
-    ) -> Job[JobData]:
-        """Start a sync, and return its Job."""
-        async with await self.aclient() as hevo:
-            policy = parameters.if_running(None, ensure_new_job=ensure_new_job)
-            return await hevo.pipeline(pipeline_id).sync_now(if_running=policy)
+        async with self._connected() as hevo:
+            found = await find_failed_pipelines(
+                hevo,
+                since=parameters.begin(since, "since"),
+                pipeline_ids=pipeline_ids,
+                accept_completed_with_failures=accept_completed_with_failures,
+            )
+        return [Record(each.to_dict()) for each in found]
 
-    async def resync_pipeline_async(
-        self,
-        pipeline_id: int,
-        resync_mode: ResyncMode | str | None = None,
-        drop_and_load: bool = False,
-    ) -> Job[JobData]:
-        """Restart the historical load, and return its Job."""
-        async with await self.aclient() as hevo:
-            drop = parameters.drops(drop_and_load, resync_mode)
-            return await hevo.pipeline(pipeline_id).resync(drop_and_load=drop)
-
-    async def find_active_job_by_type_async(
-        self,
-        pipeline_id: int,
-        job_type: JobType | str | None = JobType.INCREMENTAL,
-        page_limit: int = 10,  # noqa: ARG002 -- in the vendor's signature; the client knows
-    ) -> Job[JobData] | None:
-        """Return the Job of a type that runs now, or None."""
-        async with await self.aclient() as hevo:
-            return await hevo.pipeline(pipeline_id).active_job(job_type)
-
-    async def get_job_completion_status_async(
-        self, pipeline_id: int, job_id: str, accept_completed_with_failures: bool = False
-    ) -> str:
-        """Return how a Job stands, in the vendor's four words.
-
-        They are ``completed``, ``completed_with_failures``, ``failed`` and ``pending``; the second
-        only when that is accepted, else it is ``failed``.
-        """
-        async with await self.aclient() as hevo:
-            job = await hevo.pipeline(pipeline_id).job(job_id).refresh()
-        if not job.is_terminal:
-            return "pending"
-        if job.status == JobStatus.COMPLETED:
-            return "completed"
-        accepted = accept_completed_with_failures
-        if job.status == JobStatus.COMPLETED_WITH_FAILURES and accepted:
-            return "completed_with_failures"
-        return "failed"
-
-    async def update_pipeline_async(
-        self, pipeline_id: int, payload: dict[str, Any]
-    ) -> Pipeline[PipelineData]:
-        """Change fields of a Pipeline."""
-        async with await self.aclient() as hevo:
-            return await hevo.pipeline(pipeline_id).update(**payload)
-
-    async def update_pipeline_sources_async(
-        self, pipeline_id: int, payload: dict[str, Any]
-    ) -> Pipeline[PipelineData]:
-        """Change fields of a Pipeline's source."""
-        async with await self.aclient() as hevo:
-            await hevo.send(api.update_sources(validation.pipeline_id(pipeline_id), payload))
-            return await hevo.get_pipeline(pipeline_id)
-
-    async def enable_pipeline_async(self, pipeline_id: int) -> None:
-        """Enable a Pipeline."""
-        async with await self.aclient() as hevo:
-            await hevo.pipeline(pipeline_id).enable()
-
-    async def disable_pipeline_async(
-        self, pipeline_id: int, cancel_active_jobs: bool = False
-    ) -> None:
-        """Disable a Pipeline."""
-        async with await self.aclient() as hevo:
-            await hevo.pipeline(pipeline_id).disable(cancel_active_jobs=cancel_active_jobs)
-
-    async def cancel_job_async(self, pipeline_id: int, job_id: str) -> Job:
-        """Ask Hevo to cancel a Job."""
-        async with await self.aclient() as hevo:
-            return await hevo.pipeline(pipeline_id).job(job_id).cancel()
-
-    async def get_job_objects_async(
-        self,
-        pipeline_id: int,
-        job_id: str,
-        limit: int = 100,
-        cursor: str | None = None,  # noqa: ARG002 -- in the vendor's signature; pages are followed
-    ) -> list[JobObjectData]:
-        """Return what a Job did with each object, ``limit`` of them at most."""
-        async with await self.aclient() as hevo:
-            job = hevo.pipeline(pipeline_id).job(job_id)
-            rows: list[JobObjectData] = []
-            async for row in job.list_objects():
-                rows.append(row)
-                if len(rows) == limit:
-                    break
-            return rows
-
-    async def list_objects_async(self, pipeline_id: int) -> list[ObjectData]:
-        """Return the objects of a Pipeline."""
-        async with await self.aclient() as hevo:
-            return [row async for row in hevo.pipeline(pipeline_id).list_objects()]
-
-    async def get_object_async(self, pipeline_id: int, object_id: str) -> ObjectData:
-        """Return an object of a Pipeline."""
-        async with await self.aclient() as hevo:
-            return await hevo.pipeline(pipeline_id).get_object(object_id)
-
-    list_pipeline_objects_async = list_objects_async
-    get_pipeline_object_async = get_object_async
-
-    async def refresh_schema_async(self, pipeline_id: int) -> None:
-        """Let Hevo read the source's schema anew."""
-        async with await self.aclient() as hevo:
-            await hevo.pipeline(pipeline_id).refresh_schema()
-
-    async def resync_objects_async(
-        self, pipeline_id: int, object_ids: Collection[str], drop_and_load: bool = False
-    ) -> Job[JobData]:
-        """Restart the historical load of some objects, and return its Job."""
-        async with await self.aclient() as hevo:
-            pipeline = hevo.pipeline(pipeline_id)
-            return await pipeline.resync_objects(object_ids, drop_and_load=drop_and_load)
+    failed_pipelines_sync = in_sync(failed_pipelines_async)
 
 
-HevoPipelineHook = HevoObjectHook = HevoHook
+# Not in one line: that is no type to mypy.
+HevoPipelineHook = HevoHook
+HevoObjectHook = HevoHook
 """The vendor's two hooks."""

@@ -45,7 +45,8 @@ class HevoPipelineOperator(BaseOperator):
             by default means whatever comes of it.
         poll_interval: Seconds between polls; ``"auto"`` learns from the Pipeline's past Jobs.
         retry_limit: How many ``poll_interval`` the started Job has to show up, 30 s at least.
-        deferrable: Wait in the triggerer.
+        deferrable: Wait in the triggerer; what is not given is True, unless the environment sets
+            ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
         wait_for_completion: Wait at all.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         ensure_new_job: Fail when a Job is running already; if False, wait for its end first.
@@ -54,8 +55,12 @@ class HevoPipelineOperator(BaseOperator):
             ``DROP_AND_LOAD``.
         if_running: What to do when a Job is running already, instead of ``ensure_new_job``:
             ``"fail"``, ``"join"``, ``"replace"`` or ``"wait"``.
+        fresh_within: Seconds or timedelta, with SYNC_NOW: take the last Job that ended well if that
+            was within it, else join the one that runs, else start one. The XCom ``freshness`` says
+            which: ``fresh``, ``joined`` or ``started``.
         timeout: Seconds or timedelta for the whole task, the deferral included; one final
-            poll comes before it fails. ``execution_timeout`` counts in the same way.
+            poll comes before it fails. ``execution_timeout`` counts in the same way. Airflow ends a
+            deferral a minute later, should no triggerer be running.
         on_timeout: ``"raise"``, or ``"cancel"`` the Job in Hevo as well.
         cancel_on_kill: Cancel the Job in Hevo when the task is killed: by a ``"user"``, who marks
             it as failed or done; ``"always"``, on a shutdown of the worker or an
@@ -80,13 +85,14 @@ class HevoPipelineOperator(BaseOperator):
         job_type: JobType | str | None = None,
         poll_interval: float | timedelta | str = 15,
         retry_limit: int = 10,
-        deferrable: bool = True,
+        deferrable: bool = compat.DEFAULT_DEFERRABLE,
         wait_for_completion: bool = True,
         accept_completed_with_failures: bool = False,
         ensure_new_job: bool = True,
         drop_and_load: bool = False,
         resync_mode: ResyncMode | str | None = None,
         if_running: IfRunning | str | None = None,
+        fresh_within: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         on_timeout: str = "raise",
         cancel_on_kill: str = "user",
@@ -113,6 +119,7 @@ class HevoPipelineOperator(BaseOperator):
             self.accept_completed_with_failures: bool = validation.parse_bool(
                 accept_completed_with_failures, "accept_completed_with_failures"
             )
+            self.fresh_within: float | None = parameters.fresh_within(fresh_within, action)
             self.timeout: float | None = parameters.optional_seconds(timeout, "timeout")
             self.on_timeout: str = validation.one_of(on_timeout, "on_timeout", ("raise", "cancel"))
             self.cancel_on_kill: str = validation.one_of(
@@ -123,7 +130,7 @@ class HevoPipelineOperator(BaseOperator):
                 action,
                 job_type=job_type,
                 drop_and_load=self.drop_and_load,
-                if_running=parameters.if_running(if_running, ensure_new_job=ensure_new_job),
+                if_running=parameters.if_running(if_running, ensure_new_job, fresh_within),
             )
         self.action: PipelineAction = options.action
         self.job_type: str | None = options.job_type
@@ -153,8 +160,7 @@ class HevoPipelineOperator(BaseOperator):
         outcome = outcome_of(event)
         if outcome.kind != "success" and outcome.error != NotFound.__name__:
             raise AirflowException(
-                f"Pipeline {self.pipeline_id}: {self.action} was not started, because another Job "
-                f"was running: {outcome.message}"
+                self._not_started(outcome.message, late=outcome.kind == "timeout")
             )
         return self._go(context, deadline)
 
@@ -182,6 +188,19 @@ class HevoPipelineOperator(BaseOperator):
             return self._go(context, deadline)
         return task.finish(event)
 
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Go on after a deferral; one that Airflow has ended gets the final poll that it missed."""
+        if not compat.is_late(next_method, next_kwargs):
+            return super().resume_execution(next_method, next_kwargs, context)
+        self.log.warning("Airflow has ended the deferral: is a triggerer running?")
+        ti = compat.ti_of(context)
+        job_id = ti.xcom_pull(task_ids=ti.task_id, key="job_id", map_indexes=ti.map_index)
+        if job_id is None:
+            raise AirflowException(self._not_started("no triggerer has seen its end", late=True))
+        return self._task_of(context).finish(self._task_of(context).wait(job_id, time.time()))
+
     def on_kill(self) -> None:
         """Cancel the Job in Hevo, if ``cancel_on_kill`` says so; raises nothing."""
         if self._task is not None:
@@ -191,22 +210,25 @@ class HevoPipelineOperator(BaseOperator):
 
     def _go(self, context: Context, deadline: float | None) -> str:
         task = self._task_of(context)
-        job = task.start(deadline)
+        here = self._deadline_here(deadline)
+        job = task.start(here)
         if job is None:
             # Another Job is in the way: no worker slot is needed to wait for its end.
             self.defer(
                 trigger=task.trigger_for_blocking_job(deadline),
                 method_name="execute_again",
                 kwargs={"deadline": deadline},
+                timeout=parameters.backstop(deadline),
             )
         if not self.wait_for_completion:
             return task.finish_without_wait(job)
         if not self.deferrable or job.is_terminal:
-            return self._wait_synchronously(context, job.id, deadline)
+            return self._wait_synchronously(context, job.id, here)
         self.defer(
             trigger=task.trigger(job, deadline),
             method_name="execute_complete",
             kwargs={"resumed": task.is_resumed, "deadline": deadline},
+            timeout=parameters.backstop(deadline),
         )
         raise AssertionError  # defer never returns
 
@@ -223,6 +245,28 @@ class HevoPipelineOperator(BaseOperator):
         task = self._task_of(context)
         event = task.wait(job_id, deadline)
         return self.execute_complete(context, event, task.is_resumed, deadline)
+
+    @property
+    def limit(self) -> float | None:
+        """The seconds that the user gave to the whole task: what its messages name."""
+        execution = self.execution_timeout
+        given = (self.timeout, None if execution is None else execution.total_seconds())
+        return min((each for each in given if each is not None), default=None)
+
+    def _not_started(self, why: str, *, late: bool) -> str:
+        within = f" within {self.limit:g} s" if late and self.limit is not None else ""
+        return (
+            f"Pipeline {self.pipeline_id}: {self.action} was not started{within}, because another "
+            f"Job was running: {why}"
+        )
+
+    def _deadline_here(self, deadline: float | None) -> float | None:
+        """Return until when this worker may work for a task that must be over at a deadline."""
+        if self.execution_timeout is None:
+            return deadline
+        seconds = self.execution_timeout.total_seconds()
+        here = compat.worker_deadline(time.time(), seconds)
+        return here if deadline is None else min(deadline, here)
 
     def _deadline(self, context: Context) -> float | None:
         now = time.time()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -24,6 +25,8 @@ from hevo_edge.schedules import LONGEST_GAP
 
 Auto = Literal["auto"]
 CANCEL_ON_KILL = ("user", "always", "never")
+BACKSTOP_GRACE = 60.0
+"""Seconds after its deadline in which a triggerer must have ended a deferral; then Airflow does."""
 LEAST_DISCOVERY = 30.0
 """Seconds; Hevo's docs say that a Job is listed 5 to 15 seconds after it was started."""
 _ATTEMPT = 15.0
@@ -46,6 +49,7 @@ class RunParameters(Protocol):
     job_type: str | None
     drop_and_load: bool
     if_running: IfRunning
+    fresh_within: float | None
     discovery_timeout: float
     poll_interval: float | Auto
     deferrable: bool
@@ -53,6 +57,10 @@ class RunParameters(Protocol):
     on_timeout: str
     cancel_on_kill: str
     durable: bool
+
+    @property
+    def limit(self) -> float | None:
+        """The seconds that the user gave to the whole task."""
 
 
 @contextmanager
@@ -65,20 +73,27 @@ def at_parse(task_id: str) -> Generator[None, None, None]:
 
 
 @contextmanager
-def at_run(connection_id: str) -> Generator[None, None, None]:
-    """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry."""
+def at_run(connection_id: str, *, resumes: bool = True) -> Generator[None, None, None]:
+    """Raise Hevo's errors as Airflow's; what cannot get better fails the task without a retry.
+
+    Args:
+        connection_id: The connection, for the message.
+        resumes: Whether the task's next try goes on with a run that this one has started.
+    """
     try:
         yield
     except HevoError as error:
         kind = AirflowFailException if isinstance(error, _FINAL) else AirflowException
         # One exception, for a log that is read at night; it still is the other's __context__.
-        raise kind(message_of(error, connection_id)) from None
+        raise kind(message_of(error, connection_id, resumes=resumes)) from None
 
 
-def message_of(error: HevoError, connection_id: str) -> str:
+def message_of(error: HevoError, connection_id: str, *, resumes: bool = True) -> str:
     """Return an error's message with what to do about it in Airflow."""
     if isinstance(error, RequestError):
         return f"{error} (connection {connection_id!r})"
+    if isinstance(error, TriggerError) and not resumes:
+        return f"{error}. In Airflow: a retry of this task may start a second run"
     if isinstance(error, TriggerError):
         return f"{error}. In Airflow: retry or clear the task, it goes on with this run"
     return str(error)
@@ -97,6 +112,19 @@ def pipeline_id(value: Any) -> None:
     """
     if is_literal(value):
         validation.pipeline_id(value)
+
+
+def of_one_task(value: Any, name: str) -> None:
+    """Check that a rendered parameter is not the whole output of a mapped task.
+
+    Raises:
+        ConfigurationError: when it is, with what to write instead.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        raise ConfigurationError(
+            f"{name} is {len(value)} values, like all that a mapped task gives; to have a task for "
+            f"each, use expand: partial(...).expand({name}=...)"
+        )
 
 
 def connection_id(value: Any) -> None:
@@ -139,6 +167,13 @@ def optional_seconds(value: Any, name: str) -> float | None:
     return validation.optional_seconds(value, name)
 
 
+def backstop(deadline: float | None) -> timedelta | None:
+    """Return how long a deferral may last before Airflow ends it: no triggerer may be running."""
+    if deadline is None:
+        return None
+    return timedelta(seconds=max(0.0, deadline - time.time()) + BACKSTOP_GRACE)
+
+
 def drops(drop_and_load: Any, resync_mode: Any) -> bool:
     """Return whether a resync drops the tables, of the two ways to say it.
 
@@ -162,15 +197,30 @@ def asked_type(action: Any, job_type: Any, *, drop: bool) -> str | None:
     return None if wanted == _DEFAULT_TYPES.get((action, drop)) else wanted
 
 
-def if_running(given: Any, *, ensure_new_job: Any) -> IfRunning:
+def fresh_within(value: Any, action: Any) -> float | None:
+    """Return seconds, of a number or a timedelta; None for None.
+
+    Raises:
+        ConfigurationError: for anything else, and with a resync, which is not about freshness.
+    """
+    within = validation.optional_seconds(value, "fresh_within")
+    if within is not None and validation.choice(PipelineAction, action, "action") != "SYNC_NOW":
+        raise ConfigurationError(f"fresh_within goes with SYNC_NOW, not with {action}")
+    return within
+
+
+def if_running(given: Any, ensure_new_job: Any, fresh_within: Any = None) -> IfRunning:
     """Return what to do about a Job that runs already.
 
     Hevo runs one Job of a Pipeline at a time, so ``ensure_new_job=False`` cannot mean a second one
-    beside it: the new one starts when the other is over.
+    beside it: the new one starts when the other is over. One that runs will be ``fresh``, so it is
+    joined.
     """
     ensure = validation.parse_bool(ensure_new_job, "ensure_new_job")
+    if given is None and not ensure:
+        return IfRunning.WAIT
     if given is None:
-        return IfRunning.FAIL if ensure else IfRunning.WAIT
+        return IfRunning.FAIL if fresh_within is None else IfRunning.JOIN
     return validation.choice(IfRunning, given, "if_running")
 
 
@@ -198,3 +248,17 @@ def moment(value: Any, name: str) -> datetime | None:
             raise ConfigurationError(f"{name} is no ISO date and time: {value!r}") from None
     validation.parse_timestamp(value, name)
     return None if value is None else datetime.fromtimestamp(value.timestamp(), value.tzinfo)
+
+
+def begin(value: Any, name: str) -> datetime:
+    """Return when a time span began, of what ``moment`` takes, or of how long ago that was.
+
+    Raises:
+        ConfigurationError: for anything else, None among it.
+    """
+    if isinstance(value, timedelta):
+        return datetime.now(timezone.utc) - value
+    at = moment(value, name)
+    if at is None:
+        raise ConfigurationError(f"{name} must be a datetime or a timedelta, not None")
+    return at

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     PokeReturnValue,
 )
 
@@ -53,7 +54,8 @@ class HevoSensor(BaseSensorOperator):
         job_type: Without ``job_id``: only a Job of this type.
         poke_interval: Seconds between polls.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
-        deferrable: Wait in the triggerer.
+        deferrable: Wait in the triggerer; what is not given is True, unless the environment sets
+            ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
         ended_since: Without ``job_id``: a Job that ended well at this moment or later will do; a
             datetime or ISO text with an offset. Templated.
         wait_for: Without ``job_id``: ``"running"``, the Job that runs now, else the next; or
@@ -80,7 +82,7 @@ class HevoSensor(BaseSensorOperator):
         job_type: JobType | str | None = None,
         poke_interval: float | timedelta = 20,
         accept_completed_with_failures: bool = False,
-        deferrable: bool = True,
+        deferrable: bool = compat.DEFAULT_DEFERRABLE,
         ended_since: datetime | str | None = None,
         wait_for: str = "running",
         wait_for_job_max_attempts: int = 10,
@@ -138,15 +140,20 @@ class HevoSensor(BaseSensorOperator):
         """
         if not self.deferrable:
             return super().execute(context)
+        deadline = self._deadline(context)
         with parameters.at_run(self.connection_id):
-            trigger = self._trigger(context, time.time() + self.timeout)
+            trigger = self._trigger(context, deadline)
         # What is there already needs no trip through the triggerer.
         event = self._poll(context)
         if event["kind"] != "timeout":
             # As if it came from there: soft_fail and its kin are Airflow's.
             return self.resume_execution("execute_complete", {"event": event}, context)
         self.log.info("waiting in the triggerer, with a poll every %s s", self.poke_interval)
-        self.defer(trigger=trigger, method_name="execute_complete")
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            timeout=parameters.backstop(deadline),
+        )
         raise AssertionError  # defer never returns
 
     def poke(self, context: Context) -> Any:
@@ -165,6 +172,7 @@ class HevoSensor(BaseSensorOperator):
 
         Raises:
             AirflowSensorTimeout: when the sensor's ``timeout`` has passed.
+            AirflowTaskTimeout: when its ``execution_timeout`` has.
             AirflowException: when the Job did not end well, or the event says nothing.
         """
         return self._finish(context, event)
@@ -179,8 +187,11 @@ class HevoSensor(BaseSensorOperator):
         """
         soft_fail, self.soft_fail = self.soft_fail, False
         try:
+            if compat.is_late(next_method, next_kwargs):
+                self.log.warning("Airflow has ended the deferral: is a triggerer running?")
+                return self._finish(context, self._poll(context))
             return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSensorTimeout as timeout:
+        except (AirflowSensorTimeout, AirflowTaskTimeout) as timeout:
             if not soft_fail:
                 raise
             self.log.info("skipped, as soft_fail is set: %s", timeout)
@@ -194,6 +205,8 @@ class HevoSensor(BaseSensorOperator):
         from hevo_edge.integrations.airflow.triggers import HevoTrigger  # noqa: PLC0415
 
         job_id = self.job_id
+        parameters.of_one_task(job_id, "job_id")
+        parameters.of_one_task(self.pipeline_id, "pipeline_id")
         is_id = isinstance(job_id, (str, int)) and not isinstance(job_id, bool)
         if self._has_job_id and (not is_id or str(job_id).strip() in _NOTHING):
             raise ConfigurationError(
@@ -216,9 +229,32 @@ class HevoSensor(BaseSensorOperator):
             poke_interval=self.poke_interval,
             accept_completed_with_failures=self.accept_completed_with_failures,
             deadline=deadline,
+            limit=self._limit,
             ended_since=ended.isoformat() if running else None,
             started_since=began.isoformat() if by_pipeline and not running else None,
         )
+
+    @property
+    def _ends_by_execution_timeout(self) -> bool:
+        execution = self.execution_timeout
+        return execution is not None and execution.total_seconds() < self.timeout
+
+    @property
+    def _limit(self) -> float:
+        """The seconds that the user gave: what messages name."""
+        execution = self.execution_timeout
+        if execution is not None and self._ends_by_execution_timeout:
+            return execution.total_seconds()
+        return self.timeout
+
+    def _deadline(self, context: Context) -> float:
+        """Return when a deferral must be over, in seconds since 1970."""
+        now, execution = time.time(), self.execution_timeout
+        if execution is None:
+            return now + self.timeout
+        seconds = execution.total_seconds()
+        ends = compat.execution_deadline(compat.ti_of(context), now, seconds)
+        return min(now + self.timeout, ends)
 
     def _began_at(self, context: Context) -> datetime:
         """Return when this try began to wait; a Job that ends between two polls is not missed."""
@@ -253,6 +289,8 @@ class HevoSensor(BaseSensorOperator):
         if outcome.kind == "success":
             self.log.info("%s", outcome.message)
             return str(outcome.job_id)
+        if outcome.kind == "timeout" and self._ends_by_execution_timeout:
+            raise AirflowTaskTimeout(outcome.message)
         if outcome.kind == "timeout":
             raise AirflowSensorTimeout(outcome.message)
         raise AirflowException(outcome.message)

@@ -29,6 +29,8 @@ log: logging.Logger = get_logger("hevo_edge.integrations.airflow")
 
 _KILL_TIMEOUT = 4.0
 """Seconds that a kill may take: Airflow's supervisor kills for good after five."""
+_CANCEL_TIMEOUT = 3.0
+"""Those of them for the cancel; the rest is for asking Airflow, and to store what is left."""
 
 
 class Task:
@@ -46,6 +48,7 @@ class Task:
         self.operator = operator
         self.ti: Any = context["ti"]
         with parameters.at_run(operator.connection_id):
+            parameters.of_one_task(operator.pipeline_id, "pipeline_id")
             self.pipeline_id: int = validation.pipeline_id(operator.pipeline_id)
         self._store: Any = store_of(context, durable=operator.durable)
         self._account: Account | None = None
@@ -85,6 +88,8 @@ class Task:
                 self._blocking_job_id = started.job_id
                 return None
         self.ti.xcom_push(key="job_id", value=started.id)
+        if started.freshness is not None:
+            self.ti.xcom_push(key="freshness", value=str(started.freshness))
         return started
 
     # -- wait -------------------------------------------------------------------------------------
@@ -105,6 +110,7 @@ class Task:
             poke_interval=operator.poll_interval,
             accept_completed_with_failures=operator.accept_completed_with_failures,
             deadline=deadline,
+            limit=operator.limit,
             on_timeout=operator.on_timeout,
             cancel_on_kill=operator.cancel_on_kill != "never",
             certainty=job.certainty,
@@ -118,6 +124,7 @@ class Task:
             job_id=self._blocking_job_id,
             poke_interval=self.operator.poll_interval,
             deadline=deadline,
+            limit=self.operator.limit,
             accept_any_end=True,
         )
 
@@ -180,10 +187,18 @@ class Task:
             try:
                 asyncio.run(_cancel(account, attempt))
             except Exception as error:  # noqa: BLE001 -- a kill must not raise, whatever fails
-                log.warning("the Job could not be cancelled: %s", error)
+                log.warning(
+                    "Job %s could not be cancelled, and is left running in Hevo: %s. %s",
+                    attempt.job.ref if attempt.job else "that was just started",
+                    error,
+                    "If the task is cleared, its next try cancels it",
+                )
 
         if not run_in_thread(work, _KILL_TIMEOUT):
-            log.warning("cancelling the Job takes too long; see in Hevo whether it is")
+            log.warning(
+                "cancelling %s takes too long; see in Hevo whether it is cancelled",
+                f"Job {attempt.job.ref}" if attempt.job else "the task's Job",
+            )
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -199,10 +214,12 @@ class Task:
                 ),
                 drop_and_load=operator.drop_and_load,
                 if_running=operator.if_running,
+                fresh_within=operator.fresh_within,
                 discovery_timeout=operator.discovery_timeout,
                 poll_interval=operator.poll_interval,
                 accept=[failures] if operator.accept_completed_with_failures else [],
                 deadline=deadline,
+                limit=operator.limit,
                 on_timeout=operator.on_timeout,
             )
             self._attempt = Run(
@@ -229,5 +246,5 @@ class Task:
 
 
 async def _cancel(account: Account, attempt: Run) -> None:
-    async with account.client(timeout=_KILL_TIMEOUT) as hevo:
-        await attempt.cancel(hevo, within=_KILL_TIMEOUT)
+    async with account.client(timeout=_CANCEL_TIMEOUT) as hevo:
+        await attempt.cancel(hevo, within=_CANCEL_TIMEOUT)

@@ -19,11 +19,13 @@ from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.integrations.airflow import compat, connections
 from hevo_edge.integrations.airflow.events import event_of
 from hevo_edge.integrations.airflow.provider import CONNECTION_ID
+from hevo_edge.integrations.airflow.stores import leave_cancel
 from hevo_edge.orchestration import (
     Outcome,
     RunSpec,
     await_job,
     await_pipeline,
+    cancel_within,
     failure,
     finish_cleanup,
     get_logger,
@@ -55,6 +57,7 @@ class HevoTrigger(BaseTrigger):
         cancel_on_kill: Cancel the Job in Hevo when a user marks the task as over.
         certainty: How surely the Job is the task's own; only such a one is cancelled.
         accept_any_end: Take every way in which the Job can end for success.
+        limit: The seconds that the task's user gave; a message at the deadline names them.
     """
 
     def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
@@ -73,6 +76,7 @@ class HevoTrigger(BaseTrigger):
         cancel_on_kill: bool = False,
         certainty: str | None = None,
         accept_any_end: bool = False,
+        limit: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.pipeline_id: int = validation.pipeline_id(pipeline_id)
@@ -88,6 +92,8 @@ class HevoTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
         self.certainty: str | None = None if certainty is None else str(certainty)
         self.accept_any_end = accept_any_end
+        self.limit = limit
+        self._killing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, as plain JSON."""
@@ -107,6 +113,7 @@ class HevoTrigger(BaseTrigger):
                 "cancel_on_kill": self.cancel_on_kill,
                 "certainty": self.certainty,
                 "accept_any_end": self.accept_any_end,
+                "limit": self.limit,
             },
         )
 
@@ -124,32 +131,58 @@ class HevoTrigger(BaseTrigger):
             outcome = failure(error, self.pipeline_id)
         except asyncio.CancelledError:
             if not compat.CALLS_TRIGGERS_ON_KILL:
-                await finish_cleanup(self.on_kill(), "ending a killed task's Job")
+                await self.on_kill()
             raise
         yield TriggerEvent(event_of(outcome))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Cancel the Job in Hevo if a user has ended the task; Airflow 3.3 and later ask for it.
 
-        It asks also when another triggerer has taken over, so the task's state is read.
+        It asks also when another triggerer has taken over, so the task's state is read. What could
+        not be cancelled in the time that the triggerer gives is logged, and left to the next try.
         """
         if not self.cancel_on_kill or self.job_id is None:
             return
+        seconds = compat.on_kill_timeout()
+        self._killing = asyncio.ensure_future(self._kill(self.job_id, seconds))
+        await finish_cleanup(self._killing, "ending a killed task's Job", seconds)
+
+    async def cleanup(self) -> None:
+        """Go on with a kill to its end: Airflow cancels ``on_kill`` after a second."""
+        if self._killing is not None:
+            await finish_cleanup(self._killing, "ending a killed task's Job")
+
+    async def _kill(self, job_id: str, seconds: float) -> None:
+        ref = f"{self.pipeline_id}:{job_id}"
         if not await sync_to_async(compat.was_ended_by_user)(self.task_instance):
-            log.info("no user has ended the task, so Job %s is left running", self.job_id)
+            log.info("no user has ended the task, so Job %s is left running", ref)
             return
         if not may_cancel(self.certainty):
-            log.warning("Job %s is not surely of this task, so it is left running", self.job_id)
+            log.warning("Job %s is not surely of this task, so it is left running", ref)
             return
+        log.info("cancelling Job %s in Hevo, within %g s", ref, seconds)
         try:
             async with connections.CLIENTS.lease(
-                self.connection_id, connections.read_async, max_age=None
+                self.connection_id, connections.read_async, max_age=None, patience=seconds
             ) as hevo:
-                await hevo.pipeline(self.pipeline_id).job(self.job_id).cancel()
+                await cancel_within(seconds, hevo.job(ref))
         except (HevoError, AirflowException) as error:
-            log.warning("Job %s could not be cancelled: %s", self.job_id, error)
+            log.warning(
+                "Job %s could not be cancelled, and is left running in Hevo: %s. To cancel it: "
+                "hevo-edge cancel %s; if the task is cleared, its next try does",
+                ref,
+                error,
+                ref,
+            )
+            await self._leave_to_next_try(ref)
         else:
-            log.info("Hevo was asked to cancel Job %s", self.job_id)
+            log.info("Hevo was asked to cancel Job %s", ref)
+
+    async def _leave_to_next_try(self, ref: str) -> None:
+        try:
+            await sync_to_async(leave_cancel)(self.task_instance, ref)
+        except Exception as error:  # noqa: BLE001 -- a kill must not raise, whatever fails in Airflow
+            log.warning("that Job %s is to be cancelled could not be stored: %s", ref, error)
 
     async def outcome(self, hevo: HevoClient) -> Outcome:
         """Wait with a client, and return how that ended."""
@@ -181,6 +214,7 @@ class HevoTrigger(BaseTrigger):
             poll_interval=self.poke_interval,  # type: ignore[arg-type]
             accept=accept,
             deadline=self.deadline,
+            limit=self.limit,
             on_timeout=self.on_timeout,
         )
 

@@ -21,8 +21,10 @@ import pytest
 from hevo_edge import job
 from hevo_edge._awaiting import failures
 from hevo_edge._http import throttle
+from hevo_edge._jobs import cancel
 from hevo_edge._triggering import attempt, discovery, if_running, pipeline_reader
 from hevo_edge.emulator import HevoEmulator
+from hevo_edge.orchestration import blocking, waits
 from hevo_edge.schedules import fixed, geometric
 
 if TYPE_CHECKING:
@@ -90,11 +92,16 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "LISTED_WITHIN", 0.3)
     monkeypatch.setattr(attempt, "LISTED_WITHIN", 0.3)
     monkeypatch.setattr(attempt, "REPEAT_PAUSES", pauses)
+    monkeypatch.setattr(attempt, "UNLISTED_POLL", 0.05)
     monkeypatch.setattr(attempt, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(if_running, "POLL_UNTIL_ENDED", soon)
     monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
     monkeypatch.setattr(pipeline_reader, "READY_POLL_INTERVAL", 0.05)
     monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
+    monkeypatch.setattr(cancel, "BACKOFF_FACTOR", 0.01)
+    monkeypatch.setattr(waits, "CANCEL_PAUSE", 0.05)
+    monkeypatch.setattr(blocking, "TRIGGER_GAPS", pauses)
+    monkeypatch.setattr(blocking, "POLL_INTERVAL", 0.05)
 
 
 @pytest.fixture
@@ -129,6 +136,22 @@ def ti() -> FakeTaskInstance:
     from tests.integrations.airflow.support import FakeTaskInstance  # noqa: PLC0415 -- as above
 
     return FakeTaskInstance()
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Airflow's Variables, where only the adapter uses them."""
+    from hevo_edge.integrations.airflow import stores  # noqa: PLC0415 -- there may be no Airflow
+
+    kept: dict[str, str] = {}
+
+    class Variables:
+        get = staticmethod(kept.get)
+        set = staticmethod(kept.__setitem__)
+        delete = staticmethod(lambda key: kept.pop(key, None))
+
+    monkeypatch.setattr(stores, "Variable", Variables)
+    return kept
 
 
 @pytest.fixture

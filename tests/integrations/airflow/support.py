@@ -55,6 +55,11 @@ def start_by_schedule(emu: HevoEmulator, pipeline_id: int = 123) -> EmulatedJob:
     return emu.pipeline(pipeline_id).start_job(now=emu.now)
 
 
+def is_cancelled(job: EmulatedJob) -> bool:
+    """Say whether Hevo was asked to cancel a Job; it ends soon after."""
+    return job.status in {"CANCELLING", "CANCELLED"}
+
+
 def starts(emu: HevoEmulator) -> int:
     """Return how many runs were started by API."""
     actions = emu.requests.of("sync_now", "resync_pipeline")

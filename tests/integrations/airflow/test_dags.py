@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +12,14 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
+from tests.integrations.airflow.dag_runs import EXAMPLES, run_dags
 from tests.integrations.airflow.support import AIRFLOW_3
 from tests.pages.blocks import ROOT, blocks_of
 
 HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[2] / "examples" / "airflow"
-DAGS = [*EXAMPLES.glob("*.py"), HERE / "vendor_example.py", HERE / "rendering.py"]
+# What recovers has an account, and a test, of its own.
+ALIKE = [path for path in EXAMPLES.glob("*.py") if path.stem != "hevo_recover"]
+DAGS = [*ALIKE, HERE / "vendor_example.py", HERE / "rendering.py"]
 PAGES_DAG, PAGES_SENSOR, PAGES_TASK = (
     block.code for block in blocks_of(ROOT / "docs" / "airflow.md")
 )
@@ -54,28 +52,17 @@ def results(
         shutil.copy(path, folder)
     write_the_pages_dags(folder)
     connection = connection_json(world)
-    done = subprocess.run(
-        [sys.executable, str(HERE / "run_dags.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={
-            **os.environ,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+    rows, _ = run_dags(
+        folder,
+        {
             CONNECTION: connection,
             "AIRFLOW_CONN_HEVO_PRODUCTION": connection,
             "AIRFLOW_VAR_HEVO_PIPELINE_ID": "123",
             "AIRFLOW_VAR_HEVO_PIPELINE_IDS": "[1, 2, 3]",
             "AIRFLOW_VAR_DBT_COMMAND": 'test "$HEVO_EVENTS_LOADED" = 1000',
-            "PYTHONWARNINGS": "ignore",
         },
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    said = [line.removeprefix("RESULT ") for line in done.stdout.splitlines()]
-    rows = [json.loads(line) for line in said if line.startswith("{")]
-    assert rows[0] == {"errors": {}}
-    return {row["dag"]: row for row in rows[1:]}
+    return rows
 
 
 @pytest.mark.parametrize("dag_id", sorted(OF_THE_PAGE | {path.stem for path in DAGS}))

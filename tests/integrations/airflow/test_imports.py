@@ -30,7 +30,7 @@ print("LOADED", *sorted({{name.split(".")[0] for name in set(sys.modules) - know
 
 DAG_FILE = """
 from hevo_edge import JobType, PipelineAction
-from hevo_edge.integrations.airflow import HevoPipelineOperator, HevoSensor
+from hevo_edge.integrations.airflow import HevoHook, HevoPipelineOperator, HevoSensor
 HevoPipelineOperator(task_id="a", pipeline_id=1, action=PipelineAction.SYNC_NOW)
 HevoSensor(task_id="b", pipeline_id=1, job_type=JobType.INCREMENTAL)
 """

@@ -125,4 +125,4 @@ def test_a_sensor_that_finds_a_failed_job_at_once_fails(
 
 def test_an_older_generations_hook_takes_its_arguments(emu: HevoEmulator) -> None:
     hook = HevoHook(pipeline_id=123, extra_headers={"X-Team": "data"}, extra_kwargs={})
-    assert hook.get_pipeline_sync(123).id == 123
+    assert hook.validate_pipeline_sync(123).id == 123

@@ -23,7 +23,7 @@ def message_of(task: Any, context: Any, kind: type[Exception] = AirflowException
 
 
 @pytest.mark.parametrize(
-    "rendered", ["", "None", "orders", "-5", "1e3", "12 34", "[123]", None, 0, 1.5, [123], True]
+    "rendered", ["", "None", "orders", "-5", "1e3", "12 34", "[123]", None, 0, 1.5, True]
 )
 def test_a_template_that_renders_to_nonsense(
     emu: HevoEmulator, context: Any, rendered: Any
@@ -121,3 +121,13 @@ def test_a_pipeline_that_is_not_there_is_named(emu: HevoEmulator, context: Any) 
     # With an id that an outage of the vendor's operator would have mistaken for a 404.
     assert "404" in message_of(operator(pipeline_id=1404), context)
     assert starts(emu) == 0
+
+
+def test_the_whole_output_of_a_mapped_task_is_refused_with_what_to_write(
+    emu: HevoEmulator, context: Any
+) -> None:
+    task = operator()
+    task.pipeline_id = [123, 7]
+    with pytest.raises(AirflowException, match=r"pipeline_id is 2 values.* use expand"):
+        task.execute(context)
+    assert emu.requests == []

@@ -84,6 +84,19 @@ def test_replace_cancels_the_running_job_and_starts_another(
     assert starts(emu) == 1
 
 
+def test_a_job_that_is_listed_only_after_the_refusal_is_waited_for_in_the_triggerer(
+    emu: HevoEmulator, context: Any
+) -> None:
+    """Two runs that start together: Hevo refuses the second before it lists the first."""
+    unseen = start_by_schedule(emu)
+    unseen.visible_from = emu.now + 40  # 0.4 s
+    deferred = deferral_of(operator(ensure_new_job=False), context)
+    assert deferred.trigger.job_id == unseen.job_id
+    assert deferred.method_name == "execute_again"
+    assert 1 <= len(emu.requests.of("sync_now")) <= 5
+    assert starts(emu) == 0
+
+
 @pytest.mark.parametrize("options", [{"ensure_new_job": False}, {"if_running": "wait"}])
 def test_wait_defers_until_the_other_job_is_over_and_then_starts_another(
     emu: HevoEmulator, context: Any, ti: FakeTaskInstance, busy: str, options: Any

@@ -423,3 +423,14 @@ def test_a_missing_connection_is_named(emu: HevoEmulator, context: Any, deferrab
 def test_a_poke_takes_one_request(emu: HevoEmulator, context: Any) -> None:
     assert sensor(job_id=last_job(emu).job_id, deferrable=False).poke(context)
     assert [call.endpoint for call in emu.requests] == ["get_job"]
+
+
+@pytest.mark.parametrize("name", ["job_id", "pipeline_id"])
+def test_the_whole_output_of_a_mapped_task_is_refused_with_what_to_write(
+    emu: HevoEmulator, context: Any, name: str
+) -> None:
+    task = sensor()
+    setattr(task, name, ["1", "2"])
+    with pytest.raises(AirflowException, match=rf"{name} is 2 values.* use expand.*{name}="):
+        task.execute(context)
+    assert emu.requests == []

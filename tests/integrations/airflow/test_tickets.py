@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred, 
 from hevo_edge import TriggerTicket
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.integrations.airflow import HevoTrigger, stores
-from hevo_edge.orchestration.runs import StoredTicket
+from hevo_edge.orchestration.stored_tickets import StoredTicket
 from tests.integrations.airflow.conftest import CONNECTION, connection_json
 from tests.integrations.airflow.support import (
     AIRFLOW_3,

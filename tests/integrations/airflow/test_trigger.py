@@ -45,6 +45,7 @@ EVERYTHING: dict[str, Any] = {
     "started_since": "2026-01-01T00:00:00+02:00",
     "cancel_on_kill": True,
     "certainty": "certain",
+    "limit": 90.0,
     "accept_any_end": True,
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import Any
 
 import pytest
@@ -11,11 +13,15 @@ from hevo_edge.emulator import HevoEmulator
 from hevo_edge.integrations.airflow import HevoTrigger, compat
 from tests.integrations.airflow.support import (
     FakeTaskInstance,
+    deferral_of,
     first_event,
+    is_cancelled,
     last_job,
     only_airflow_2,
     only_airflow_3,
+    operator,
     start_by_schedule,
+    starts,
 )
 
 
@@ -32,9 +38,16 @@ def by_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compat, "was_ended_by_user", lambda _: True)
 
 
+@pytest.fixture(autouse=True)
+def nothing_of_a_task_is_stored(variables: dict[str, str]) -> None:
+    """Airflow's database is not needed."""
+
+
 def trigger(job_id: str | None, certainty: str | None = "certain", **options: Any) -> HevoTrigger:
     given = {"poke_interval": 0.05, "cancel_on_kill": True, **options}
-    return HevoTrigger(123, job_id=job_id, certainty=certainty, **given)
+    one = HevoTrigger(123, job_id=job_id, certainty=certainty, **given)
+    one.task_instance = FakeTaskInstance()  # type: ignore[assignment]
+    return one
 
 
 @pytest.mark.usefixtures("by_a_user")
@@ -122,7 +135,6 @@ def test_on_airflow_2_a_cancellation_asks_who_it_was(
 
     monkeypatch.setattr(compat, "was_ended_by_user", was_ended_by_user)
     one = trigger(job_id, cancel_on_kill=cancel_on_kill)
-    one.task_instance = FakeTaskInstance()  # type: ignore[assignment]
     asyncio.run(cancelled(one, again=True))
     assert len(emu.requests.of("cancel_job")) == expected
     assert asked == ([one.task_instance] if cancel_on_kill else [])
@@ -152,3 +164,107 @@ def test_a_restarted_triggerer_goes_on(emu: HevoEmulator, job_id: str) -> None:
     asyncio.run(cancelled(one))
     last_job(emu).end(emu.now, "COMPLETED")
     assert asyncio.run(first_event(one))["status"] == "success"
+
+
+async def killed_as_by_a_triggerer(one: HevoTrigger) -> None:
+    """Do what Airflow 3.3 does with a killed task: it cancels again at each turn of its loop."""
+
+    async def run_trigger() -> None:
+        try:
+            await first_event(one)
+        except asyncio.CancelledError:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait_for(one.on_kill(), 30)
+            raise
+        finally:
+            await one.cleanup()
+
+    running = asyncio.ensure_future(run_trigger())
+    await asyncio.sleep(0.2)
+    while not running.done():
+        running.cancel()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("by_a_user")
+@only_airflow_3
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_kill_outlasts_the_triggerers_impatience_and_what_passes(
+    emu: HevoEmulator, job_id: str, status: int
+) -> None:
+    emu.faults.status(status, headers={"Retry-After": "0"}, on="cancel_job", times=6)
+    asyncio.run(killed_as_by_a_triggerer(trigger(job_id)))
+    assert is_cancelled(last_job(emu))
+    assert len(emu.requests.of("cancel_job")) == 7
+
+
+@pytest.mark.usefixtures("by_a_user")
+@only_airflow_3
+def test_forty_kills_at_once_cancel_forty_jobs(emu: HevoEmulator) -> None:
+    jobs = []
+    for pipeline_id in range(200, 240):
+        emu.add_pipeline(pipeline_id, duration=None)
+        jobs.append(emu.pipeline(pipeline_id).start_job(now=emu.now))
+
+    def of(pipeline_id: int, job_id: str) -> HevoTrigger:
+        one = HevoTrigger(pipeline_id, job_id=job_id, certainty="certain", cancel_on_kill=True)
+        one.task_instance = FakeTaskInstance()  # type: ignore[assignment]
+        return one
+
+    async def kill_all() -> None:
+        kills = [of(number, job.job_id) for number, job in enumerate(jobs, 200)]
+        await asyncio.gather(*map(killed_as_by_a_triggerer, kills))
+
+    asyncio.run(kill_all())
+    assert all(map(is_cancelled, jobs))
+
+
+@pytest.mark.usefixtures("by_a_user")
+def test_what_could_not_be_cancelled_is_named_and_left_to_the_next_try(
+    emu: HevoEmulator,
+    job_id: str,
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(compat, "on_kill_timeout", lambda: 0.5)
+    emu.faults.status(503, on="cancel_job", times=None)
+    began = time.monotonic()
+    asyncio.run(trigger(job_id).on_kill())
+    assert 0.5 <= time.monotonic() - began < 5
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert f"hevo-edge cancel 123:{job_id}" in warned[-1]
+    assert "503" in warned[-1]
+    assert list(variables.values()) == [f"123:{job_id}"]
+
+
+@pytest.mark.usefixtures("by_a_user")
+@pytest.mark.parametrize("cleared", [False, True])
+def test_the_next_try_cancels_what_a_kill_had_to_leave(
+    emu: HevoEmulator,
+    context: Any,
+    ti: FakeTaskInstance,
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    cleared: bool,
+) -> None:
+    monkeypatch.setattr(compat, "on_kill_timeout", lambda: 0.3)
+    deferred = deferral_of(operator(), context)
+    first = last_job(emu)
+    refusing = emu.faults.status(503, on="cancel_job", times=None)
+    deferred.trigger.task_instance = ti
+    asyncio.run(deferred.trigger.on_kill())
+    assert first.status == "IN_PROGRESS"
+    emu.faults.rules.remove(refusing)
+    ti.max_tries += cleared
+    again = deferral_of(operator(), context)
+    assert first.status == "CANCELLED"
+    assert again.trigger.job_id == last_job(emu).job_id != first.job_id
+    assert starts(emu) == 2
+    assert not [key for key in variables if key.startswith("hevo_cancel")]
+
+
+def test_the_time_of_a_kill_is_the_triggerers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compat.on_kill_timeout() == 25
+    monkeypatch.setenv("AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT", "6")
+    assert compat.on_kill_timeout() == 3

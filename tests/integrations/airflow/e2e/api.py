@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tests.integrations.airflow.e2e.stack import IS_2, Stack
 
 _PREFIX = "/api/v1" if IS_2 else "/api/v2"
-_DAGS = {"modes", "kills", "deaths", "outages", "many"}
+_DAGS = {"modes", "kills", "deaths", "outages", "many", "late", "together", "left"}
 _OVER = {"success", "failed", "upstream_failed", "skipped"}
 
 
