@@ -93,7 +93,7 @@ class Conversation:
             self.later = None
         if self._silence.is_set():
             self._silence.clear()
-            self._messenger = without_context(self.loop.create_task, self._exchange())
+            self._messenger = without_context(lambda: self.loop.create_task(self._exchange()))
 
     async def _exchange(self) -> None:
         try:

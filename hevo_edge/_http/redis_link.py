@@ -19,7 +19,8 @@ from hevo_edge.errors import ConfigurationError
 if sys.version_info >= (3, 11):
     from asyncio import timeout
 else:
-    from async_timeout import timeout  # aiohttp brings it there
+    # aiohttp and redis-py bring it there
+    from async_timeout import timeout  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
