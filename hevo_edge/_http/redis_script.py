@@ -75,7 +75,6 @@ local function look()
     if ends <= now or ends > now + 3600000000 then
       call('HDEL', waiting, all[i])
     elseif all[i] ~= me then
-      waiters = waiters + 1
       others[#others + 1] = {held_by[all[i]] or 0, tonumber(rank), tonumber(wanted)}
     end
   end
@@ -117,11 +116,10 @@ for i = at, #ARGV, 4 do
   end
 end
 if wait_for and wait_for[2] > 0 then
-  if not others then look() end
   local ends = string.format('%.0f', now + ARGV[9])
   call('HSET', waiting, me, ends .. ' ' .. wait_for[1] .. ' ' .. wait_for[2])
   call('PEXPIRE', waiting, 3600000)
-  waiters = waiters + 1
+  waiters = call('HLEN', waiting)
   if tonumber(ends) > tonumber(held[3] or 0) then call('HSET', hold, 'waiting', ends) end
   if call('PTTL', hold) < 60000 then call('PEXPIRE', hold, 3600000) end
 elseif wait_for and someone_waits then
