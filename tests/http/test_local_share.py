@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from hevo_edge._http.local_share import LocalShare
@@ -64,6 +66,6 @@ def test_tries_come_less_and_less_often() -> None:
             now += 0.1
         tries.append(now)
         local.failed(now)
-    gaps = [after - before for before, after in zip(tries, tries[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(tries)]
     assert tries[0] <= 1.1
     assert 7.4 < max(gaps) <= 15.2

@@ -18,9 +18,12 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge.emulator import HevoEmulator
 
-from .redis_servers import RedisServer
+from .redis_servers import BINARY, MISSING, RedisServer
 
-pytestmark = pytest.mark.real_time
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(BINARY is None, reason=MISSING),
+]
 SLACK = 8.0
 """Real seconds that a busy machine may take longer."""
 HEAD = """
