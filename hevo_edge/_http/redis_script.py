@@ -62,7 +62,7 @@ end
 -- Who waits besides us, as urgently at least, and has had less, is left what it is short of.
 local someone_waits = held[3] and tonumber(held[3]) > now
 local waiters, held_by, others = 0, nil, nil
-local function look()
+local function look(waiting)
   held_by, others = {}, {}
   for _, id in ipairs(call('ZRANGE', calls, 0, -1)) do
     local owner = string.match(id, '^(.*):%d:%x+$') or ''
@@ -80,7 +80,7 @@ local function look()
   end
 end
 local function left_to_others(at_most, rank)
-  if not others then look() end
+  if not others then look(waiting) end
   local count, kept = 1, 0
   for _, each in ipairs(others) do
     if each[2] <= rank then count = count + 1 end
