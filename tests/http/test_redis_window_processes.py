@@ -189,7 +189,7 @@ def test_redis_is_killed_and_comes_back_empty() -> None:
     """At most one window may have a few calls too many: of those who were not there yet again."""
     with RedisServer() as server, contextlib.ExitStack() as stack:
         running = [
-            stack.enter_context(python(HUNGRY, server.url, "killed", 0, 6, CALLS, PERIOD))
+            stack.enter_context(python(HUNGRY, server.url, "killed", 0, 9, CALLS, PERIOD))
             for _ in range(3)
         ]
         first = [line(each) for each in running]
