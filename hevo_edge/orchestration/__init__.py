@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
+    from hevo_edge.orchestration.job_cursor import EndedJobs, JobCursor, ended_jobs
+    from hevo_edge.orchestration.job_feed import FeedPool, FeedUpdate, JobFeed, JobSubscriber
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
-    from hevo_edge.orchestration.results import Outcome, RunFailed, failure
+    from hevo_edge.orchestration.results import Outcome, RunFailed, failure, summary
     from hevo_edge.orchestration.runs import Run
     from hevo_edge.orchestration.spec import RunSpec
     from hevo_edge.orchestration.stored_tickets import TicketStore, to_be_cancelled
@@ -47,6 +49,12 @@ __all__ = [
     "Account",
     "ClientPool",
     "Dataset",
+    "EndedJobs",
+    "FeedPool",
+    "FeedUpdate",
+    "JobCursor",
+    "JobFeed",
+    "JobSubscriber",
     "Lineage",
     "Outcome",
     "Run",
@@ -57,6 +65,7 @@ __all__ = [
     "await_job",
     "await_pipeline",
     "cancel_within",
+    "ended_jobs",
     "failure",
     "finish_cleanup",
     "get_logger",
@@ -66,6 +75,7 @@ __all__ = [
     "read_lineage",
     "run",
     "run_in_thread",
+    "summary",
     "to_be_cancelled",
     "validation",
 ]
@@ -78,6 +88,12 @@ __getattr__, __dir__ = lazy_names(
         "Account": "account",
         "ClientPool": "clients",
         "Dataset": "lineage",
+        "EndedJobs": "job_cursor",
+        "FeedPool": "job_feed",
+        "FeedUpdate": "job_feed",
+        "JobCursor": "job_cursor",
+        "JobFeed": "job_feed",
+        "JobSubscriber": "job_feed",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",
@@ -88,6 +104,7 @@ __getattr__, __dir__ = lazy_names(
         "await_job": "waits",
         "await_pipeline": "waits",
         "cancel_within": "waits",
+        "ended_jobs": "job_cursor",
         "failure": "results",
         "finish_cleanup": "runs",
         "lineage_of": "lineage",
@@ -95,6 +112,7 @@ __getattr__, __dir__ = lazy_names(
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",
+        "summary": "results",
         "to_be_cancelled": "stored_tickets",
         "validation": "validation",
     },
