@@ -28,7 +28,7 @@ def await_polls(airflow: Api, emulator: HevoEmulator, count: int) -> None:
         lists = emulator.requests.of("list_jobs")
         return sum(c.pipeline_id == pipelines.EVENT and c.at > now for c in lists) >= count
 
-    airflow.stack.until("the watcher polls", polled, 60)
+    airflow.stack.until("the watcher polls", polled)
 
 
 def scheduled_job(emulator: HevoEmulator) -> EmulatedJob:
@@ -51,7 +51,7 @@ def refs_of(airflow: Api, count: int) -> list[list[str]]:
         ended = [run["dag_run_id"] for run in runs if run["state"] == "success"]
         return [Run(airflow, "events", each) for each in ended] if len(ended) >= count else []
 
-    return [run.xcom("refs") for run in airflow.stack.until("the DAG has run", done, 60)]
+    return [run.xcom("refs") for run in airflow.stack.until("the DAG has run", done)]
 
 
 @pytest.mark.skipif(IS_2, reason="Airflow 2 has no watchers")
