@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import Any
 
@@ -279,7 +280,7 @@ def test_whatever_takes_the_time_the_job_is_named_and_left(
         await asyncio.sleep(60)
         raise AssertionError
 
-    monkeypatch.setattr(compat, "on_kill_timeout", lambda: 0.5)
+    monkeypatch.setattr(compat, "on_kill_timeout", lambda: 1.0)
     if slow == "Hevo":
         emu.faults.delay(100 * 60, on="cancel_job", times=None)
     else:
@@ -297,13 +298,15 @@ def test_who_ended_it_is_not_guessed_where_airflow_does_not_say_in_time(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def hangs(_: Any) -> bool:
-        time.sleep(1.5)
-        return True
-
-    monkeypatch.setattr(compat, "was_ended_by_user", hangs)
+    over = threading.Event()
+    monkeypatch.setattr(compat, "was_ended_by_user", lambda _: over.wait(10))
     monkeypatch.setattr(compat, "on_kill_timeout", lambda: 0.3)
-    asyncio.run(trigger(job_id).on_kill())
+
+    async def kill() -> None:
+        await trigger(job_id).on_kill()
+        over.set()  # asyncio.run waits for the thread
+
+    asyncio.run(kill())
     assert f"hevo-edge cancel 123:{job_id}" in caplog.text
     assert not variables
     assert emu.requests.of("cancel_job") == []
