@@ -10,7 +10,18 @@ from urllib.parse import quote
 from tests.integrations.airflow.e2e.stack import IS_2, Stack
 
 _PREFIX = "/api/v1" if IS_2 else "/api/v2"
-_DAGS = {"modes", "kills", "deaths", "outages", "many", "late", "together", "left", "outlets"}
+_DAGS = {
+    "modes",
+    "kills",
+    "deaths",
+    "outages",
+    "many",
+    "late",
+    "together",
+    "left",
+    "refused",
+    "outlets",
+}
 if not IS_2:
     _DAGS |= {"events"}
 _OVER = {"success", "failed", "upstream_failed", "skipped"}
