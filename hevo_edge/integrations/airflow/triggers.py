@@ -65,6 +65,10 @@ class HevoTrigger(BaseTrigger):
         limit: The seconds that the task's user gave; a message at the deadline names them.
     """
 
+    # Of the class until a kill: a triggerer has a thousand waits, and each attribute adds up.
+    _killing: asyncio.Future[None] | None = None
+    _is_killed: bool = False
+
     def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
         self,
         pipeline_id: int,
@@ -98,8 +102,6 @@ class HevoTrigger(BaseTrigger):
         self.certainty: str | None = None if certainty is None else str(certainty)
         self.accept_any_end = accept_any_end
         self.limit = limit
-        self._killing: asyncio.Future[None] | None = None
-        self._is_killed = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, as plain JSON."""
