@@ -24,7 +24,7 @@ _IDS = re.compile(
 
 
 # What is polled often is read anew for each poll.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _ids_in(path: str) -> Mapping[str, str]:
     """Return the ids in a path, and as ``rest`` what follows them, as far as they are there."""
     found = _IDS.fullmatch(path)

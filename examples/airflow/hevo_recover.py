@@ -13,6 +13,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowException, Param, ta
 
 from hevo_edge.integrations.airflow import HevoHook, HevoPipelineOperator
 
+PARAMETERS: Any = {"hours": Param(2, type="number", exclusiveMinimum=0)}
+
 
 @task(retries=2)  # it only reads, so a retry does no harm
 def find(params: Any = None) -> list[dict[str, Any]]:
@@ -59,7 +61,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    params={"hours": Param(2, type="number", exclusiveMinimum=0)},
+    params=PARAMETERS,
     doc_md=__doc__,
 ):
     found = find()

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
     from hevo_edge.orchestration.clients import ClientPool
+    from hevo_edge.orchestration.job_cursor import EndedJobs, JobCursor, ended_jobs
+    from hevo_edge.orchestration.job_feed import FeedPool, FeedUpdate, JobFeed, JobSubscriber
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.recovery import FailedPipeline, find_failed_pipelines
-    from hevo_edge.orchestration.results import Outcome, RunFailed, failure
+    from hevo_edge.orchestration.results import Outcome, RunFailed, failure, summary
     from hevo_edge.orchestration.runs import Run
     from hevo_edge.orchestration.spec import RunSpec
     from hevo_edge.orchestration.stored_tickets import TicketStore, to_be_cancelled
@@ -48,7 +50,13 @@ __all__ = [
     "Account",
     "ClientPool",
     "Dataset",
+    "EndedJobs",
     "FailedPipeline",
+    "FeedPool",
+    "FeedUpdate",
+    "JobCursor",
+    "JobFeed",
+    "JobSubscriber",
     "Lineage",
     "Outcome",
     "Run",
@@ -59,6 +67,7 @@ __all__ = [
     "await_job",
     "await_pipeline",
     "cancel_within",
+    "ended_jobs",
     "failure",
     "find_failed_pipelines",
     "finish_cleanup",
@@ -69,6 +78,7 @@ __all__ = [
     "read_lineage",
     "run",
     "run_in_thread",
+    "summary",
     "to_be_cancelled",
     "validation",
 ]
@@ -81,7 +91,13 @@ __getattr__, __dir__ = lazy_names(
         "Account": "account",
         "ClientPool": "clients",
         "Dataset": "lineage",
+        "EndedJobs": "job_cursor",
         "FailedPipeline": "recovery",
+        "FeedPool": "job_feed",
+        "FeedUpdate": "job_feed",
+        "JobCursor": "job_cursor",
+        "JobFeed": "job_feed",
+        "JobSubscriber": "job_feed",
         "Lineage": "lineage",
         "Outcome": "results",
         "Run": "runs",
@@ -92,6 +108,7 @@ __getattr__, __dir__ = lazy_names(
         "await_job": "waits",
         "await_pipeline": "waits",
         "cancel_within": "waits",
+        "ended_jobs": "job_cursor",
         "failure": "results",
         "find_failed_pipelines": "recovery",
         "finish_cleanup": "runs",
@@ -100,6 +117,7 @@ __getattr__, __dir__ = lazy_names(
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",
+        "summary": "results",
         "to_be_cancelled": "stored_tickets",
         "validation": "validation",
     },

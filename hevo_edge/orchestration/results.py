@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "RunFailed",
     "failure",
+    "summary",
 ]
 
 Kind = Literal["success", "failed", "timeout", "error", "blocked"]
@@ -52,7 +53,8 @@ class Outcome(HasMimeBundle):
         message: What happened, for a person.
         pipeline_id: The Pipeline.
         job_id: The Job, if it is known.
-        job: What is known of it, plain: ids, status, counts, ``duration_ms``, ``created_ts`` (ms).
+        job: What is known of it, plain: ids, status, counts, ``duration_ms``, ``created_ts`` and
+            ``ended_ts`` (ms).
         certainty: How surely it is the task's own, see ``Certainty``.
         error: The name of the error's class in ``hevo_edge.errors``.
         is_final: Whether a retry cannot help: a wrong id, key or option.
@@ -200,6 +202,7 @@ def summary(job: Job) -> dict[str, Any]:
         known |= {name: getattr(job.data, name) for name in WORK_COUNTS}
         known["duration_ms"] = job.data.duration
         known["created_ts"] = job.data.created_ts
+        known["ended_ts"] = job.data.ended_ts
     return known
 
 

@@ -29,7 +29,7 @@ from hevo_edge.errors import (
 )
 from hevo_edge.job import Job
 from hevo_edge.models import JobData
-from hevo_edge.orchestration.blocking import trigger_unless_running
+from hevo_edge.orchestration._blocking import trigger_unless_running
 from hevo_edge.orchestration.results import Outcome, failure, not_succeeded
 from hevo_edge.orchestration.spec import RunSpec
 from hevo_edge.orchestration.stored_tickets import StoredTicket, TicketStore

@@ -165,6 +165,7 @@ async def test_what_is_known_of_a_job_is_plain(emulator: HevoEmulator, hevo: Hev
         "objects_failed": 0,
         "duration_ms": 60_000,
         "created_ts": round(one.created * 1000),
+        "ended_ts": round(one.created * 1000) + 60_000,
     }
 
 

@@ -67,6 +67,16 @@ def orders_will_fail(emulator: HevoEmulator) -> None:
 
 
 IN_A_CELL = 'await hevo.pipeline(123).trigger(if_running="join")'
+THE_NEXT_TICK = """
+async def later() -> None:
+    await asyncio.sleep(3600)
+    await tick()
+
+
+asyncio.run(later())
+asyncio.run(later())
+stored.unlink()
+"""
 AIRFLOW = Play(elsewhere="tests/integrations/airflow/test_dags.py")
 PASSES = r"\.+ +\[100%\]\n\d passed in .*\n"
 PLAYS: dict[tuple[str, str], Play] = {
@@ -74,6 +84,8 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/airflow.md", "with DAG("): AIRFLOW,
     ("docs/airflow.md", "HevoSensor("): AIRFLOW,
     ("docs/airflow.md", "HevoHook("): AIRFLOW,
+    ("docs/airflow-events.md", "AssetWatcher("): AIRFLOW,
+    ("docs/airflow-events.md", "outlets="): AIRFLOW,
     ("docs/api-knowledge.md", "api.list_destinations"): Play("1 Snowflake destination\n"),
     ("docs/emulator.md", "except errors.JobFailed as error"): Play(
         r"INCREMENTAL Job \S+ of Pipeline 123 ended FAILED after 5m00s: .*\n"
@@ -136,6 +148,9 @@ PLAYS: dict[tuple[str, str], Play] = {
         r"\['INITIALIZED', 'INITIALIZED', 'INITIALIZED'\]\n"
     ),
     ("docs/orchestration.md", "six_hours_ago"): Play(r"success \S+\n"),
+    ("docs/orchestration.md", "ended_jobs"): Play(
+        rf"{REF} COMPLETED 1000\n", arrange=a_job_runs, then=THE_NEXT_TICK
+    ),
     ("docs/orchestration.md", "read_lineage"): Play(
         r"(snowflake://snowflake warehouse\.hevo\.\w+\n){3}"
     ),

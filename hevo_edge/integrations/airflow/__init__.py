@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from hevo_edge.integrations.airflow.event_triggers import HevoJobEventTrigger
     from hevo_edge.integrations.airflow.hooks import HevoHook
     from hevo_edge.integrations.airflow.links import HevoPipelineLink
     from hevo_edge.integrations.airflow.operators import HevoOperator, HevoPipelineOperator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HevoHook",
+    "HevoJobEventTrigger",
     "HevoOperator",
     "HevoPipelineLink",
     "HevoPipelineOperator",
@@ -40,6 +42,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "HevoHook": "hooks",
+        "HevoJobEventTrigger": "event_triggers",
         "HevoOperator": "operators",
         "HevoPipelineLink": "links",
         "HevoPipelineOperator": "operators",

@@ -57,6 +57,7 @@ class RunParameters(Protocol):
     on_timeout: str
     cancel_on_kill: str
     durable: bool
+    outlets: Any
 
     @property
     def limit(self) -> float | None:

@@ -41,7 +41,12 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": "Hevo Edge", "python-modules": [f"{_HOME}.operators"]}],
         "sensors": [{"integration-name": "Hevo Edge", "python-modules": [f"{_HOME}.sensors"]}],
         "hooks": [{"integration-name": "Hevo Edge", "python-modules": [f"{_HOME}.hooks"]}],
-        "triggers": [{"integration-name": "Hevo Edge", "python-modules": [f"{_HOME}.triggers"]}],
+        "triggers": [
+            {
+                "integration-name": "Hevo Edge",
+                "python-modules": [f"{_HOME}.triggers", f"{_HOME}.event_triggers"],
+            }
+        ],
         "extra-links": [f"{_HOME}.links.HevoPipelineLink"],
         "connection-types": [
             {

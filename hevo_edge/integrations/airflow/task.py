@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from hevo_edge import IfRunning, Job, JobStatus
 from hevo_edge.errors import JobCancelled
-from hevo_edge.integrations.airflow import compat, connections, links, parameters
+from hevo_edge.integrations.airflow import asset_events, compat, connections, links, parameters
 from hevo_edge.integrations.airflow.events import event_of, outcome_of
 from hevo_edge.integrations.airflow.stores import store_of
 from hevo_edge.integrations.airflow.triggers import HevoTrigger
@@ -47,6 +47,7 @@ class Task:
     def __init__(self, operator: parameters.RunParameters, context: Any) -> None:
         self.operator = operator
         self.ti: Any = context["ti"]
+        self._outlet_events: Any = context.get("outlet_events")
         with parameters.at_run(operator.connection_id):
             parameters.of_one_task(operator.pipeline_id, "pipeline_id")
             self.pipeline_id: int = validation.pipeline_id(operator.pipeline_id)
@@ -166,6 +167,7 @@ class Task:
                 # The retry is to run again.
                 self._forget()
             raise AirflowException(outcome.message)
+        asset_events.describe(self._outlet_events, self.operator.outlets, outcome.job)
         self._done()
         log.info("%s", outcome.message)
         return str(outcome.job_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime, timezone
 from typing import Any
@@ -35,6 +36,10 @@ from hevo_edge.orchestration import (
 
 log: logging.Logger = get_logger("hevo_edge.integrations.airflow")
 
+_ENDING = "ending a killed task's Job"
+_SPARE = 0.1
+"""Seconds of a kill in which the last failure of its cancel is still raised."""
+
 
 class HevoTrigger(BaseTrigger):
     """Waits for a Job, or for a Pipeline's present or next Job, and says how it ended.
@@ -59,6 +64,10 @@ class HevoTrigger(BaseTrigger):
         accept_any_end: Take every way in which the Job can end for success.
         limit: The seconds that the task's user gave; a message at the deadline names them.
     """
+
+    # Of the class until a kill: a triggerer has a thousand waits, and each attribute adds up.
+    _killing: asyncio.Future[None] | None = None
+    _is_killed: bool = False
 
     def __init__(  # noqa: PLR0917 -- the vendor's, in the vendor's order
         self,
@@ -93,7 +102,6 @@ class HevoTrigger(BaseTrigger):
         self.certainty: str | None = None if certainty is None else str(certainty)
         self.accept_any_end = accept_any_end
         self.limit = limit
-        self._killing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, as plain JSON."""
@@ -144,39 +152,57 @@ class HevoTrigger(BaseTrigger):
         if not self.cancel_on_kill or self.job_id is None:
             return
         seconds = compat.on_kill_timeout()
-        self._killing = asyncio.ensure_future(self._kill(self.job_id, seconds))
-        await finish_cleanup(self._killing, "ending a killed task's Job", seconds)
+        self._killing = asyncio.ensure_future(
+            self._kill(f"{self.pipeline_id}:{self.job_id}", seconds)
+        )
+        await finish_cleanup(self._killing, _ENDING, seconds + compat.ON_KILL_MARGIN)
 
     async def cleanup(self) -> None:
         """Go on with a kill to its end: Airflow cancels ``on_kill`` after a second."""
         if self._killing is not None:
-            await finish_cleanup(self._killing, "ending a killed task's Job")
+            grace = compat.on_kill_timeout() + compat.ON_KILL_MARGIN
+            await finish_cleanup(self._killing, _ENDING, grace)
 
-    async def _kill(self, job_id: str, seconds: float) -> None:
-        ref = f"{self.pipeline_id}:{job_id}"
-        if not await sync_to_async(compat.was_ended_by_user)(self.task_instance):
+    async def _kill(self, ref: str, seconds: float) -> None:
+        """Cancel the Job in so many seconds; if that fails, say so and leave it to the next try."""
+        why: Exception | str
+        try:
+            await asyncio.wait_for(self._cancel(ref, seconds), seconds)
+        except (TimeoutError, asyncio.TimeoutError):
+            why = f"there was no time for it within {seconds:g} s"
+        except (HevoError, AirflowException) as error:
+            why = error
+        else:
+            return
+        if not self._is_killed:
+            why = f"Airflow did not say within {seconds:g} s who has ended the task"
+        log.warning(
+            "Job %s could not be cancelled, and is left running in Hevo: %s. To cancel it: "
+            "hevo-edge cancel %s%s",
+            ref,
+            why,
+            ref,
+            "; if the task is cleared, its next try does" if self._is_killed else "",
+        )
+        if self._is_killed:
+            await self._leave_to_next_try(ref)
+
+    async def _cancel(self, ref: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        self._is_killed = bool(await sync_to_async(compat.was_ended_by_user)(self.task_instance))
+        if not self._is_killed:
             log.info("no user has ended the task, so Job %s is left running", ref)
             return
         if not may_cancel(self.certainty):
             log.warning("Job %s is not surely of this task, so it is left running", ref)
             return
         log.info("cancelling Job %s in Hevo, within %g s", ref, seconds)
-        try:
-            async with connections.CLIENTS.lease(
-                self.connection_id, connections.read_async, max_age=None, patience=seconds
-            ) as hevo:
-                await cancel_within(seconds, hevo.job(ref))
-        except (HevoError, AirflowException) as error:
-            log.warning(
-                "Job %s could not be cancelled, and is left running in Hevo: %s. To cancel it: "
-                "hevo-edge cancel %s; if the task is cleared, its next try does",
-                ref,
-                error,
-                ref,
-            )
-            await self._leave_to_next_try(ref)
-        else:
-            log.info("Hevo was asked to cancel Job %s", ref)
+        async with connections.CLIENTS.lease(
+            self.connection_id, connections.read_async, max_age=None, patience=seconds
+        ) as hevo:
+            # Its own error says more than that the time is over.
+            await cancel_within(deadline - time.monotonic() - _SPARE, hevo.job(ref))
+        log.info("Hevo was asked to cancel Job %s", ref)
 
     async def _leave_to_next_try(self, ref: str) -> None:
         try:

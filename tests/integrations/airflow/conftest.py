@@ -24,7 +24,7 @@ from hevo_edge._http import throttle
 from hevo_edge._jobs import cancel
 from hevo_edge._triggering import attempt, discovery, if_running, pipeline_reader
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.orchestration import blocking, waits
+from hevo_edge.orchestration import _blocking, waits
 from hevo_edge.schedules import fixed, geometric
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
     monkeypatch.setattr(cancel, "BACKOFF_FACTOR", 0.01)
     monkeypatch.setattr(waits, "CANCEL_PAUSE", 0.05)
-    monkeypatch.setattr(blocking, "TRIGGER_GAPS", pauses)
-    monkeypatch.setattr(blocking, "POLL_INTERVAL", 0.05)
+    monkeypatch.setattr(_blocking, "TRIGGER_GAPS", pauses)
+    monkeypatch.setattr(_blocking, "POLL_INTERVAL", 0.05)
 
 
 @pytest.fixture

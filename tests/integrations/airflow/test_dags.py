@@ -17,19 +17,26 @@ from tests.integrations.airflow.support import AIRFLOW_3
 from tests.pages.blocks import ROOT, blocks_of
 
 HERE = Path(__file__).parent
+OF_ASSETS = {"hevo_event_then_dbt", "hevo_backup_then_sync"}
+"""Airflow 2 has no watchers, and calls assets otherwise."""
 # What recovers has an account, and a test, of its own.
-ALIKE = [path for path in EXAMPLES.glob("*.py") if path.stem != "hevo_recover"]
+LEFT_OUT = {"hevo_recover"} | (set() if AIRFLOW_3 else OF_ASSETS)
+ALIKE = [path for path in EXAMPLES.glob("*.py") if path.stem not in LEFT_OUT]
 DAGS = [*ALIKE, HERE / "vendor_example.py", HERE / "rendering.py"]
+EVENTS_DAG, OUTLETS_TASK = (block.code for block in blocks_of(ROOT / "docs" / "airflow-events.md"))
 PAGES_DAG, PAGES_SENSOR, PAGES_TASK = (
     block.code for block in blocks_of(ROOT / "docs" / "airflow.md")
 )
-OF_THE_PAGE = {"orders", "page"}
+OF_THE_PAGE = {"orders", "page"} | ({"dbt"} if AIRFLOW_3 else set())
 
 
 def write_the_pages_dags(folder: Path) -> None:
     """Write the DAG of the page, and one of its sensor and its task."""
     (folder / "orders.py").write_text(PAGES_DAG)
     task = PAGES_TASK if AIRFLOW_3 else PAGES_TASK.replace("airflow.sdk", "airflow.decorators")
+    if AIRFLOW_3:
+        (folder / "dbt.py").write_text(EVENTS_DAG)
+        task += f"\n{OUTLETS_TASK}"
     tasks = textwrap.indent(f"{PAGES_SENSOR}\n{task}\nfailed_yesterday()\n", "    ")
     (folder / "page.py").write_text(f"from airflow import DAG\n\nwith DAG('page'):\n{tasks}")
 
@@ -100,6 +107,6 @@ def test_parameters_are_rendered(results: dict[str, Any], world: HevoEmulator) -
 
 def test_no_run_was_started_twice(results: dict[str, Any], world: HevoEmulator) -> None:
     started = [call for call in world.requests.of("sync_now") if call.took_effect]
-    # Many, modes, then_dbt, vendor's, rendering, and the page's.
-    assert len(started) == 3 + 2 + 1 + 2 + 2 + 1
+    # Many, modes, then_dbt, vendor's, rendering, and the pages'; those of assets.
+    assert len(started) == 3 + 2 + 1 + 2 + 2 + 1 + 2 * AIRFLOW_3
     assert len(world.requests.of("resync_pipeline")) == 2 + 1

@@ -90,7 +90,11 @@ def test_trigger_pipeline_sync(emu: HevoEmulator, call: Both) -> None:
     job = call("trigger_pipeline_sync", 123)
     assert job.job_id == last_job(emu).job_id
     assert (job.pipeline_id, job.ref) == (123, f"123:{job.job_id}")
-    assert (job.certainty, job.is_terminal, job.is_failed) == ("certain", False, False)
+    assert job.certainty in {
+        "certain",
+        "likely",
+    }  # the emulator's clock runs a hundred times as fast
+    assert (job.is_terminal, job.is_failed) == (False, False)
     with pytest.raises(AirflowException, match=job.job_id):
         call("trigger_pipeline_sync", 123, ensure_new_job=True)
     assert starts(emu) == 1

@@ -127,7 +127,7 @@ def test_the_whole_output_of_a_mapped_task_is_refused_with_what_to_write(
     emu: HevoEmulator, context: Any
 ) -> None:
     task = operator()
-    task.pipeline_id = [123, 7]
+    task.pipeline_id = [123, 7]  # type: ignore[assignment]
     with pytest.raises(AirflowException, match=r"pipeline_id is 2 values.* use expand"):
         task.execute(context)
     assert emu.requests == []

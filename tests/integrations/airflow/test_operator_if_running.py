@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -89,8 +92,17 @@ def test_a_job_that_is_listed_only_after_the_refusal_is_waited_for_in_the_trigge
 ) -> None:
     """Two runs that start together: Hevo refuses the second before it lists the first."""
     unseen = start_by_schedule(emu)
-    unseen.visible_from = emu.now + 40  # 0.4 s
+    unseen.visible_from = math.inf
+
+    def show_after_the_refusal() -> None:
+        while not emu.requests.of("sync_now"):
+            time.sleep(0.01)
+        unseen.visible_from = emu.now
+
+    shows = Thread(target=show_after_the_refusal)
+    shows.start()
     deferred = deferral_of(operator(ensure_new_job=False), context)
+    shows.join()
     assert deferred.trigger.job_id == unseen.job_id
     assert deferred.method_name == "execute_again"
     assert 1 <= len(emu.requests.of("sync_now")) <= 5

@@ -10,7 +10,20 @@ from urllib.parse import quote
 from tests.integrations.airflow.e2e.stack import IS_2, Stack
 
 _PREFIX = "/api/v1" if IS_2 else "/api/v2"
-_DAGS = {"modes", "kills", "deaths", "outages", "many", "late", "together", "left"}
+_DAGS = {
+    "modes",
+    "kills",
+    "deaths",
+    "outages",
+    "many",
+    "late",
+    "together",
+    "left",
+    "refused",
+    "outlets",
+}
+if not IS_2:
+    _DAGS |= {"events"}
 _OVER = {"success", "failed", "upstream_failed", "skipped"}
 
 
@@ -47,6 +60,15 @@ class Api:
     def has_all_dags(self) -> bool:
         """Say whether all DAG files were parsed."""
         return {dag["dag_id"] for dag in self.call("GET", "/dags")["dags"]} == _DAGS
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs of a DAG, whatever started them."""
+        return list(self.call("GET", f"/dags/{dag_id}/dagRuns?limit=100")["dag_runs"])
+
+    def asset_events(self) -> list[dict[str, Any]]:
+        """Return the events of all assets; Airflow 2 calls them datasets."""
+        of = "dataset" if IS_2 else "asset"
+        return list(self.call("GET", f"/{of}s/events?limit=100")[f"{of}_events"])
 
     def run(self, dag_id: str) -> Run:
         """Start a DAG."""

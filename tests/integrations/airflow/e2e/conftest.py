@@ -48,6 +48,9 @@ def bounded() -> Iterator[None]:
 def emulator() -> Iterator[HevoEmulator]:
     """The Hevo of nearly all tasks; its limit is not what they are about."""
     with HevoEmulator(rate_limit=None) as emulator:
+        # A watcher of this one is at work as soon as its DAG is parsed.
+        emulator.add_pipeline(pipelines.EVENT, duration=None, appears_after=1, history=2)
+        emulator.add_pipeline(pipelines.OUTLET, duration=3, appears_after=1)
         yield emulator
 
 

@@ -170,7 +170,7 @@ class Stack:
             "dag_processor.min_file_process_interval": 600,
             "triggerer.job_heartbeat_sec": 1,
             "triggerer.triggerer_health_check_threshold": 6,
-            "triggerer.on_kill_timeout": 12,
+            "triggerer.on_kill_timeout": 20,
             "workers.min_heartbeat_interval": 1,
             "logging.worker_log_server_port": free_port(),
             "logging.trigger_log_server_port": free_port(),

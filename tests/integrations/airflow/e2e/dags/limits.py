@@ -31,7 +31,8 @@ with DAG("together", start_date=START, schedule=None):
             ensure_new_job=False,
         )
 
-with DAG("left", start_date=START, schedule=None):
-    HevoPipelineOperator(
-        task_id="left", pipeline_id=pipelines.LEFT, connection_id="hevo_held", poll_interval=1
-    )
+for dag_id, pipeline_id in (("left", pipelines.LEFT), ("refused", pipelines.REFUSED)):
+    with DAG(dag_id, start_date=START, schedule=None):
+        HevoPipelineOperator(
+            task_id=dag_id, pipeline_id=pipeline_id, connection_id="hevo_held", poll_interval=1
+        )
