@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hevo_edge._common import validation
 from hevo_edge._http.config import fingerprint
 from hevo_edge._http.ratelimit import RateLimit
+from hevo_edge._http.redis_url import is_url
 from hevo_edge._http.shared_window import open_window
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
@@ -30,7 +31,7 @@ log: logging.Logger = get_logger("hevo_edge.orchestration")
 _SCHEMES = frozenset({"http", "https"})
 _TYPED = frozenset({"headers", "verify", "rate_limit", "timeout", "insecure", "trust_env"})
 """The extras that are no texts; a connection that is given as a URI has nothing but texts."""
-_EXTRAS = _TYPED | {"proxy", "dialect"}
+_EXTRAS = _TYPED | {"proxy", "dialect", "rate_limit_store", "rate_limit_name"}
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,12 @@ class Account:
             port: The port, where the host does not name it.
             scheme: ``http`` or ``https``; anything else is https.
             extra: ``headers``, ``proxy``, ``verify`` (true, false, or the path of a file of
-                certificates), ``rate_limit`` (calls a minute, null for no limit), ``timeout``
-                (seconds for a request), ``dialect``, ``insecure``, ``trust_env`` (whether to take
-                the proxy from the environment); as a mapping or as JSON. Each may be a text of
-                JSON too, as in a URI: ``"50"``, ``"false"``.
+                certificates), ``rate_limit`` (calls a minute, null for no limit),
+                ``rate_limit_store`` (the URL of a Redis through which machines share them) and
+                ``rate_limit_name`` (see ``RateLimit.shared_name``), ``timeout`` (seconds for a
+                request), ``dialect``, ``insecure``, ``trust_env`` (whether to take the proxy from
+                the environment); as a mapping or as JSON. Each may be a text of JSON too, as in a
+                URI: ``"50"``, ``"false"``.
             name: What errors and warnings are to call it, such as ``"connection 'hevo'"``.
 
         Raises:
@@ -118,7 +121,7 @@ class Account:
         with _named(self.name):
             options = {"base_url": self.base_url, **_options(extras), **overrides}
             if "rate_limit" not in overrides:
-                options["rate_limit"] = _rate_limit(extras.get("rate_limit", 100))
+                options["rate_limit"] = _rate_limit(extras)
             more_headers = overrides.get("headers") or {}
             options["headers"] = {**_headers(extras.get("headers")), **more_headers}
             return HevoClient(self.api_key, self.api_secret, **options)
@@ -198,14 +201,23 @@ def _address(host: str, port: int | None, scheme: str | None) -> dict[str, str |
     return {"base_url": f"{known}://{host}" if port is None else f"{known}://{host}:{port}"}
 
 
-def _rate_limit(value: Any) -> RateLimit | None:
+def _rate_limit(extras: Mapping[str, Any]) -> RateLimit | None:
     """Read the share of the calls: a number a minute, or None (JSON null) for no limit.
 
-    Each task is a process, and they all spend the calls of one user, so those of a machine share.
+    Each task is a process, and they all spend the calls of one user: those of a machine share them,
+    and those of many machines where a Redis is named.
     """
+    value = extras.get("rate_limit", 100)
+    store, name = extras.get("rate_limit_store"), extras.get("rate_limit_name")
     if value is None:
         return None
     calls = validation.count(value, "rate_limit")
+    if store is not None:
+        if not is_url(store):
+            raise ConfigurationError("rate_limit_store must be the URL of a Redis: redis://...")
+        return RateLimit(calls, 60.0, shared=store, shared_name=name)
+    if name is not None:
+        raise ConfigurationError("rate_limit_name goes with rate_limit_store")
     shared = RateLimit(calls, 60.0, shared=True)
     try:
         open_window(shared, "probe")
