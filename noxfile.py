@@ -169,7 +169,10 @@ def airflow(session: nox.Session, airflow: str) -> None:
     command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, AIRFLOW_TESTS)
     session.run(*command, *session.posargs, env=env)
     session.run("coverage", "combine", "--quiet", rules, env=env)
-    session.run("coverage", "report", rules, env=env)
+    # Airflow 2 has no watchers of assets, so what serves them cannot run there.
+    of_events = ("asset_cursors", "event_stream", "event_triggers") if airflow == "2" else ()
+    omit = [f"--omit={','.join(f'*/{name}.py' for name in of_events)}"] if of_events else []
+    session.run("coverage", "report", rules, *omit, env=env)
 
 
 @nox.session

@@ -88,20 +88,28 @@ async def test_a_record_that_nobody_uses_weighs_little(
 ) -> None:
     """With the ids of two hundred Jobs each took 21 kB."""
     monkeypatch.setattr(registry, "MAX_READINGS", 1)
-    tickets, count = TicketRegistry(), 50
-    tracemalloc.start()
-    try:
+    count = 50
+
+    async def weight() -> int:
+        tickets = TicketRegistry()
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(count):
             record = tickets.register(read_ticket())
             with tickets.keeping(record):
                 await end(record)
         del record
-        weight = tracemalloc.get_traced_memory()[0] - before
+        gc.collect()
+        assert len(tickets) == count
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        # Whatever else this process keeps for the first time, or meanwhile, is not theirs.
+        least = min([await weight() for _ in range(3)])
     finally:
         tracemalloc.stop()
-    assert len(tickets) == count
-    assert weight < count * most + 20_000
+    assert least < count * most + 20_000
 
 
 async def test_the_number_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,18 +67,24 @@ class Stack:
         for name in self._commands():
             self.launch(name)
 
-    def launch(self, name: str) -> None:
-        """Start one of the processes."""
+    def launch(self, name: str, kind: str | None = None) -> None:
+        """Start one of the processes; or one more of a kind, by a name of its own."""
         log = (self.home / f"{name}.log").open("ab")
         self._logs.append(log)
         self._processes[name] = subprocess.Popen(
-            [*_AIRFLOW, *self._commands()[name]],
+            [*_AIRFLOW, *self._commands()[kind or name]],
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def signal_all(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one of the processes, and to all that it has started."""
+        for member in _session_of(self._processes[name].pid):
+            with suppress(psutil.NoSuchProcess):
+                member.send_signal(number)
 
     def end(self, name: str, with_signal: signal.Signals = signal.SIGTERM) -> bool:
         """End one of the processes, and all that it has started; say whether it went by itself.
@@ -193,12 +199,16 @@ class Stack:
 def _kill_session(leader: int) -> None:
     """Kill all processes of a session; Airflow gives its tasks groups of their own, but no more."""
     for _ in range(5):
-        members = [each for each in psutil.process_iter() if _session(each.pid) == leader]
+        members = _session_of(leader)
         for member in members:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
         if not psutil.wait_procs(members, 5)[1]:
             break
+
+
+def _session_of(leader: int) -> list[psutil.Process]:
+    return [each for each in psutil.process_iter() if _session(each.pid) == leader]
 
 
 def _session(pid: int) -> int | None:

@@ -194,7 +194,8 @@ def test_worker_that_dies_before_the_deferral(
 
 
 @pytest.fixture(scope="module")
-def outages(airflow: Api, runs: dict[str, Run]) -> Run:
+def outages(airflow: Api, runs: dict[str, Run], emulator: HevoEmulator) -> Run:
+    emulator.add_pipeline(pipelines.FROZEN, appears_after=1, duration=None)
     return airflow.run("outages")
 
 
@@ -217,6 +218,30 @@ def test_triggerer_that_goes_away(
     assert outages.xcom(task_id) == job.job_id
     assert len(calls(emulator, pipeline_id, "sync_now")) == 1
     assert not calls(emulator, pipeline_id, "cancel_job")
+
+
+def test_triggerer_that_freezes_and_comes_back(
+    airflow: Api, outages: Run, emulator: HevoEmulator
+) -> None:
+    outages.until("frozen", "deferred")
+    await_poll(airflow, emulator, pipelines.FROZEN)
+    airflow.stack.signal_all("triggerer", signal.SIGSTOP)
+    try:
+        airflow.stack.launch("another-triggerer", "triggerer")
+        # It takes over what the other has, once that has missed its heartbeats.
+        await_poll(airflow, emulator, pipelines.FROZEN)
+        airflow.stack.signal_all("triggerer", signal.SIGCONT)
+        for _ in range(5):
+            await_poll(airflow, emulator, pipelines.FROZEN)
+        assert outages.task("frozen")["state"] == "deferred"
+        job = end(emulator, pipelines.FROZEN)
+        outages.until("frozen", "success")
+    finally:
+        airflow.stack.signal_all("triggerer", signal.SIGCONT)
+        airflow.stack.end("another-triggerer")
+    assert outages.xcom("frozen") == job.job_id
+    assert len(calls(emulator, pipelines.FROZEN, "sync_now")) == 1
+    assert not calls(emulator, pipelines.FROZEN, "cancel_job")
 
 
 # -- the call limit -------------------------------------------------------------------------------

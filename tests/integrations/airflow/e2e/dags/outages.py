@@ -11,4 +11,5 @@ from tests.integrations.airflow.e2e.dags import pipelines
 
 with DAG("outages", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), schedule=None):
     HevoPipelineOperator(task_id="restart", pipeline_id=pipelines.RESTART, poll_interval=1)
+    HevoPipelineOperator(task_id="frozen", pipeline_id=pipelines.FROZEN, poll_interval=1)
     HevoPipelineOperator(task_id="crash", pipeline_id=pipelines.CRASH, poll_interval=1)
