@@ -135,12 +135,12 @@ def test_a_message_names_the_limit_and_not_what_was_left(
 def test_in_the_worker_it_leaves_time_for_a_final_poll_a_reason_and_a_cancel(
     emu: HevoEmulator, context: Any, on_timeout: str
 ) -> None:
-    limit = timedelta(seconds=3)
+    limit = timedelta(seconds=6)
     task = operator(deferrable=False, execution_timeout=limit, on_timeout=on_timeout)
     began = time.monotonic()
-    with pytest.raises(AirflowException, match="is still IN_PROGRESS after waiting 3 s"):
+    with pytest.raises(AirflowException, match="is still IN_PROGRESS after waiting 6 s"):
         task.execute(context)
-    assert time.monotonic() - began < 3  # Airflow's alarm comes then
+    assert time.monotonic() - began < 6  # Airflow's alarm comes then
     assert is_cancelled(last_job(emu)) is (on_timeout == "cancel")
 
 
@@ -173,11 +173,8 @@ def test_the_sensors_own_timeout_counts_if_it_is_shorter(emu: HevoEmulator, cont
     ("variable", "in_file", "expected"),
     [
         (None, None, True),
-        ("True", None, True),
         ("False", None, False),
         (None, "False", True),  # as Airflow itself writes it into a new file
-        (None, "True", True),
-        ("True", "False", True),
     ],
 )
 def test_the_environments_default_is_honoured(
