@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,6 +14,7 @@ from hevo_edge._http import redis_window
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge.emulator import HevoEmulator
+from tests.http import processes
 
 from .redis_servers import BINARY, MISSING, RedisServer
 
@@ -40,22 +38,10 @@ url, name = sys.argv[1:3]
 CALLS, PERIOD = 20, 1.0
 
 
-@contextlib.contextmanager
-def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-W", "error", "-c", HEAD + code, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        bound = threading.Timer(100, running.kill)
-        bound.start()
-        try:
-            yield running
-        finally:
-            bound.cancel()
-            running.kill()
-
-
-def line(running: subprocess.Popen[str]) -> str:
-    assert running.stdout
-    return running.stdout.readline().strip()
+def python(
+    code: str, *arguments: object
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    return processes.python(HEAD + code, *arguments, seconds=100)
 
 
 def worst(times: list[float]) -> float:
@@ -174,7 +160,7 @@ def test_slots_of_a_killed_process_are_free_when_their_lease_ends_and_not_before
         return slot is not None
 
     with python(TAKES_ALL, redis_server.url, redis_server.name()) as running:
-        assert line(running) == "all are taken"
+        assert processes.line(running) == "all are taken"
         assert not asyncio.run(next_slot(3.5)), "its lease is renewed while it lives"
         running.kill()
         killed = time.monotonic()
@@ -192,7 +178,7 @@ def test_redis_is_killed_and_comes_back_empty() -> None:
             stack.enter_context(python(HUNGRY, server.url, "killed", 0, 9, CALLS, PERIOD))
             for _ in range(3)
         ]
-        first = [line(each) for each in running]
+        first = [processes.line(each) for each in running]
         time.sleep(1.5)
         server.stop()
         down = time.monotonic()

@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.shared_window import RECHECK, FileWindow
 from hevo_edge.emulator import HevoEmulator
+from tests.http import processes
 
 pytestmark = [
     pytest.mark.real_time,
@@ -47,24 +47,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "shared.calls"
 
 
-@contextlib.contextmanager
-def python(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-W", "error", "-c", HEAD + code, *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as running:
-        bound = threading.Timer(60, running.kill)
-        bound.start()
-        try:
-            yield running
-        finally:
-            bound.cancel()
-            running.kill()
-
-
-def line(running: subprocess.Popen[str]) -> str:
-    assert running.stdout
-    return running.stdout.readline().strip()
+def python(
+    code: str, *arguments: object
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    return processes.python(HEAD + code, *arguments, seconds=60)
 
 
 def taken(path: Path) -> int:
@@ -151,7 +137,7 @@ def test_slots_of_a_killed_process_are_free_one_period_later(path: Path) -> None
         assert await shared.acquire(Priority.CANCEL, Clock().now() + 60)
 
     with python(TAKES_ALL, path) as running:
-        assert line(running) == "all are taken"
+        assert processes.line(running) == "all are taken"
         running.kill()
         killed = time.monotonic()
         asyncio.run(next_slot())
@@ -165,7 +151,7 @@ def test_slots_of_a_living_process_stay_taken(path: Path) -> None:
         assert await shared.acquire(Priority.CANCEL, Clock().now() + 3) is None
 
     with python(TAKES_ALL, path) as running:
-        assert line(running) == "all are taken"
+        assert processes.line(running) == "all are taken"
         asyncio.run(no_slot())
 
 
@@ -186,7 +172,7 @@ def test_kills_at_any_moment_leave_neither_a_lock_nor_a_broken_file(path: Path) 
     chance = random.Random(1)
     for _ in range(8):
         with python(HASTY, path) as running, python(HASTY, path) as other:
-            assert [line(running), line(other)] == ["begins"] * 2
+            assert [processes.line(running), processes.line(other)] == ["begins"] * 2
             time.sleep(chance.random() * 0.05)
             running.send_signal(signal.SIGKILL)
             other.send_signal(signal.SIGKILL)
@@ -231,7 +217,7 @@ asyncio.run(main())
 @contextlib.contextmanager
 def forked_inside(path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     with python(FORKS_INSIDE, path, *arguments) as running:
-        child = int(line(running))
+        child = int(processes.line(running))
         try:
             yield running
         finally:
@@ -240,7 +226,7 @@ def forked_inside(path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]
 
 def test_a_fork_inside_the_lock_does_not_keep_it(path: Path) -> None:
     with forked_inside(path) as running:
-        assert line(running) == "True"
+        assert processes.line(running) == "True"
         assert running.wait(10) == 0
         assert asyncio.run(FileWindow(path, 60.1).take(time.monotonic(), 5))
 
@@ -280,12 +266,12 @@ os.waitpid(child, 0)
 
 def test_parent_and_child_are_two_processes_of_one_window(path: Path) -> None:
     with python(CHILD_GOES_ON, path) as running:
-        assert line(running) == "child [True, True, False]"
+        assert processes.line(running) == "child [True, True, False]"
         assert taken(path) == 4
         assert running.stdin
         print("go on", file=running.stdin, flush=True)
-        assert line(running) == "parent [None]"
-        assert line(running) == "parent True"
+        assert processes.line(running) == "parent [None]"
+        assert processes.line(running) == "parent True"
         assert taken(path) == 4
         print("and end", file=running.stdin, flush=True)
         assert running.wait(10) == 0
@@ -305,5 +291,5 @@ if child == 0:
 os.waitpid(child, 0)
 """
     with python(code, path) as running:
-        assert line(running) == "[True, False]"
+        assert processes.line(running) == "[True, False]"
         assert running.wait(10) == 0

@@ -109,7 +109,7 @@ def _default_deferrable() -> bool:
     """Say whether to defer where a task does not say: yes, unless the environment says otherwise.
 
     Airflow's own default for ``[operators] default_deferrable`` is False, and Airflow 3 writes that
-    into a new airflow.cfg, so a False in the file is nobody's wish.
+    into a new airflow.cfg, so a False in the file is nobody's choice.
     """
     variable = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
     if not any(variable + suffix in os.environ for suffix in ("", "_CMD", "_SECRET")):

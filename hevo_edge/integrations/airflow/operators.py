@@ -249,9 +249,7 @@ class HevoPipelineOperator(BaseOperator):
     @property
     def limit(self) -> float | None:
         """The seconds that the user gave to the whole task: what its messages name."""
-        execution = self.execution_timeout
-        given = (self.timeout, None if execution is None else execution.total_seconds())
-        return min((each for each in given if each is not None), default=None)
+        return parameters.limit(self.timeout, self.execution_timeout)
 
     def _not_started(self, why: str, *, late: bool) -> str:
         within = f" within {self.limit:g} s" if late and self.limit is not None else ""

@@ -168,6 +168,12 @@ def optional_seconds(value: Any, name: str) -> float | None:
     return validation.optional_seconds(value, name)
 
 
+def limit(timeout: float | None, execution_timeout: timedelta | None) -> float | None:
+    """Return the seconds that the user gave: the less of the two, which messages name."""
+    execution = None if execution_timeout is None else execution_timeout.total_seconds()
+    return min((each for each in (timeout, execution) if each is not None), default=None)
+
+
 def backstop(deadline: float | None) -> timedelta | None:
     """Return how long a deferral may last before Airflow ends it: no triggerer may be running."""
     if deadline is None:

@@ -235,17 +235,9 @@ class HevoSensor(BaseSensorOperator):
         )
 
     @property
-    def _ends_by_execution_timeout(self) -> bool:
-        execution = self.execution_timeout
-        return execution is not None and execution.total_seconds() < self.timeout
-
-    @property
-    def _limit(self) -> float:
+    def _limit(self) -> float | None:
         """The seconds that the user gave: what messages name."""
-        execution = self.execution_timeout
-        if execution is not None and self._ends_by_execution_timeout:
-            return execution.total_seconds()
-        return self.timeout
+        return parameters.limit(self.timeout, self.execution_timeout)
 
     def _deadline(self, context: Context) -> float:
         """Return when a deferral must be over, in seconds since 1970."""
@@ -289,7 +281,7 @@ class HevoSensor(BaseSensorOperator):
         if outcome.kind == "success":
             self.log.info("%s", outcome.message)
             return str(outcome.job_id)
-        if outcome.kind == "timeout" and self._ends_by_execution_timeout:
+        if outcome.kind == "timeout" and self._limit != self.timeout:
             raise AirflowTaskTimeout(outcome.message)
         if outcome.kind == "timeout":
             raise AirflowSensorTimeout(outcome.message)

@@ -193,7 +193,7 @@ class Task:
                     "Job %s could not be cancelled, and is left running in Hevo: %s. %s",
                     attempt.job.ref if attempt.job else "that was just started",
                     error,
-                    "If the task is cleared, its next try cancels it",
+                    "If the task is cleared, its next try cancels it" if self._store else "",
                 )
 
         if not run_in_thread(work, _KILL_TIMEOUT):

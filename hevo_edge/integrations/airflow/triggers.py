@@ -182,7 +182,7 @@ class HevoTrigger(BaseTrigger):
             ref,
             why,
             ref,
-            "; if the task is cleared, its next try does" if self._is_killed else "",
+            "; if the task is durable and is cleared, its next try does" if self._is_killed else "",
         )
         if self._is_killed:
             await self._leave_to_next_try(ref)
