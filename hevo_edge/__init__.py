@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hevo_edge import errors, schedules
     from hevo_edge._http.ratelimit import Priority, RateLimit
+    from hevo_edge.budget import Budget, BudgetHolder
     from hevo_edge.client import HevoClient
     from hevo_edge.enums import (
         Certainty,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from hevo_edge.triggering import TriggerTicket
 
 __all__ = [
+    "Budget",
+    "BudgetHolder",
     "Certainty",
     "Dialect",
     "Freshness",
@@ -66,6 +69,8 @@ __dir__: Callable[[], list[str]]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Budget": "budget",
+        "BudgetHolder": "budget",
         "Certainty": "enums",
         "Dialect": "enums",
         "Freshness": "enums",

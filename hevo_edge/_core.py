@@ -53,11 +53,11 @@ class Core:
         self.clock: Clock = config.clock
         self.observers: Observers = config.observers
         self.names: PipelineNames = PipelineNames()
-        limiter = RateLimiter(config.rate_limit, self.clock, config.fingerprint)
+        self.limiter: RateLimiter = RateLimiter(config.rate_limit, self.clock, config.fingerprint)
         self.transport: Transport = Transport(
-            config, limiter, self.clock, config.session, self.observers
+            config, self.limiter, self.clock, config.session, self.observers
         )
-        reader = HttpJobReader(self.transport, limiter)
+        reader = HttpJobReader(self.transport, self.limiter)
         self.watcher: Watcher = Watcher(reader, self.clock, self.observers)
         self._reporting = WaitReporting(self.observers, self.names, self.watcher.history)
         self.next_jobs: NextJobs = NextJobs(self.watcher)
@@ -71,7 +71,7 @@ class Core:
         self.triggers: Triggers = Triggers(
             TriggerParts(
                 transport=self.transport,
-                limiter=limiter,
+                limiter=self.limiter,
                 reader=PipelineReader(self.transport, self.clock, self.names),
                 policy=policy,
                 clock=self.clock,

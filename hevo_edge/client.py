@@ -18,6 +18,7 @@ from hevo_edge._http.config import CLIENT_DEFAULTS, ClientKeywords, Config, EnvK
 from hevo_edge._http.ratelimit import Priority
 from hevo_edge._job_list import JobList
 from hevo_edge._triggering.ticket import OnTicket, TriggerTicket
+from hevo_edge.budget import Budget
 from hevo_edge.errors import ConfigurationError, HevoError
 from hevo_edge.job import Job, WaitKeywords
 from hevo_edge.models import JobData, Page, PipelineData
@@ -88,6 +89,9 @@ class HevoClient(AsyncContext):
     def from_env(cls, **overrides: Unpack[EnvKeywords]) -> Self:
         """Make a client from ``HEVO_API_KEY``, ``HEVO_API_SECRET``, and ``HEVO_REGION`` or
         ``HEVO_BASE_URL``.
+
+        ``HEVO_RATE_LIMIT_STORE``, where it is set, is the ``shared`` of its ``RateLimit``, and
+        ``HEVO_RATE_LIMIT_NAME`` its ``shared_name``.
 
         Args:
             **overrides: Arguments of the client; they win over the environment.
@@ -226,24 +230,32 @@ class HevoClient(AsyncContext):
         *,
         timeout: Duration | None = None,
         on_ticket: OnTicket | None = None,
+        first: bool = False,
     ) -> Job:
         """Post a ticket once, and return the Job that it started.
 
         A ticket whose POST may have arrived is not posted again, unless ``reconcile`` has returned
         None for it; firing it again returns its Job. A ticket that another process stored may have
         been fired there, so its Job is searched for, for its ``discovery_timeout`` (seconds),
-        before it is posted.
+        before it is posted; unless you know that it was not, and say so by ``first``.
 
         Args:
             ticket: From ``prepare_trigger``, an error, or the store.
             timeout: Seconds for all phases together, see ``Pipeline.trigger``.
             on_ticket: Called with the ticket to store it, see ``Pipeline.trigger``.
+            first: That no other process has fired this ticket before, as an engine knows that
+                counts its attempts. It is posted without a search then, unless the ticket itself,
+                or this client, knows of a POST: that counts more. If another process has fired it
+                all the same, the Pipeline may run twice.
 
         Raises: as ``Pipeline.trigger``.
         """
         validation.callback(on_ticket, "on_ticket")
+        first = validation.parse_bool(first, "first")
         deadline = self._core.deadline(validation.optional_seconds(timeout, "timeout"))
-        found = await self._core.triggers.fire(self._ticket(ticket), deadline, on_ticket)
+        found = await self._core.triggers.fire(
+            self._ticket(ticket), deadline, on_ticket, first=first
+        )
         return Job._found(self._core, ticket.pipeline_id, found)
 
     async def reconcile(
@@ -281,6 +293,13 @@ class HevoClient(AsyncContext):
             HevoError: when the client is closed.
         """
         return await self._core.send(request, priority)
+
+    async def budget(self) -> Budget:
+        """Return the state of the call budget: what is used and free, and who uses it.
+
+        It makes no call of Hevo's. Where the budget is shared, all who share it are counted.
+        """
+        return await self._core.limiter.budget()
 
     async def close(self) -> None:
         """End all waits, and close what was opened. Calling it again does nothing."""

@@ -40,7 +40,7 @@ class WaitKeywords(TypedDict, total=False):
     """The keywords of ``Job.await_completion``, and of all that awaits Jobs."""
 
     poll_interval: PollInterval
-    """Seconds between polls (15); or ``"auto"``; or a ``schedules.Schedule``."""
+    """Seconds between polls (15); or ``"auto"``, ``"eager"``; or a ``schedules.Schedule``."""
     timeout: float | timedelta | None
     """Seconds to wait at most; 0 polls once; None (the default) is no limit."""
     accept_completed_with_failures: bool
@@ -118,9 +118,9 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
 
         Args:
             poll_interval: Seconds between polls; or ``"auto"``, to learn from the Pipeline's
-                finished Jobs when to poll; or a ``schedules.Schedule``. All waits for this Job
-                share its polls. When Jobs need more polls than the call budget has, each is polled
-                less often, fairly.
+                finished Jobs when to poll; or ``"eager"``, to spend what is free of the call budget
+                as well; or a ``schedules.Schedule``. All waits for this Job share its polls. When
+                Jobs need more polls than the call budget has, each is polled less often, fairly.
             timeout: Seconds to wait at most; a final poll comes before the error. 0 polls once.
                 None: no limit.
             accept_completed_with_failures: Count COMPLETED_WITH_FAILURES as success.
@@ -156,7 +156,8 @@ class Job(KeepsClient, JobHandle[JobDataT_co]):
         A slow consumer delays no other wait, and misses nothing of the latest 10,000 snapshots.
 
         Args:
-            poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
+            poll_interval: Seconds between polls, ``"auto"``, ``"eager"``, or a
+                ``schedules.Schedule``.
 
         Raises:
             NotFound, AuthenticationError, PermissionDenied: when further polls are pointless.

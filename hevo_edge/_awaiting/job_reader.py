@@ -67,6 +67,15 @@ class HttpJobReader:
         budget = self._limiter.time_for(polls, Priority.DISCOVERY)
         return budget + FINAL_POLL_TIMEOUT * (2 + polls / SURE_IN_FLIGHT)
 
+    @property
+    def window(self) -> float:
+        """The seconds of a window of the call budget."""
+        return self._limiter.window
+
+    def spare_calls(self, share: float, own: int) -> float:
+        """Return a share of the calls of a window that others leave; infinity without a limit."""
+        return self._limiter.spare_calls(share, own)
+
     async def _send(
         self, request: api.Request[T], *, final: bool, on_slot: Callable[[], None]
     ) -> T:

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 
 from hevo_edge._awaiting.failures import READ, UNREAD, Failure, Limit, Streak, failure_of
 from hevo_edge.models import JobData, Page
-from hevo_edge.schedules import LONGEST_GAP, Learned, Schedule
+from hevo_edge.schedules import LONGEST_GAP, Eager, Learned, Schedule
 from hevo_edge.schedules._basic import next_gap
 
 
@@ -48,6 +48,20 @@ class JobReader(Protocol):
         """Return the seconds in which so many final polls can be made."""
         ...
 
+    @property
+    def window(self) -> float:
+        """The seconds of a window of the call budget."""
+        ...
+
+    def spare_calls(self, share: float, own: int) -> float:
+        """Return a share of the calls of a window that others leave; infinity without a limit.
+
+        Args:
+            share: Of what is left.
+            own: How many of the calls in the window are no others'.
+        """
+        ...
+
 
 class Subscriber:
     """Receives what is read of one target. Its methods must not block.
@@ -64,6 +78,10 @@ class Subscriber:
         self.schedule: Schedule = schedule
         self.target: PollTarget | None = None
         self.awaits_final_poll: bool = False
+
+    def unanswered_since(self) -> float | None:
+        """Return the loop time of the last answer, where the last poll has failed."""
+        return None if self.target is None else self.target.unanswered_since
 
     def on_update(self, news: JobData | Exception) -> None:
         """Take a snapshot, one a change; or the error that ends the wait."""
@@ -166,6 +184,12 @@ class PollTarget:
         for subscriber in list(self.subscribers):
             subscriber.on_update(_own_copy(news) if isinstance(news, Exception) else news)
 
+    @property
+    def spare_share(self) -> float:
+        """The part of the free calls that its subscribers want for polls beyond the schedule."""
+        shares = [each.share for each, _ in self._schedules.values() if isinstance(each, Eager)]
+        return max(shares, default=0.0)
+
     # -- what came of a poll ----------------------------------------------------------------------
 
     def record_success(self, read_at: float) -> None:
@@ -183,6 +207,13 @@ class PollTarget:
         was_read = self._read_at is not None
         lasts = self._streak.failed(failure, now, READ if was_read else self.unread_limits)
         return lasts or (final and not was_read and failure_of(failure) is not Failure.PASSING)
+
+    @property
+    def unanswered_since(self) -> float | None:
+        """The loop time of the last answer, or of the beginning, where the last poll has failed."""
+        if self.failure is None:
+            return None
+        return self._started_at if self._read_at is None else self._read_at
 
     # -- when to poll -----------------------------------------------------------------------------
 

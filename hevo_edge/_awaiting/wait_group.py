@@ -13,6 +13,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from hevo_edge._awaiting.outcomes import outcome_error
@@ -110,6 +111,8 @@ class WaitGroup(AsyncContext, Generic[JobT]):
                 continue
             wait = _Wait(self, job, place)
             self._waits[wait] = None
+            if self._report is not None:
+                self._report.awaits(place, wait)
             watcher.subscribe(wait, key_of(job), last_snapshot(job), deadline)
 
     def next(self) -> asyncio.Future[tuple[int, JobT | BaseException] | None]:
@@ -202,7 +205,9 @@ class WaitGroup(AsyncContext, Generic[JobT]):
                 return
             if inspect.isawaitable(result):
                 rest = list(pending)
-                self._run(wait, self._await_callbacks(wait, snapshot, result, rest))
+                task = self._run(wait, self._await_callbacks(wait, snapshot, result, rest))
+                # Nobody has begun it, if the wait is cancelled before its task is.
+                task.add_done_callback(partial(_close, result))
                 return
         self._check_end(wait, snapshot)
 
@@ -296,7 +301,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
         error.__cause__ = failed_cancel or cause
         return error
 
-    def _run(self, wait: _Wait[JobT], work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, wait: _Wait[JobT], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that takes time; what the wait receives meanwhile is processed after it."""
         wait.is_busy = True
         task = self._loop.create_task(work)
@@ -310,6 +315,7 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             self.schedule(wait)
 
         task.add_done_callback(on_done)
+        return task
 
     def _end(self, wait: _Wait[JobT], result: JobT | BaseException) -> None:
         """Unsubscribe, and hand over the outcome."""
@@ -326,6 +332,11 @@ class WaitGroup(AsyncContext, Generic[JobT]):
             self._results.append((place, result))
         else:
             self._next.set_result((place, result))
+
+
+def _close(work: Awaitable[None], _: object) -> None:
+    if inspect.iscoroutine(work):
+        work.close()
 
 
 def _log_left(jobs: Sequence[JobHandle]) -> None:

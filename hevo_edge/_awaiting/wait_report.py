@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hevo_edge._awaiting.duration_history import DurationHistory
+from hevo_edge._awaiting.poll_target import Subscriber
 from hevo_edge._common.per_loop import has_loop, loop_time
 from hevo_edge._jobs.handle import JobHandle, key_of, last_snapshot
 from hevo_edge._jobs.pipeline_names import PipelineNames
@@ -75,6 +76,11 @@ class WaitReport:
         for job in jobs:
             self._notify(job, WaitPhase.STARTED, None)
 
+    def awaits(self, place: int, subscriber: Subscriber) -> None:
+        """Show, where polls for a place of the group fail, for how long there was no answer."""
+        if self._display is not None:
+            self._lines[place].unanswered_since = subscriber.unanswered_since
+
     def updated(self, place: int, snapshot: JobData) -> None:
         """Show a snapshot of the Job in a place of the group."""
         if self._display is not None:
@@ -86,7 +92,8 @@ class WaitReport:
         """Tell of the end of a wait: by an error, or because the Job has succeeded."""
         job = self._jobs.pop(place)
         if self._display is not None:
-            outcome = short(job.status or type(error).__name__)
+            is_timeout = error is not None and not job.is_terminal
+            outcome = f"ended by {type(error).__name__}" if is_timeout else short(job.status)
             self._display.end(self._lines.pop(place), outcome, failed=error is not None)
         self._notify(job, WaitPhase.ENDED, error)
 
@@ -98,10 +105,10 @@ class WaitReport:
         """
         if not has_loop():
             return
-        fate = "Hevo is asked to cancel it" if to_cancel else "it goes on in Hevo"
+        fate = "cancelling in Hevo" if to_cancel else "goes on in Hevo"
         if self._display is not None:
             for line in self._lines.values():
-                self._display.end(line, f"no longer awaited; {fate}", left=True)
+                self._display.end(line, f"{fate}; no longer awaited", left=True, fate=fate)
         for job in self._jobs.values():
             self._notify(job, WaitPhase.ENDED, asyncio.CancelledError())
         self._jobs, self._lines = {}, {}

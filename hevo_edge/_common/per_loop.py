@@ -80,7 +80,8 @@ class PerLoop(Generic[T]):
             if any(other.is_running() for other in self._values):
                 raise HevoError(
                     "this HevoClient is in use in another event loop that is still running, in "
-                    "another thread perhaps; make one client for each"
+                    "another thread perhaps; orchestration.run_shared lets threads share a loop, "
+                    "else make a client for each, with RateLimit(shared=True)"
                 )
             self._values[loop] = self._make()
         return self._values[loop]

@@ -32,6 +32,7 @@ ENV_KEY = "HEVO_API_KEY"
 ENV_SECRET = "HEVO_API_SECRET"  # noqa: S105 -- the name of a variable
 ENV_REGION = "HEVO_REGION"
 ENV_BASE_URL = "HEVO_BASE_URL"
+ENV_STORE, ENV_NAME = "HEVO_RATE_LIMIT_STORE", "HEVO_RATE_LIMIT_NAME"
 
 TIMEOUT = 30.0
 """Seconds for one HTTP request, from asking for a connection to the last byte of the reply."""
@@ -169,6 +170,9 @@ class Config:
         if values.get("region") is None and values.get("base_url") is None:
             values["region"] = os.environ.get(ENV_REGION) or None
             values["base_url"] = os.environ.get(ENV_BASE_URL) or None
+        store, name = os.environ.get(ENV_STORE), os.environ.get(ENV_NAME)
+        if "rate_limit" not in values and (store or name):
+            values["rate_limit"] = RateLimit(shared=store or False, shared_name=name or None)
         missing = [
             name
             for name, given in (

@@ -13,62 +13,30 @@ What a 429 does to all that is in ``throttle``.
 from __future__ import annotations
 
 import asyncio
-import logging
+import math
 import sys
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from hevo_edge._common.clock import Clock
 from hevo_edge._common.contexts import without_context
 from hevo_edge._common.per_loop import PerLoop, running_loop
+from hevo_edge._http.holders import most_first, named
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.shared_window import open_window
+from hevo_edge._http.slot_queue import SlotQueue
+from hevo_edge._http.stall_log import StallLog
 from hevo_edge._http.throttle import Throttle
 from hevo_edge._http.window import LocalWindow, SharedWindow, Slot, WindowState
-from hevo_edge._text.logger import get_logger
+from hevo_edge.budget import Budget
 
-log: logging.Logger = get_logger("hevo_edge.ratelimit")
-
-
-_POLLS_HEAD_START = 20.0
-"""The more urgent always goes first, except that a list that has waited so many seconds longer
-goes before a poll: polls would starve lists for ever."""
 _PACED_FROM = 0.75
 _UNPACED = 10
 """From which part of the window on, and after how many calls at least, polls are spaced evenly. In
 one burst they would fill it, and what is urgent would wait for a minute; so slots come free one by
 one."""
 _PERIOD_WITHOUT_LIMIT = 60.0
-
-
-@dataclass(eq=False)
-class Queue:
-    """Who waits for a slot in one event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    waiting: dict[Priority, deque[tuple[float, asyncio.Future[Slot]]]] = field(
-        default_factory=lambda: {priority: deque() for priority in Priority}
-    )
-    timer: asyncio.TimerHandle | None = None
-    granting: asyncio.Task[None] | None = None
-    is_stale: bool = False
-    """Something has changed since ``granting`` began."""
-
-    def heads(self) -> list[Priority]:
-        """Return the priorities that wait, the one to serve first in front."""
-        priorities = []
-        for priority, line in self.waiting.items():
-            while line and line[0][1].done():
-                line.popleft()
-            if line:
-                priorities.append(priority)
-        return sorted(priorities, key=self._order)
-
-    def _order(self, priority: Priority) -> tuple[int, float]:
-        head_start = _POLLS_HEAD_START if priority is Priority.LIST else 0.0
-        return min(priority, Priority.POLL), self.waiting[priority][0][0] + head_start
 
 
 NO_LIMIT: Final = "no limit"
@@ -97,10 +65,10 @@ class RateLimiter:
         )
         self._clock = clock
         self._throttle = Throttle(_PERIOD_WITHOUT_LIMIT if limit is None else limit.period)
-        self._taken: dict[Slot, Queue] = {}
+        self._taken: dict[Slot, SlotQueue] = {}
         self._paced_until = float("-inf")
-        self._silent_until = float("-inf")
-        self._queues: PerLoop[Queue] = PerLoop(self._new_queue)
+        self._stalls = StallLog()
+        self._queues: PerLoop[SlotQueue] = PerLoop(self._new_queue)
 
     # -- slots ------------------------------------------------------------------------------------
 
@@ -180,23 +148,55 @@ class RateLimiter:
         # Beyond those that go at once, one goes when it is time.
         return max(_unpaced(ceiling) - used, int(now >= self._paced_until and used < ceiling))
 
+    @property
+    def window(self) -> float:
+        """The seconds for which a call counts."""
+        if self._limit is None:
+            return _PERIOD_WITHOUT_LIMIT
+        return self._limit.period + self._limit.margin
+
+    def spare_calls(self, share: float, own: int) -> float:
+        """Return a share of the calls of a window that are left by all but the caller's own.
+
+        0 while somebody waits for a slot, while a 429 pauses all, and where no poll may be sent;
+        infinity without a limit.
+
+        Args:
+            share: Of what is left; never more than polls may use.
+            own: How many of the calls in the window are the caller's.
+        """
+        if self._limit is None:
+            return math.inf if self.pause_left() == 0 else 0.0
+        now = self._clock.now()
+        state, ceiling = self._state(now), self._ceiling(self._limit, Priority.POLL, now)
+        is_wanted = any(queue.heads() for queue in self._queues.all())
+        if is_wanted or state.taken >= ceiling or self._paused_until(state) > now:
+            return 0.0
+        left = self._limit.calls * self._throttle.budget_share(now) - max(0, state.taken - own)
+        return min(share * max(0.0, left), ceiling)
+
     def time_for(self, calls: int, priority: Priority) -> float:
         """Return the seconds in which so many calls can be made, whatever was sent until now."""
         pause = self.pause_left()
         if self._limit is None:
             return pause
-        window = self._limit.period + self._limit.margin
         ceiling = self._ceiling(self._limit, priority, self._clock.now())
-        return pause + window * (1 + calls / ceiling)
+        return pause + self.window * (1 + calls / ceiling)
 
-    def _expected_wait(self, limit: RateLimit, queue: Queue, priority: Priority) -> float:
+    def _expected_wait(self, limit: RateLimit, queue: SlotQueue, priority: Priority) -> float:
         """Estimate the seconds until one more call of a priority has its slot."""
         now = queue.loop.time()
         state = self._state(now)
-        first = max(now, self._paused_until(state), state.next_free or now) - now
+        ceiling = self._ceiling(limit, priority, now)
         ahead = sum(len(line) for each, line in queue.waiting.items() if each <= priority)
-        window = limit.period + limit.margin
-        return first + window * ahead / self._ceiling(limit, priority, now)
+        beyond = ahead - max(0, ceiling - state.taken)
+        starts = [now, self._paused_until(state)]
+        if beyond >= 0:
+            starts.append(state.next_free or now)
+        else:  # slots are free: a lock was in use, or it is another machine's turn
+            starts.append(now + (self._window.recheck_in or 0.0))
+            starts += [self._paced_until] if priority is Priority.POLL else []
+        return max(starts) - now + self.window * max(0, beyond) / ceiling
 
     # -- 429 --------------------------------------------------------------------------------------
 
@@ -221,14 +221,40 @@ class RateLimiter:
         now = self._clock.now()
         return max(0.0, self._paused_until(self._state(now)) - now)
 
+    async def budget(self) -> Budget:
+        """Ask who has how many of the calls that count now."""
+        holders = await self._window.holders(self._clock.now())
+        now, limit = self._clock.now(), self._limit
+        state, pause = self._state(now), self.pause_left()
+        free: dict[Priority, int] = {}
+        if limit is not None:
+            most = {each: 0 if pause else self._ceiling(limit, each, now) for each in Priority}
+            free = {each: max(0, calls - state.taken) for each, calls in most.items()}
+        waiting: Counter[Priority] = Counter()
+        for queue in self._queues.all():
+            waiting.update(queue.counts())
+        return Budget(
+            calls=None if limit is None else limit.calls,
+            period=_PERIOD_WITHOUT_LIMIT if limit is None else limit.period,
+            used=state.taken,
+            free=named(free),
+            next_free=None if state.next_free is None else max(0.0, state.next_free - now),
+            paused_until=self._clock.wall() + pause if pause else None,
+            share=self._throttle.budget_share(now),
+            waiting=named(+waiting),
+            holders=most_first(holders),
+            shared_through=self._window.place,
+            is_alone=self._window.is_alone,
+        )
+
     async def close(self) -> None:
         """Let go of what the window has opened in this event loop."""
         await self._window.close()
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _new_queue(self) -> Queue:
-        queue = Queue(running_loop())
+    def _new_queue(self) -> SlotQueue:
+        queue = SlotQueue(running_loop())
         for slot, owner in list(self._taken.items()):
             if owner.loop.is_closed():
                 del self._taken[slot]
@@ -247,14 +273,14 @@ class RateLimiter:
 
     async def _outlast_pause(self, deadline: float | None) -> Granted | None:
         while (pause := self.pause_left()) > 0:
-            self._log_pause(pause)
+            self._stalls.paused(self._clock.now(), pause)
             if deadline is not None and deadline < self._clock.now() + pause:
                 await self._clock.sleep(max(0.0, deadline - self._clock.now()))
                 return None
             await self._clock.sleep(pause)
         return NO_LIMIT
 
-    async def _take(self, limit: RateLimit, queue: Queue, priority: Priority) -> Slot | None:
+    async def _take(self, limit: RateLimit, queue: SlotQueue, priority: Priority) -> Slot | None:
         """Take a slot if one is free."""
         now = queue.loop.time()
         if self._throttle.pause_left(now) > 0:
@@ -269,12 +295,12 @@ class RateLimiter:
         if slot is not None:
             self._taken[slot] = queue
             if is_poll:
-                self._pace(limit, ceiling, now)
+                self._pace(ceiling, now)
         return slot
 
-    def _pace(self, limit: RateLimit, ceiling: int, now: float) -> None:
+    def _pace(self, ceiling: int, now: float) -> None:
         """Set when the next poll may go, once polls are spaced evenly."""
-        even = (limit.period + limit.margin) / ceiling
+        even = self.window / ceiling
         # What is left has to last until more comes free.
         state = self._state(now)
         left = 1 + max(0, ceiling - state.taken)
@@ -287,7 +313,7 @@ class RateLimiter:
             return ceiling
         return max(1, int(ceiling * self._throttle.budget_share(now)))
 
-    def _wake(self, queue: Queue) -> None:
+    def _wake(self, queue: SlotQueue) -> None:
         """Grant the slots that are free, unless that is under way, or nobody waits."""
         if queue.granting is not None:
             queue.is_stale = True
@@ -297,18 +323,18 @@ class RateLimiter:
             queue.timer.cancel()
             queue.timer = None
 
-    def _arm(self, queue: Queue, at: float) -> None:
+    def _arm(self, queue: SlotQueue, at: float) -> None:
         if queue.timer is not None:
             queue.timer.cancel()
         # Whoever waits for a slot, it is granted to all: in nobody's context.
         queue.timer = without_context(queue.loop.call_at, at, self._begin_granting, queue)
 
-    def _begin_granting(self, queue: Queue) -> None:
+    def _begin_granting(self, queue: SlotQueue) -> None:
         queue.timer, queue.is_stale = None, False
         queue.granting = queue.loop.create_task(self._grant(queue))
         queue.granting.add_done_callback(lambda _: self._after_granting(queue))
 
-    async def _grant(self, queue: Queue) -> None:
+    async def _grant(self, queue: SlotQueue) -> None:
         assert self._limit is not None  # noqa: S101 -- for the type checkers
         heads = queue.heads()
         while heads:
@@ -321,7 +347,7 @@ class RateLimiter:
                 return
             heads = queue.heads()
 
-    def _after_granting(self, queue: Queue) -> None:
+    def _after_granting(self, queue: SlotQueue) -> None:
         queue.granting = None
         heads = queue.heads()
         if queue.is_stale or not heads:
@@ -329,7 +355,7 @@ class RateLimiter:
         elif self._limit is not None:
             self._arm_for_next(self._limit, queue, heads)
 
-    def _hand_over(self, queue: Queue, priority: Priority, slot: Slot) -> None:
+    def _hand_over(self, queue: SlotQueue, priority: Priority, slot: Slot) -> None:
         """Give a slot that was taken for a priority to who has it, or to somebody more urgent."""
         above = min(priority, Priority.POLL)
         for head in queue.heads():
@@ -340,7 +366,7 @@ class RateLimiter:
             del self._taken[slot]
             self._window.give_back(slot, queue.loop.time(), sent=False)
 
-    def _arm_for_next(self, limit: RateLimit, queue: Queue, heads: list[Priority]) -> None:
+    def _arm_for_next(self, limit: RateLimit, queue: SlotQueue, heads: list[Priority]) -> None:
         """Set the timer for the next moment at which one of those who wait may go."""
         now = queue.loop.time()
         state = self._state(now)
@@ -358,30 +384,13 @@ class RateLimiter:
             self._arm(queue, min(wakes))
 
     def _log_stall(self, limit: RateLimit, priority: Priority) -> None:
-        """Log a stall, once a period: a client that waits for its budget looks as if it hung."""
+        """Log a stall, unless a slot has come free in the meantime."""
         now = self._clock.now()
         state, ceiling = self._state(now), self._ceiling(limit, priority, now)
         paused_until = self._paused_until(state)
-        is_used_up = paused_until > now or state.taken >= ceiling
-        if not is_used_up or now < self._silent_until:
-            return
-        self._silent_until = now + limit.period
-        free = max(paused_until, state.next_free or paused_until)
-        log.info(
-            "the call budget is used up (%d of %d calls in %g s may be %s); next call in %.0f s",
-            ceiling,
-            limit.calls,
-            limit.period,
-            priority.name,
-            max(0.0, free - now),
-        )
-
-    def _log_pause(self, pause: float) -> None:
-        """Log the pause of a client without a limit, once."""
-        now = self._clock.now()
-        if now >= self._silent_until:
-            self._silent_until = now + pause
-            log.info("Hevo has refused a call (429); next call in %.0f s", pause)
+        if paused_until > now or state.taken >= ceiling:
+            free = max(paused_until, state.next_free or paused_until)
+            self._stalls.used_up(now, limit, ceiling, priority, max(0.0, free - now))
 
 
 def _unpaced(ceiling: int) -> int:

@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,10 +20,13 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MAX_BYTES = 16 << 20
 
 _open_files: set[int] = set()
+_gates: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+"""By path: held by the thread that uses the file, so that the others know it is one of theirs."""
 
 
 def _close_in_child() -> None:
     """Close what another thread had open at a fork: the child would keep its lock for life."""
+    _gates.clear()
     while _open_files:
         with suppress(OSError):
             os.close(_open_files.pop())
@@ -29,6 +34,10 @@ def _close_in_child() -> None:
 
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_close_in_child)
+
+
+class UsedByThread(BlockingIOError):
+    """A thread of this process uses the file: it is at work, if the interpreter lets it."""
 
 
 class LockedFile:
@@ -52,15 +61,31 @@ class LockedFile:
         """Open and lock the file, and give its descriptor.
 
         Raises:
+            UsedByThread: when another thread of this process uses it; nothing is waited for.
             BlockingIOError: when another process has locked it; nothing is waited for.
             OSError: when it cannot be used.
         """
-        file = self._open()
+        gate = _gates[str(self._path)]
+        if not gate.acquire(blocking=False):
+            raise UsedByThread
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
+            file = self._open()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.utime(file)  # who waits can see that others come and go
+                yield file
+            finally:
+                _close(file, unlock=True)
         finally:
-            _close(file, unlock=True)
+            gate.release()
+
+    def last_locked(self) -> int:
+        """Return when somebody has locked it last, in nanoseconds of the file system's clock.
+
+        Raises:
+            OSError: when it cannot be used.
+        """
+        return self._path.stat().st_mtime_ns
 
     def peek(self) -> bytes:
         """Return the content without locking: it may be half of an old and half of a new one.

@@ -13,7 +13,7 @@ from hevo_edge.errors import ApiError, RequestError
 
 log: logging.Logger = get_logger("hevo_edge.http")
 
-OVER_AFTER = 300.0
+OVER_AFTER = 30.0
 """Seconds without a failure after which an outage is over. Where another begins within an hour, it
 takes twice as long the next time, up to an hour: some gateways answer badly now and then."""
 SUMMARY_EVERY = 3600.0

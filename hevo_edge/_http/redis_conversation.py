@@ -28,8 +28,9 @@ class Question:
     def is_granted(self) -> bool:
         """Whether the slot is ours."""
         answer = self.answer
-        is_there = answer.done() and not answer.cancelled() and answer.exception() is None
-        return is_there and bool(answer.result())
+        if not answer.done() or answer.cancelled() or answer.exception():
+            return False
+        return bool(answer.result())
 
 
 @dataclass(eq=False)
@@ -79,11 +80,12 @@ class Conversation:
     async def _ask_at_once(self) -> None:
         """Exchange one message in the caller's task, which is faster by two turns of the loop."""
         self._silence.clear()
+        goes_on = True  # also when it is cancelled: what it asked for has to be taken back
         try:
-            await self.turn(self)
+            goes_on = await self.turn(self)
         finally:
             self._silence.set()
-            if self.questions or self.has_more():
+            if goes_on and (self.questions or self.has_more()):
                 self.talk()
 
     def talk(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import ssl
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakSet, finalize
 
+from hevo_edge._common.per_loop import running_loop
 from hevo_edge._http.redis_script import SCRIPT
 from hevo_edge._http.redis_url import RedisUrl
 from hevo_edge._text.printable import printable
@@ -32,6 +34,8 @@ PATIENCE = 0.5
 """Seconds in which Redis must have answered."""
 CONNECT_PATIENCE = 2.0
 """Seconds for a connection and the first answer: name, TCP, TLS, login."""
+_HELD_UP = 0.05
+"""Seconds by which the end of the patience is noticed late, when something blocks the loop."""
 _REASON = 300
 """Characters that are shown of what Redis says."""
 _TIME_REFUSED = "not allowed from script"
@@ -166,7 +170,7 @@ class RedisLink:
     async def _bounded(self, use: Callable[[Execute], Awaitable[Any]]) -> Any:
         if self._is_under_way:
             await self.close()  # it was cancelled, and its reply would be taken for the next one's
-        was_open = self.is_open
+        was_open, began = self.is_open, running_loop().time()
         self._is_under_way = True
         patience = PATIENCE if was_open else CONNECT_PATIENCE
         try:
@@ -180,7 +184,8 @@ class RedisLink:
                 reply = await use(self._execute)
         except (asyncio.TimeoutError, TimeoutError):
             lost = LinkLost(f"it has not answered within {patience:g} s")
-            was_open = False  # a new connection would take as long
+            # A new connection would take as long; unless the reply is there, and we were held up.
+            was_open = was_open and running_loop().time() > began + patience + _HELD_UP
         except (TimeRefused, _Moved):
             raise
         except Exception as error:  # noqa: BLE001 -- of redis-py, its hiredis, ssl, the system
@@ -262,7 +267,8 @@ def _pool(url: RedisUrl) -> tuple[Any, list[Redis]]:
     if not url.is_sentinel:
         return theirs.ConnectionPool.from_url(url.url, **bounds), []
     options: dict[str, Any] = {**parse_url(url.server_url), **bounds}
-    is_tls = options.pop("connection_class", None) is not None
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    tls["ssl"] = options["ssl"] = options.pop("connection_class", None) is not None
     del options["host"]
     login = {
         name: options.pop(f"sentinel_{name}")
@@ -270,9 +276,7 @@ def _pool(url: RedisUrl) -> tuple[Any, list[Redis]]:
         if f"sentinel_{name}" in options
     }
     make: Any = theirs.Sentinel  # it has no types
-    sentinel = make(
-        url.sentinels, sentinel_kwargs={**bounds, **login, "ssl": is_tls}, ssl=is_tls, **options
-    )
+    sentinel = make(url.sentinels, sentinel_kwargs={**bounds, **login, **tls}, **options)
     return sentinel.master_for(url.service).connection_pool, sentinel.sentinels
 
 
@@ -283,10 +287,15 @@ def _judged(error: Exception) -> LinkLost:
     denied = (theirs.AuthenticationError, theirs.AuthorizationError, theirs.NoPermissionError)
     passing = (theirs.ReadOnlyError, theirs.ClusterDownError, theirs.TryAgainError)
     text = printable(f"{type(error).__name__}: {error}", _REASON)
-    is_final = isinstance(error, denied) or (
-        isinstance(error, theirs.ResponseError)
-        and not isinstance(error, (*passing, theirs.OutOfMemoryError))
-        and not str(error).startswith(_PASSING)
+    is_untrusted = isinstance(error.__context__, ssl.SSLCertVerificationError)
+    is_final = (
+        isinstance(error, denied)
+        or is_untrusted
+        or (
+            isinstance(error, theirs.ResponseError)
+            and not isinstance(error, (*passing, theirs.OutOfMemoryError))
+            and not str(error).startswith(_PASSING)
+        )
     )
     return LinkLost(text, is_final=is_final)
 

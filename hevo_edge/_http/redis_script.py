@@ -15,7 +15,7 @@ NOT_SENT, IN_FLIGHT = "x", "f"
 
 SCRIPT = """
 local call = redis.call
-local calls, hold, waiting, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local calls, hold, waiting, queue, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = tonumber(ARGV[1])
 if not now then
   local time = call('TIME')
@@ -28,7 +28,7 @@ if ARGV[5] ~= '' and not call('ZSCORE', calls, ARGV[5]) then
 end
 
 -- Calls that are over, were never sent, or go on; or all of ours, so that any other of ours is not.
-local news, at = tonumber(ARGV[10]), 11
+local news, at = tonumber(ARGV[11]), 12
 if string.find(ARGV[8], 'w') then
   local told = {}
   for i = at, at + 2 * news - 1, 2 do told[ARGV[i]] = true end
@@ -49,7 +49,7 @@ end
 at = at + 2 * news
 
 -- A pause of all, and what of the limit is left for what can wait. Never shortened.
-local held = call('HMGET', hold, 'until', 'share', 'waiting')
+local held = call('HMGET', hold, 'until', 'share')
 local until_, share = tonumber(held[1]), held[2]
 if until_ and until_ > now + 3600000000 then until_ = nil end
 if ARGV[6] ~= '' then
@@ -59,71 +59,94 @@ if ARGV[6] ~= '' then
   call('PEXPIRE', hold, math.ceil((until_ - now + 10 * occupied) / 1000))
 end
 
--- Who waits besides us, as urgently at least, and has had less, is left what it is short of.
-local someone_waits = held[3] and tonumber(held[3]) > now
-local waiters, held_by, others = 0, nil, nil
-local function look(waiting)
-  held_by, others = {}, {}
+-- Who waits besides us, as urgently at least, goes first: for what it is short of its part, if we
+-- have had ours; then for one slot, if it has had less, or as much and waits longer.
+local mine, waiters, is_waiting = tonumber(ARGV[10]), 0, false
+if at <= #ARGV then
+  waiters, is_waiting = call('ZCARD', queue), call('ZSCORE', queue, me)
+end
+local function is_gone(ends)
+  return not ends or ends <= now or ends > now + 3600000000
+end
+local function leave(id)
+  call('ZREM', queue, id)
+  call('HDEL', waiting, id)
+  waiters = waiters - 1
+end
+local function before_us_of_all(at_most, rank)
+  local place, held_by, others, count = {}, {}, {}, 1
+  for i, id in ipairs(call('ZRANGE', queue, 0, -1)) do place[id] = i end
   for _, id in ipairs(call('ZRANGE', calls, 0, -1)) do
     local owner = string.match(id, '^(.*):%d:%x+$') or ''
     held_by[owner] = (held_by[owner] or 0) + 1
   end
   local all = call('HGETALL', waiting)
   for i = 1, #all, 2 do
-    local ends, rank, wanted = string.match(all[i + 1], '^(%d+) (%d) (%d+)$')
-    ends = tonumber(ends)
-    if ends <= now or ends > now + 3600000000 then
-      call('HDEL', waiting, all[i])
-    elseif all[i] ~= me then
-      others[#others + 1] = {held_by[all[i]] or 0, tonumber(rank), tonumber(wanted)}
+    local id, ends, its_rank, wanted = all[i], string.match(all[i + 1], '^(%d+) (%d) (%d+)$')
+    if id ~= me and (is_gone(tonumber(ends)) or not place[id]) then
+      leave(id)
+    elseif id ~= me and tonumber(its_rank) <= rank then
+      count = count + 1
+      others[count - 1] = {held_by[id] or 0, tonumber(wanted), place[id]}
     end
   end
+  local part, slots, clients = math.floor(at_most / count), 0, 0
+  if mine < part then return 0, 0 end
+  for _, each in ipairs(others) do
+    local has, short = each[1], math.min(each[2], part - each[1])
+    local is_next = has < mine or has == mine and each[3] < (place[me] or waiters + 1)
+    if short > 0 or is_next then
+      slots, clients = slots + math.max(short, 1), clients + 1
+    end
+  end
+  return slots, clients
 end
-local function left_to_others(at_most, rank)
-  if not others then look(waiting) end
-  local count, kept = 1, 0
-  for _, each in ipairs(others) do
-    if each[2] <= rank then count = count + 1 end
+local function before_us(at_most, rank, is_full)
+  while waiters > 0 do
+    local first = call('ZRANGE', queue, 0, 0)[1]
+    local ends = string.match(call('HGET', waiting, first) or '', '^%d+')
+    if not is_gone(tonumber(ends)) then break end
+    leave(first)
   end
-  local fair = math.floor(at_most / count)
-  if (held_by[me] or 0) < fair then return 0 end
-  for _, each in ipairs(others) do
-    if each[2] <= rank then kept = kept + math.max(0, math.min(each[3], fair - each[1])) end
-  end
-  return kept
+  local others = waiters - (call('ZSCORE', queue, me) and 1 or 0)
+  if others == 0 then return 0, 0 end
+  local part = math.floor(at_most / (others + 1))
+  if rank < 3 or part > 0 and not is_full then return before_us_of_all(at_most, rank) end
+  -- More than there are slots, or there is none: without a look at each, by who waits longest.
+  if mine < part then return 0, 0 end
+  local place = call('ZRANK', queue, me) or waiters
+  return place, place
 end
 
-local taken, granted, wait_for = call('ZCARD', calls), {}, nil
+local taken, granted, wait_for, ask_in = call('ZCARD', calls), {}, nil, 0
 for i = at, #ARGV, 4 do
-  local at_most, rank = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local at_most, rank, wanted = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local is_free = not (until_ and until_ > now)
   if is_free and taken >= at_most then
     -- Later than any slot can be: the clock was set back.
     local latest = now + 2 * (occupied + lease)
     taken = taken - call('ZREMRANGEBYSCORE', calls, latest, '+inf')
   end
-  is_free = is_free and taken < at_most
-  if is_free and someone_waits then is_free = taken + left_to_others(at_most, rank) < at_most end
-  if is_free then
+  local slots, clients = before_us(at_most, rank, taken >= at_most)
+  if is_free and taken + slots < at_most then
     call('ZADD', calls, now + occupied + lease, ARGV[i])
-    taken = taken + 1
-    if held_by then held_by[me] = (held_by[me] or 0) + 1 end
+    taken, mine, wanted = taken + 1, mine + 1, wanted - 1
+    if is_waiting then call('ZADD', queue, 'XX', now, me) end
     granted[#granted + 1] = 1
-    wait_for = {rank, ARGV[i + 3] - 1}
   else
     granted[#granted + 1] = 0
-    wait_for = {rank, tonumber(ARGV[i + 3])}
   end
+  -- Half of the time until it is our turn; not for long, as those before us may be gone.
+  wait_for, ask_in = {rank, wanted}, math.min(clients * occupied / at_most / 2, 15000000)
 end
 if wait_for and wait_for[2] > 0 then
-  local ends = string.format('%.0f', now + ARGV[9])
-  call('HSET', waiting, me, ends .. ' ' .. wait_for[1] .. ' ' .. wait_for[2])
+  local ends = string.format('%.0f', now + ARGV[9] + 2 * ask_in)
+  call('HSET', waiting, me, table.concat({ends, wait_for[1], wait_for[2]}, ' '))
+  waiters = waiters + call('ZADD', queue, 'NX', now, me)
   call('PEXPIRE', waiting, 3600000)
-  waiters = call('HLEN', waiting)
-  if tonumber(ends) > tonumber(held[3] or 0) then call('HSET', hold, 'waiting', ends) end
-  if call('PTTL', hold) < 60000 then call('PEXPIRE', hold, 3600000) end
-elseif wait_for and someone_waits then
-  call('HDEL', waiting, me)
+  call('PEXPIRE', queue, 3600000)
+elseif wait_for and is_waiting then
+  leave(me)
 end
 local next_free = -1
 if #granted == 0 or 2 * taken >= tonumber(ARGV[at + 1]) then
@@ -141,7 +164,8 @@ if string.find(ARGV[8], 'm') then
   seen = call('ZCARD', members)
   call('PEXPIRE', calls, math.ceil(2 * (occupied + lease) / 1000) + 60000)
 end
-return {1, now, taken, next_free, until_ and until_ - now or false, share, waiters, seen, granted}
+local held_for = until_ and until_ - now or false
+return {1, now, taken, next_free, held_for, share, waiters, math.ceil(ask_in), seen, granted}
 """
 
 
@@ -169,7 +193,9 @@ class Ask:
         me: The client.
         occupied: For how long a slot stays taken once its call is over.
         lease: For how long a call counts as under way without a word of it.
-        patience: For how long the client counts as waiting when it is refused.
+        own: How many slots of it are taken.
+        patience: For how long the client counts as waiting when it is refused, and ``ask_in``
+            twice.
         time: Redis's time in microseconds, where the script may not ask for it.
         witness: A slot of this client that must be there; if it is not, nothing is done.
         hold: For how long from now everybody pauses, and the share of the limit after that.
@@ -184,6 +210,7 @@ class Ask:
     occupied: float
     lease: float
     patience: float
+    own: int = 0
     time: int | None = None
     witness: str = ""
     hold: tuple[float, float] | None = None
@@ -204,6 +231,7 @@ class Ask:
             "" if self.hold is None else f"{self.hold[1]:.6f}",
             "w" * self.is_whole + "m" * self.asks_members,
             micros(self.patience),
+            self.own,
             len(self.news),
         ]
         for told in self.news.items():
@@ -224,6 +252,7 @@ class Answer(NamedTuple):
         held_for: How long everybody pauses still; negative: since when no more; None: never.
         share: The part of the limit for what can wait, as of then.
         waiters: How many clients wait.
+        ask_in: How much later than else a client that is refused asks again: others go first.
         members: How many clients there are; None if that was not asked.
         granted: Which of the slots that were asked for are taken now.
     """
@@ -235,6 +264,7 @@ class Answer(NamedTuple):
     held_for: float | None = None
     share: float = 1.0
     waiters: int = 0
+    ask_in: float = 0.0
     members: int | None = None
     granted: tuple[bool, ...] = ()
 
@@ -243,7 +273,7 @@ class Answer(NamedTuple):
         """Return what the script's reply says."""
         if not reply[0]:
             return cls(is_known=False, time=reply[1])
-        _, time, taken, free_in, held_for, share, waiters, members, granted = reply
+        _, time, taken, free_in, held_for, share, waiters, ask_in, members, granted = reply
         return cls(
             is_known=True,
             time=time,
@@ -252,6 +282,7 @@ class Answer(NamedTuple):
             held_for=None if held_for is None else held_for / 1e6,
             share=1.0 if share is None else float(share),
             waiters=waiters,
+            ask_in=ask_in / 1e6,
             members=None if members < 0 else members,
             granted=tuple(map(bool, granted)),
         )

@@ -41,9 +41,7 @@ LEASE = 30.0
 """Seconds for which a call counts as under way after its process was last heard of; a third of them
 after which it says so again. A slot of a process that died is free one period later."""
 RECHECK = 1.0
-"""Seconds after which a full window is asked again, at most, while few wait."""
-_WAITERS_A_SECOND = 100
-"""How many that wait may ask again in a second, all together: more of them ask less often."""
+"""Seconds after which a full window is asked again, at most, while few go first."""
 _HEAR_OF_MEMBERS_EVERY = 1.0
 """Seconds after which the clients are counted anew: so many divide the limit in an outage."""
 _TELL_LATER = 0.05
@@ -70,10 +68,12 @@ class RedisWindow:
         self, url: RedisUrl, name: str, occupied: float, fallback_share: float | None = None
     ) -> None:
         check_extra()
-        self._url = url
+        self._url, self.place = url, url.shown
         self._secrets = url.hide()
         # Braces: a cluster keeps what they enclose together.
-        self._keys = [f"{{{name}}}:{part}" for part in ("calls", "hold", "waiting", "members")]
+        self._keys = [
+            f"{{{name}}}:{part}" for part in ("calls", "hold", "waiting", "queue", "members")
+        ]
         self._occupied = occupied
         self._calls = OwnCalls(occupied)
         self._apart = LocalShare(occupied, fallback_share)
@@ -105,20 +105,14 @@ class RedisWindow:
         """Take a slot if fewer than ``at_most`` are taken, and the window is not held."""
         here = self._here()
         slot = self._calls.new(priority)
-        is_reached = not (self._apart.is_on or here.is_closed)
-        if self._apart.is_on and self._apart.is_time_to_try(now) and not here.is_closed:
+        is_alone = self._apart.is_on or here.is_closed
+        if is_alone and not here.is_closed and self._apart.is_time_to_try(now):
             here.talk()
-        is_bound = here.is_closed or self._apart.binds(now)
+        is_bound = is_alone or self._apart.binds(now)
         if is_bound and not self._has_room(at_most, now, asked=here.asked):
             return None
-        if is_reached:
-            question = Question(slot, at_most, wanted, here.loop.create_future())
-            try:
-                is_ours = await here.ask(question)
-            except asyncio.CancelledError:
-                if question.is_granted:  # in the very moment
-                    self.give_back(slot, here.loop.time(), sent=False)
-                raise
+        if not is_alone:
+            is_ours = await self._ask(here, slot, at_most, wanted)
             if is_ours is not None:
                 return slot if is_ours else None
             now = here.loop.time()
@@ -127,6 +121,18 @@ class RedisWindow:
         self._calls.add(slot, is_told=False)
         self._renew_later(here)
         return slot
+
+    async def _ask(
+        self, here: Conversation, slot: NamedSlot, at_most: int, wanted: int
+    ) -> bool | None:
+        """Ask Redis for a slot; None when it cannot be used."""
+        question = Question(slot, at_most, wanted, here.loop.create_future())
+        try:
+            return await here.ask(question)
+        except asyncio.CancelledError:
+            if question.is_granted:  # in the very moment
+                self.give_back(slot, here.loop.time(), sent=False)
+            raise
 
     def _has_room(self, at_most: int, now: float, asked: int = 0) -> bool:
         """Say whether one more slot is ours, while each keeps to a part of the limit."""
@@ -162,13 +168,18 @@ class RedisWindow:
         frees = [self._calls.next_free(now)]
         if known.next_free is not None:
             is_over = known.next_free <= now
-            others -= is_over and others > 0
+            others = max(0, others - is_over)
             frees.append(None if is_over else known.next_free + self._spread)
         if self._apart.is_on:
             others = self._apart.seeming_others(own, now)
             frees = frees[:1]
         first = min((each for each in frees if each is not None), default=None)
         return WindowState(own + others, first, self._held_until, self._share)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the Redis cannot be used now."""
+        return self._apart.is_on
 
     async def holders(self, now: float) -> list[Holder]:
         """Return who holds slots; without Redis, this process only."""
@@ -237,35 +248,33 @@ class RedisWindow:
         """Tell and ask Redis once; None when it has to be asked again."""
         now = here.loop.time()
         is_whole = self._must_tell_all or not self._was_reached
+        tells_hold, self._hold_to_tell = self._hold_to_tell or is_whole, False
         witness = "" if is_whole else self._calls.witness(now)
         news = self._calls.whole(now) if is_whole else self._calls.take_news()
+        is_told = False
         try:
             time = None if self._offset is None else await self._time(here)
-            ask = self._words(now, questions, news, is_whole=is_whole)
+            ask = self._words(now, questions, news, is_whole=is_whole, tells_hold=tells_hold)
             ask.time, ask.witness = time, witness
             answer = Answer.read(await here.link.run(self._keys, ask.arguments()))
+            if answer.is_known:
+                for each in questions:
+                    if each.slot is None:
+                        each.names = await here.link.slots(self._keys[0], answer.time)
+            is_told = answer.is_known
         except LinkBroken:  # a new connection, perhaps to another server
-            self._calls.put_back(news)
-            self._must_tell_all = True
-            return None
+            answer = None
         except TimeRefused:
-            self._calls.put_back(news)
             if self._offset is not None:
                 raise LinkLost("it tells the time to nobody", is_final=True) from None
             self._offset = 0.0
             return None
-        except BaseException:
-            self._calls.put_back(news)
-            raise
-        if not answer.is_known:
-            self._calls.put_back(news)
-            self._must_tell_all = True
-            return None
-        self._was_reached, self._must_tell_all, self._hold_to_tell = True, False, False
-        for each in questions:
-            if each.slot is None:
-                each.names = await here.link.slots(self._keys[0], answer.time)
-        return answer
+        finally:
+            if not is_told:
+                self._calls.put_back(news)
+                self._hold_to_tell |= tells_hold
+        self._was_reached, self._must_tell_all = self._was_reached or is_told, not is_told
+        return answer if is_told else None
 
     def _words(
         self,
@@ -274,15 +283,17 @@ class RedisWindow:
         news: dict[str, NamedSlot | None],
         *,
         is_whole: bool,
+        tells_hold: bool,
     ) -> Ask:
         hold = None
-        if self._held_until > now and (self._hold_to_tell or is_whole):
+        if tells_hold and self._held_until > now:
             hold = (self._held_until - now, self._share)
         return Ask(
             me=self._calls.owner,
             occupied=self._occupied,
             lease=LEASE,
-            patience=2 * self._recheck + RECHECK,
+            patience=3 * RECHECK,
+            own=self._calls.taken(now),
             hold=hold,
             is_whole=is_whole,
             asks_members=is_whole or now >= self._asked_members_at + _HEAR_OF_MEMBERS_EVERY,
@@ -311,9 +322,9 @@ class RedisWindow:
             self._held_until = max(self._held_until, now + answer.held_for)
             self._share = answer.share
         if not all(answer.granted):
-            crowd = max(1.0, answer.waiters / _WAITERS_A_SECOND)
-            self._recheck = crowd * RECHECK * _jitter()
-            self._spread = 0.0 if answer.waiters <= 1 else self._recheck * random.random()  # noqa: S311
+            self._recheck = answer.ask_in + RECHECK * _jitter()
+            is_only_one = answer.waiters <= 1
+            self._spread = 0.0 if is_only_one else answer.ask_in + RECHECK * random.random()  # noqa: S311
         if answer.members is not None:
             self._apart.heard(answer.members, now)
             self._asked_members_at = now

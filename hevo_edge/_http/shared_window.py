@@ -27,7 +27,7 @@ from typing import TypeVar
 from hevo_edge._common.contexts import without_context
 from hevo_edge._common.processes import Process, owner_name
 from hevo_edge._http import window_table
-from hevo_edge._http.locked_file import LockedFile, read, write
+from hevo_edge._http.locked_file import LockedFile, UsedByThread, read, write
 from hevo_edge._http.ratelimit import Priority, RateLimit
 from hevo_edge._http.redis_url import url_in
 from hevo_edge._http.window import Holder, LocalWindow, SharedWindow, Slot, WindowState
@@ -43,8 +43,11 @@ IN_FLIGHT = 60.0
 can tell whether that lives: in another container."""
 RECHECK = 1.0
 """Seconds after which a full window is read again: others may have given back a slot unused."""
-PATIENCE = 0.5
-"""Seconds for which a lock that another process holds is waited for; then that process hangs."""
+PATIENCE = 2.0
+"""Seconds for which a lock is waited for that nobody else gets either; then who holds it hangs."""
+THREAD_PATIENCE = 10.0
+"""The same where a thread of this process holds it, that may wait long for the interpreter; but one
+that a signal handler has interrupted goes on only when that has ended."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05
 """Seconds between two tries of the lock: the first pause, and the longest."""
 _FOLDER = "hevo_edge-"
@@ -103,9 +106,20 @@ class FileWindow:
         self._is_apart = False
         self._buried_at = float("-inf")
         self._waiting_since = self._waited_at = float("-inf")  # for the lock
+        self._locked_at = 0  # by anybody, as last seen
         self._pause = _FIRST_PAUSE
         self._me, self._token = Process.current(), _new_token()
         self._try_file()
+
+    @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the file cannot be used now."""
+        return self._is_apart
 
     async def take(
         self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
@@ -114,10 +128,11 @@ class FileWindow:
         self._notice_fork(now)
         try:
             return self._with_file(now, lambda: self._take_beside_others(now, at_most, priority))
-        except BlockingIOError:
-            if not self._is_apart and self._may_wait(now):
+        except BlockingIOError as error:
+            patience = THREAD_PATIENCE if isinstance(error, UsedByThread) else PATIENCE
+            if self._may_wait(now, patience):
                 return None
-            self._lose(f"another process has held its lock for {PATIENCE:g} s")
+            self._lose(f"its lock was held for {patience:g} s")
             return self._take_beside_others(now, at_most, priority)
 
     def give_back(self, slot: Slot, now: float, *, sent: bool) -> None:
@@ -249,14 +264,18 @@ class FileWindow:
         if not self._is_written:
             self._write_soon(loop.time(), pauses=pauses)
 
-    def _may_wait(self, now: float) -> bool:
-        """Say whether to try the lock again, and set when."""
-        if now > self._waited_at + RECHECK:
+    def _may_wait(self, now: float, patience: float) -> bool:
+        """Say whether to try the lock again, and set when: not while it is always the same use."""
+        locked_at = self._locked_at
+        with suppress(OSError):
+            locked_at = self._file.last_locked()
+        is_new_wait = now > self._waited_at + RECHECK and not self._is_apart
+        if is_new_wait or locked_at != self._locked_at:
             self._waiting_since = now
-        self._waited_at = now
+        self._locked_at, self._waited_at = locked_at, now
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self.recheck_in = self._pause * (0.5 + random.random())  # noqa: S311 -- jitter
-        return now < self._waiting_since + PATIENCE
+        return now < self._waiting_since + patience
 
     # -- whose calls count ------------------------------------------------------------------------
 

@@ -69,6 +69,16 @@ class SharedWindow(Protocol):
         """
         ...
 
+    @property
+    def place(self) -> str | None:
+        """What it is shared through: a file's path, or a Redis's URL without secrets."""
+        ...
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether that cannot be reached now, so that this process goes on by itself."""
+        ...
+
     async def take(
         self, now: float, at_most: int, priority: Priority = Priority.LIST, wanted: int = 0
     ) -> Slot | None:
@@ -130,6 +140,8 @@ class LocalWindow:
     """
 
     recheck_in: float | None = None
+    place: str | None = None
+    is_alone: bool = False
 
     def __init__(self, occupied: float) -> None:
         self._occupied = occupied

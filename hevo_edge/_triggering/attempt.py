@@ -67,6 +67,7 @@ class Attempt:
             has left by then, one more poll searches for its Job.
         report: Is told what the attempt is doing.
         given: The copy of the ticket that the caller has, which may hold more than the record.
+        first: Whether the caller knows that no other process has fired the ticket.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Attempt:
         report: TriggerReport,
         *,
         given: TriggerTicket | None = None,
+        first: bool = False,
     ) -> None:
         self._parts = parts
         self._record = record
         self._report = report
         self._given = given or record.ticket
+        self._is_first = first
         self._limit = TimeLimit(parts.clock, record, deadline, report)
         self._lock = lock_of(parts.scope, record.ticket.pipeline_id)
         self._is_started = False
@@ -141,6 +144,8 @@ class Attempt:
         may_post = record.is_unposted and not record.earlier and not record.is_behind(self._given)
         fails = record.ticket.if_running is IfRunning.FAIL and may_post and not self._is_started
         async with self._alone(unless_run_started=fails):
+            if self._is_first:
+                record.mark_unfired()
             if record.state is TicketState.FOREIGN:
                 found = await self._search()
                 if found is not None:

@@ -149,6 +149,11 @@ class TicketRecord:
             self.earlier, self.read_at = self.ticket, None
             self._move(TicketEvent.NOT_FOUND, post=None)
 
+    def mark_unfired(self) -> None:
+        """Believe that no other process has fired the ticket, unless something tells of a POST."""
+        if self.state is TicketState.FOREIGN and self.ticket.post is None:
+            self._move(TicketEvent.UNFIRED)
+
     def reopen(self) -> None:
         """Record that time has passed in which an earlier POST's Job may have appeared.
 
@@ -169,7 +174,7 @@ class TicketRecord:
 
     def mark_loaded(self, ticket: TriggerTicket) -> None:
         """Take a ticket that another process has stored."""
-        self.ticket, self.earlier = ticket, None
+        self.ticket, self.earlier, self.read_at = ticket, None, None
         self._move(TicketEvent.LOADED)
 
     def is_behind(self, ticket: TriggerTicket) -> bool:
@@ -181,7 +186,7 @@ class TicketRecord:
         if ticket.state is TicketState.ACCEPTED:
             # Only the process that sent the POST has seen that Hevo accepted it.
             return self.state is not TicketState.ACCEPTED
-        return ticket.post is not None and not self.may_have_been_posted
+        return ticket.post is not None and self.ticket.post is None and self.earlier is None
 
     def update(self, ticket: TriggerTicket) -> None:
         """Take a copy of the ticket if it holds more: another process has fired it since.

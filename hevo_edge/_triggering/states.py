@@ -2,7 +2,7 @@
 
 One rule: a POST may leave only from READ. From a state in which an earlier POST may have arrived,
 only proof leads back to READ: Hevo refused that POST, it never left, or a complete search found
-nothing.
+nothing; or the word of who stored the ticket, as long as nothing tells of a POST.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class TicketEvent(Enum):
     EVIDENCE = "there is evidence that an earlier POST has arrived"
     REOPENED = "time has passed in which an earlier POST's Job may have appeared"
     LOADED = "a ticket that another process stored was loaded"
+    UNFIRED = "who fires it knows that no other process has, and nothing tells otherwise"
 
 
 _S, _E = TicketState, TicketEvent
@@ -65,6 +66,7 @@ TRANSITIONS: Final = MappingProxyType(
         # A ticket whose POST was accepted has a Job, however late it is listed.
         (_S.AMBIGUOUS, _E.NOT_FOUND): _S.NEW,
         (_S.FOREIGN, _E.NOT_FOUND): _S.NEW,
+        (_S.FOREIGN, _E.UNFIRED): _S.NEW,
         (_S.NEW, _E.EVIDENCE): _S.AMBIGUOUS,
         (_S.READ, _E.EVIDENCE): _S.AMBIGUOUS,
         (_S.FOREIGN, _E.EVIDENCE): _S.AMBIGUOUS,

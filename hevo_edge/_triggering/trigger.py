@@ -82,13 +82,21 @@ class Triggers:
         ticket: TriggerTicket,
         deadline: float | None = None,
         on_ticket: OnTicket | None = None,
+        *,
+        first: bool = False,
     ) -> Found:
         """Post once and find the Job; a ticket whose POST may have arrived is never posted again.
+
+        Args:
+            ticket: What was prepared or stored.
+            deadline: As for ``trigger``.
+            on_ticket: Stores the ticket.
+            first: Whether the caller knows that no other process has fired it.
 
         Raises: as ``trigger``; and what ``on_ticket`` raises.
         """
         record = self.registry.lookup(ticket)
-        return await self._fire("fire", record, deadline, on_ticket, given=ticket)
+        return await self._fire("fire", record, deadline, on_ticket, given=ticket, first=first)
 
     async def reconcile(self, ticket: TriggerTicket, deadline: float | None = None) -> Found | None:
         """Search only: return the Job of a ticket, or None when it has none.
@@ -117,9 +125,10 @@ class Triggers:
         on_ticket: OnTicket | None,
         *,
         given: TriggerTicket | None = None,
+        first: bool = False,
     ) -> Found:
         with self._reported(verb, record) as report, record.stored_by(on_ticket):
-            attempt = Attempt(self._parts, record, deadline, report, given=given)
+            attempt = Attempt(self._parts, record, deadline, report, given=given, first=first)
             return report.found(await attempt.until_found())
 
     @contextmanager

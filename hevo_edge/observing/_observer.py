@@ -64,6 +64,8 @@ class Observer(Protocol):
         return
 
 
+_SIMILAR = 0.85
+"""How alike a name must be to be a slip: ``on_requests`` is one, and ``on_request_done`` is not."""
 METHODS = tuple(name for name in vars(Observer) if name.startswith("on_"))
 
 
@@ -120,6 +122,7 @@ def _checked(given: Any) -> tuple[Observer, ...]:
     for observer in observers:
         if isinstance(observer, type) or not isinstance(observer, Observer):
             raise ConfigurationError(_mistake(observer))
+        _refuse_slips(type(observer))
         for name in METHODS:
             method: Callable[..., Any] = getattr(observer, name)
             if inspect.iscoroutinefunction(method) or not callable(method):
@@ -128,6 +131,19 @@ def _checked(given: Any) -> tuple[Observer, ...]:
                     "something slow, let it put the event into a queue"
                 )
     return observers
+
+
+def _refuse_slips(kind: type[Observer]) -> None:
+    unknown = [name for name in dir(kind) if name.startswith("on_") and name not in METHODS]
+    if not unknown:
+        return
+    import difflib  # noqa: PLC0415 -- it takes longer to load than the rest of this module
+
+    for name in unknown:
+        if near := difflib.get_close_matches(name, METHODS, 1, _SIMILAR):
+            raise ConfigurationError(
+                f"observer: {kind.__name__}.{name} would never be called; is {near[0]} meant?"
+            )
 
 
 def _mistake(given: Any) -> str:

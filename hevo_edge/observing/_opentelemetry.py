@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, SpanContext, TracerProvider
 
+    from hevo_edge.budget import Budget
+
 __all__ = ["OpenTelemetryObserver"]
 
 MAX_JOBS = 10_000
@@ -143,6 +145,14 @@ class OpenTelemetryObserver(Observer):
         """Count it."""
         self._metrics.request(event)
 
+    def record_budget(self, budget: Budget) -> None:
+        """Set the gauges of the budget; call it now and then with what ``hevo.budget()`` returns.
+
+        Args:
+            budget: Of one client.
+        """
+        self._metrics.budget(budget)
+
     def on_throttled(self, event: ThrottledEvent, /) -> None:
         """Count it."""
         self._metrics.throttled.add(1, {"hevo.request.name": event.name})
@@ -163,6 +173,13 @@ class _Metrics:
         self.polls = counter("hevo.polls", "{poll}", "Polls of awaited Jobs")
         self.budget_wait = histogram("hevo.limiter.wait", "s", "Waits for the call budget")
         self.budget_free = meter.create_gauge("hevo.limiter.free", "{call}", "Calls left")
+        self.budget_limit = meter.create_gauge("hevo.limiter.limit", "{call}", "Calls in a period")
+        self.budget_used = meter.create_gauge("hevo.limiter.used", "{call}", "Calls that count")
+        self.budget_pause = meter.create_gauge("hevo.limiter.pause", "s", "Left after a 429")
+        self.budget_alone = meter.create_gauge(
+            "hevo.limiter.alone", "1", "1 while what shares the budget cannot be reached"
+        )
+        self._holders: set[tuple[str, str]] = set()
         self.trigger_duration = histogram("hevo.trigger.duration", "s", "Triggers, all phases")
         self.job_duration = histogram("hevo.job.duration", "s", "Awaited Jobs, when they ended")
         self.delay = histogram("hevo.job.detection_delay", "s", "From an end to its detection")
@@ -178,6 +195,24 @@ class _Metrics:
         self.budget_wait.record(event.waited, {"hevo.priority": event.priority})
         if event.calls_left is not None:
             self.budget_free.set(event.calls_left)
+
+    def budget(self, budget: Budget) -> None:
+        if budget.calls is not None:
+            self.budget_limit.set(budget.calls)
+        if "trigger" in budget.free:
+            self.budget_free.set(budget.free["trigger"])
+        used = {
+            (holder.owner, priority): calls
+            for holder in budget.holders
+            for priority, calls in holder.used.items()
+        }
+        # A gauge forgets nothing by itself.
+        for owner, priority in self._holders | used.keys():
+            attributes = {"hevo.process": owner, "hevo.priority": priority}
+            self.budget_used.set(used.get((owner, priority), 0), attributes)
+        self._holders = set(used)
+        self.budget_pause.set(max(0.0, (budget.paused_until or 0.0) - time.time()))
+        self.budget_alone.set(int(budget.is_alone))
 
     def trigger(self, event: TriggerEvent) -> None:
         attributes = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._common.optional import needed
@@ -21,6 +22,8 @@ from hevo_edge.observing._words import error_type, poll_kind, trigger_outcome
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+    from hevo_edge.budget import Budget
 
 __all__ = ["PrometheusObserver"]
 
@@ -64,7 +67,7 @@ class PrometheusObserver(Observer):
             **into,
             buckets=WAIT_BUCKETS,
         )
-        self._budget_free = gauge("hevo_budget_free_calls", "Calls left in the budget", **into)
+        self._budget = _BudgetGauges(gauge, into)
         self._triggers = histogram(
             *("hevo_trigger_seconds", "Triggers", ["verb", "action", "outcome", "pipeline"]),
             **into,
@@ -88,7 +91,15 @@ class PrometheusObserver(Observer):
         self._requests.labels(event.name, status, error).inc()
         self._budget_wait.labels(event.priority).observe(event.waited)
         if event.calls_left is not None:
-            self._budget_free.set(event.calls_left)
+            self._budget.free.set(event.calls_left)
+
+    def record_budget(self, budget: Budget) -> None:
+        """Set the gauges of the budget; call it now and then with what ``hevo.budget()`` returns.
+
+        Args:
+            budget: Of one client; of several accounts, one overwrites the other.
+        """
+        self._budget.record(budget)
 
     def on_throttled(self, event: ThrottledEvent, /) -> None:
         """Count it."""
@@ -123,3 +134,32 @@ class PrometheusObserver(Observer):
 
     def _pipeline(self, pipeline_id: int) -> str:
         return str(pipeline_id) if self._by_pipeline else ""
+
+
+class _BudgetGauges:
+    """The gauges of the call budget."""
+
+    def __init__(self, gauge: Any, into: Mapping[str, Any]) -> None:
+        self.free = gauge("hevo_budget_free_calls", "Calls left in the budget", **into)
+        self._limit = gauge("hevo_budget_limit_calls", "Calls in a period", **into)
+        self._used = gauge(
+            "hevo_budget_used_calls", "Calls that count", ["process", "priority"], **into
+        )
+        self._paused = gauge(
+            "hevo_budget_paused_until_seconds", "End of the pause after a 429, or 0", **into
+        )
+        self._alone = gauge(
+            "hevo_budget_alone", "1 while what shares the budget cannot be reached", **into
+        )
+
+    def record(self, budget: Budget) -> None:
+        if budget.calls is not None:
+            self._limit.set(budget.calls)
+        if "trigger" in budget.free:
+            self.free.set(budget.free["trigger"])
+        self._used.clear()  # those who hold no calls any more
+        for holder in budget.holders:
+            for priority, calls in holder.used.items():
+                self._used.labels(holder.owner, priority).set(calls)
+        self._paused.set(budget.paused_until or 0)
+        self._alone.set(budget.is_alone)

@@ -70,6 +70,22 @@ class Auto:
 
 @show_fields
 @dataclass(frozen=True)
+class Eager(Auto):
+    """As ``Auto``, and more polls out of what the call budget leaves free."""
+
+    share: float = 0.5
+    """The part of the free calls for these polls; all waits that are eager use it together."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (validation.is_number(self.share) and 0 < self.share <= 1):
+            raise ConfigurationError(
+                f"eager schedule: share must be above 0, and 1 at most, not {self.share!r}"
+            )
+
+
+@show_fields
+@dataclass(frozen=True)
 class Geometric:
     """Gaps that grow with the age: an end is detected within a share of the Job's duration."""
 
@@ -203,14 +219,32 @@ def auto(*, interval: Duration = 15.0) -> Auto:
     return Auto(validation.seconds(interval, "auto schedule: interval"))
 
 
-PollInterval: TypeAlias = "float | timedelta | Schedule | Literal['auto']"
+def eager(*, share: float = 0.5, interval: Duration = 15.0) -> Eager:
+    """Poll as ``auto``, and beyond that out of what the call budget leaves free.
+
+    ``poll_interval="eager"`` is this. Of the calls that nobody else has made in the last period, a
+    share goes to these polls: evenly, or where history has taught that an end is likely. They stop
+    as soon as triggers, other waits, or other machines that share the budget need the calls. No Job
+    is polled twice within a second.
+
+    Args:
+        share: The part of the free calls for all such polls of a client together; above 0, up to 1.
+        interval: Seconds between polls, as in ``auto``, where nothing is free.
+
+    Raises:
+        ConfigurationError: for a share or an interval out of bounds.
+    """
+    return Eager(validation.seconds(interval, "eager schedule: interval"), share)
+
+
+PollInterval: TypeAlias = "float | timedelta | Schedule | Literal['auto', 'eager']"
 """What a wait takes as ``poll_interval``."""
-AUTO: Auto = Auto(15.0)
-"""What ``poll_interval="auto"`` stands for."""
+WORDS: dict[str, Schedule] = {"auto": Auto(15.0), "eager": Eager(15.0)}
+"""What ``poll_interval="auto"`` and ``"eager"`` stand for."""
 
 
 def as_schedule(poll_interval: Any) -> Schedule:
-    """Return seconds, ``"auto"`` or a schedule as a schedule that has given a first answer.
+    """Return seconds, a word or a schedule as a schedule that has given a first answer.
 
     Raises:
         ConfigurationError: for anything else.
@@ -218,11 +252,10 @@ def as_schedule(poll_interval: Any) -> Schedule:
     if isinstance(poll_interval, Schedule) and not isinstance(poll_interval, type):
         next_gap(poll_interval, 0.0)
         return poll_interval
-    if poll_interval == "auto":
-        return AUTO
-    return _fixed(
-        validation.seconds(poll_interval, 'poll_interval, unless it is "auto" or a schedule,')
-    )
+    if isinstance(poll_interval, str) and poll_interval in WORDS:
+        return WORDS[poll_interval]
+    what = 'poll_interval, unless it is "auto", "eager" or a schedule,'
+    return _fixed(validation.seconds(poll_interval, what))
 
 
 @lru_cache(maxsize=256)

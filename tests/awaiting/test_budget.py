@@ -237,6 +237,13 @@ class FakeReader:
     def final_poll_timeout(self, polls: int) -> float:
         return 60.0
 
+    @property
+    def window(self) -> float:
+        return self.limiter.window
+
+    def spare_calls(self, share: float, own: int) -> float:
+        return self.limiter.spare_calls(share, own)
+
 
 async def test_nobody_starves_beside_short_intervals() -> None:
     """The bound of the docs: its own interval, and four polls for each Job that is due."""

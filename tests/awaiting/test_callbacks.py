@@ -29,6 +29,22 @@ async def test_updates_come_at_each_change(emulator: HevoEmulator, hevo: HevoCli
     assert seen == [("IN_PROGRESS", 0), ("IN_PROGRESS", 500), ("COMPLETED", 1000)]
 
 
+async def test_a_wait_that_is_cancelled_leaves_no_callback_that_was_never_begun(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    _, job = started(emulator, hevo, duration=40)
+
+    async def note() -> None: ...
+
+    def interrupt(_: Job) -> Any:
+        waiting.cancel()
+        return note()
+
+    waiting = asyncio.ensure_future(job.await_completion(on_update=interrupt))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_a_callback_that_raises_ends_its_own_wait(
     emulator: HevoEmulator, hevo: HevoClient
 ) -> None:

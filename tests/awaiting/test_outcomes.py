@@ -142,7 +142,7 @@ async def test_nothing_is_kept_of_waits_that_are_over(
             super().__init__(*arguments)
             alive.add(self)
 
-    monkeypatch.setattr("hevo_edge._awaiting.watcher.WatchedJob", Noted)
+    monkeypatch.setattr("hevo_edge._awaiting.loop_watcher.WatchedJob", Noted)
     emulator.rate_limit = None
     async with client_of(emulator, rate_limit=None) as free:
         emulated, _ = started(emulator, hevo, duration=1)

@@ -46,6 +46,13 @@ class FakeReader:
     def final_poll_timeout(self, polls: int) -> float:
         return 10.0
 
+    @property
+    def window(self) -> float:
+        return 60.0
+
+    def spare_calls(self, share: float, own: int) -> float:
+        return 0.0
+
 
 def job(number: int) -> WatchedJob:
     return WatchedJob((number, "job"), 0.0, DurationHistory())

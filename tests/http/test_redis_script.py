@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,13 +34,15 @@ class Redis:
 
     def __init__(self, client: redis.Redis) -> None:
         name = f"{{model:{next(NUMBERS)}}}"
-        self.keys = [f"{name}:{part}" for part in ("calls", "hold", "waiting", "members")]
+        self.keys = [f"{name}:{part}" for part in ("calls", "hold", "waiting", "queue", "members")]
         self.client = client
         self.run: Any = client.register_script(SCRIPT)
         self.now = 1_000_000.0
 
     def ask(self, me: str, **what: Any) -> Answer:
-        ask = Ask(me, OCCUPIED, LEASE, patience=3.0, time=micros(self.now), **what)
+        names: Any = self.client.zrangebyscore(self.keys[0], micros(self.now) + 1, "inf")
+        own = sum(name.decode().startswith(f"{me}:") for name in names)
+        ask = Ask(me, OCCUPIED, LEASE, patience=3.0, own=own, time=micros(self.now), **what)
         return Answer.read(self.run(self.keys, ask.arguments()))
 
     def take(self, me: str, at_most: int, wanted: int = 0, rank: int = 3) -> str | None:
@@ -59,6 +62,8 @@ class Call:
 class Model:
     calls: dict[str, Call] = field(default_factory=dict)
     held_until: float = float("-inf")
+    waited_until: float = float("-inf")
+    """Somebody may count as waiting, and go first."""
 
     def taken(self, now: float) -> int:
         self.calls = {name: call for name, call in self.calls.items() if call.free_at > now}
@@ -88,9 +93,36 @@ class Machine(RuleBasedStateMachine):
         now = self.redis.now
         is_free = self.model.taken(now) < at_most and now >= self.model.held_until
         name = self.redis.take(me, at_most)
-        assert (name is not None) == is_free
+        assert is_free or name is None
+        assert name or not is_free or now < self.model.waited_until
         if name is not None:
             self.model.calls[name] = Call(me, now + OCCUPIED + LEASE)
+
+    @rule(
+        orders=st.tuples(st.permutations(MEMBERS), st.permutations(MEMBERS)),
+        at_most=st.integers(1, 6),
+        wanted=st.integers(1, 3),
+    )
+    def all_want_some(self, orders: tuple[list[str], ...], at_most: int, wanted: int) -> None:
+        """Whoever goes first, a slot that is free is had by somebody, and by one at most."""
+        for order in orders:
+            free, granted = self.free(at_most), []
+            for me in order:
+                self.redis.now += 1e-5  # no two come in the same moment
+                if name := self.redis.take(me, at_most, wanted):
+                    granted.append((name, me))
+            now = self.redis.now
+            assert min(1, free) <= len(granted) <= self.free(at_most)
+            for name, me in granted:
+                self.model.calls[name] = Call(me, now + OCCUPIED + LEASE)
+                self.redis.ask(me, news={name: IN_FLIGHT})
+            self.model.waited_until = now + 3.0 + 2 * 15.0
+            for name in [name for me in order for name in self.of(me)][:1]:
+                self.redis.ask(self.model.calls.pop(name).owner, news={name: NOT_SENT})
+
+    def free(self, at_most: int) -> int:
+        now = self.redis.now
+        return 0 if now < self.model.held_until else max(0, at_most - self.model.taken(now))
 
     @rule(me=st.sampled_from(MEMBERS), sent=st.booleans(), ago=st.sampled_from([0, 0.04, 5]))
     def give_back(self, me: str, sent: bool, ago: float) -> None:
@@ -183,6 +215,38 @@ def test_who_has_had_more_leaves_something_to_one_that_waits(client: redis.Redis
     assert not window.take("greedy", 6)
     assert [window.take("modest", 6, wanted=2 - n) is not None for n in range(3)] == [True] * 3
     assert not window.take("modest", 6)
+
+
+def test_of_more_clients_than_slots_the_one_that_waits_longest_is_next(client: redis.Redis) -> None:
+    window = Redis(client)
+    slots = deque([window.take("busy", 2), window.take("busy", 2)])
+    for me in "abcd":
+        window.now += 0.1
+        assert not window.take(me, 2, wanted=5)
+    for me in "abcdabcd":
+        window.now += 0.1
+        owner = (slot := slots.popleft() or "").partition(":")[0]
+        window.ask(owner, news={slot: NOT_SENT})
+        for other in {*"abcd"} - {me, owner}:
+            assert not window.take(other, 2, wanted=5)
+        slots.append(window.take(me, 2, wanted=5))
+        assert slots[-1], me
+
+
+def test_the_more_clients_go_first_the_later_one_asks_again(client: redis.Redis) -> None:
+    window = Redis(client)
+    for _ in range(2):
+        assert window.take("busy", 2)
+    asks = []
+    for number in range(4):
+        window.now += 0.1
+        takes = [Take(f"{number}:3:0", 2, 3, 1)]
+        asks.append(window.ask(f"{number}", takes=takes).ask_in)
+    # Two have a part; of three, two go before, which takes a period: half of it, but not for long.
+    assert asks == [0.0, 0.0, 15.0, 15.0]
+    window.now += 20  # the first two have not come again
+    takes = [Take("3:3:1", 2, 3, 1)]
+    assert window.ask("3", takes=takes).ask_in == 0.0
 
 
 def test_one_that_waits_no_more_keeps_nothing_from_others(client: redis.Redis) -> None:

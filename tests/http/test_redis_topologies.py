@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from hevo_edge import RateLimit, errors
+from hevo_edge._http.redis_script import SCRIPT
 from hevo_edge._http.redis_url import RedisUrl
 from hevo_edge._http.redis_window import RedisWindow
 
-from .redis_servers import BINARY, MISSING, RedisServer, free_port
+from .redis_servers import (
+    BINARY,
+    MISSING,
+    TLS,
+    TLS_OPTIONS,
+    RedisServer,
+    free_port,
+    knows_tls,
+)
 from .support import now
 
+PAGE = Path(__file__).parents[2] / "docs/many-machines.md"
 needs_redis = [pytest.mark.real_time, pytest.mark.skipif(BINARY is None, reason=MISSING)]
 
 
@@ -140,6 +152,68 @@ class TestSentinel:
             await asyncio.sleep(0.1)
         assert replica.ask("ZCARD", window._keys[0]) == 2
         await window.close()
+
+
+@pytest.fixture
+def tls_port() -> Iterator[int]:
+    if not knows_tls():
+        pytest.skip(f"{BINARY} was built without TLS")
+    port = free_port()
+    options = (each for option in TLS_OPTIONS.items() for each in option)
+    with RedisServer("--tls-port", str(port), *options):
+        yield port
+
+
+class TestTls:
+    pytestmark = needs_redis
+
+    async def test_a_certificate_that_the_url_trusts(self, tls_port: int) -> None:
+        url = f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={TLS}"
+        assert await takes_two_of_two(url, url, url) == [True, True, False]
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    async def test_one_that_is_not_trusted_is_an_error_of_the_first_call(
+        self, tls_port: int, host: str
+    ) -> None:
+        trusted = "" if host == "127.0.0.1" else f"?ssl_ca_certs={TLS}"
+        window = RedisWindow(RedisUrl(f"rediss://:geheim@{host}:{tls_port}{trusted}"), "x", 60.1)
+        with pytest.raises(errors.ConfigurationError, match="certificate verify failed") as raised:
+            await window.take(now(), 2)
+        assert "geheim" not in str(raised.value)
+        await window.close()
+
+    async def test_sentinels_have_the_same_certificates(self, tls_port: int) -> None:
+        port = free_port()
+        watch = f"sentinel monitor main 127.0.0.1 {tls_port} 1\n"
+        watch += f"tls-port {port}\ntls-replication yes\n"
+        watch += "\n".join(f"{name[2:]} {value}" for name, value in TLS_OPTIONS.items())
+        with RedisServer(sentinel=watch):
+            url = f"rediss+sentinel://127.0.0.1:{port}/main/0?ssl_ca_certs={TLS}"
+            assert await takes_two_of_two(url, url, url) == [True, True, False]
+
+
+# -- the least that the user of Redis may do -------------------------------------------------------
+
+
+@pytest.mark.real_time
+async def test_the_permissions_that_the_page_names_are_enough(redis_server: RedisServer) -> None:
+    """They are all that the script and its client send."""
+    (named,) = re.findall(r"needs these commands.*?\n\n", PAGE.read_text(), re.DOTALL)
+    commands = re.findall(r"`([A-Z]+)`", named)
+    sent = {"EVAL", "EVALSHA", "TIME", "ZRANGEBYSCORE", *re.findall(r"call\('(\w+)'", SCRIPT)}
+    assert set(commands) == sent
+    allowed = [f"+{name.lower()}" for name in commands]
+    login = ("ACL", "SETUSER", "least", "reset", "on", ">pass", "~{least}:*", *allowed)
+    redis_server.ask(*login)
+    url = redis_server.url.replace("://", "://least:pass@")
+    window = RedisWindow(RedisUrl(url), "least", 60.1)
+    assert await window.take(now(), 1, wanted=2)
+    assert await window.take(now(), 1, wanted=2) is None
+    window.hold(now(), now() + 1)
+    assert len(await window.holders(now())) == 1
+    assert not window._apart.is_on
+    await window.close()
+    redis_server.ask("ACL", "DELUSER", "least")
 
 
 # -- URLs ------------------------------------------------------------------------------------------

@@ -32,12 +32,11 @@ HEAD = """
 import asyncio, os, random, signal, sys, time
 from pathlib import Path
 from hevo_edge._common.clock import Clock
-from hevo_edge._http import shared_window
 from hevo_edge._http.limiter import RateLimiter
 from hevo_edge._http.ratelimit import Priority, RateLimit
+from hevo_edge._http import shared_window
 from hevo_edge._http.shared_window import FileWindow
 
-shared_window.PATIENCE = 30.0  # a process that gets no time on a busy machine does not hang
 path = Path(sys.argv[1])
 """
 

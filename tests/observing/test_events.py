@@ -268,6 +268,17 @@ def test_what_is_no_observer_is_refused(wrong: Any) -> None:
         HevoClient("key", "secret", region="us", observer=wrong)
 
 
+@pytest.mark.parametrize("slip", ["on_requests", "on_throttle", "on_statuses", "on_triggered"])
+def test_a_misspelt_method_is_refused(slip: str) -> None:
+    misspelt = type("Ours", (Observer,), {slip: lambda self, event: None})
+    with pytest.raises(
+        errors.ConfigurationError, match=f"Ours.{slip} would never be called; is on"
+    ):
+        HevoClient("key", "secret", region="us", observer=misspelt())
+    own = type("Ours", (Observer,), {"on_request_done": lambda self: None, "on_start": None})
+    HevoClient("key", "secret", region="us", observer=own())
+
+
 def test_any_object_with_the_methods_will_do() -> None:
     class Own:
         pass

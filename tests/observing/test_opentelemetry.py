@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,6 +182,22 @@ async def test_the_metrics(emulator: HevoEmulator, telemetry: Telemetry) -> None
     assert polls == len(emulator.requests.of("get_job"))
     assert telemetry.points("hevo.limiter.free")
     assert telemetry.points("hevo.job.detection_delay")
+
+
+async def test_the_budget_as_it_was_read_last(emulator: HevoEmulator, telemetry: Telemetry) -> None:
+    observer = OpenTelemetryObserver(telemetry.tracers, telemetry.meters)
+    async with client_of(emulator) as hevo:
+        await hevo.get_pipeline(123)
+        observer.record_budget(await hevo.budget())
+        (used,) = telemetry.points("hevo.limiter.used")
+        assert (used.value, used.attributes["hevo.priority"]) == (1, "list")
+        assert [point.value for point in telemetry.points("hevo.limiter.limit")] == [100]
+        assert [point.value for point in telemetry.points("hevo.limiter.free")] == [97]
+        await asyncio.sleep(61)
+        observer.record_budget(replace(await hevo.budget(), is_alone=True))
+    assert [point.value for point in telemetry.points("hevo.limiter.used")] == [0]
+    assert [point.value for point in telemetry.points("hevo.limiter.pause")] == [0]
+    assert [point.value for point in telemetry.points("hevo.limiter.alone")] == [1]
 
 
 async def test_nothing_secret_is_exported(emulator: HevoEmulator, telemetry: Telemetry) -> None:

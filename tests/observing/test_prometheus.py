@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from hevo_edge import errors
+from hevo_edge._common.processes import owner_name
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.observing import LoggingObserver, PrometheusObserver, RequestEvent
 from tests.conftest import client_of
@@ -39,6 +42,26 @@ async def test_what_prometheus_scrapes(emulator: HevoEmulator) -> None:
     assert value(registry, "hevo_budget_free_calls", {}) > 0
     assert value(registry, "hevo_job_detection_delay_seconds_count", {"pipeline": ""}) == 1
     assert b"hevo_budget_wait_seconds_bucket" in generate_latest(registry)
+
+
+async def test_the_budget_as_it_was_read_last(emulator: HevoEmulator) -> None:
+    registry = CollectorRegistry()
+    observer = PrometheusObserver(registry)
+    async with client_of(emulator) as hevo:
+        await hevo.get_pipeline(123)
+        observer.record_budget(await hevo.budget())
+        mine = {"process": owner_name(), "priority": "list"}
+        assert value(registry, "hevo_budget_limit_calls", {}) == 100
+        assert value(registry, "hevo_budget_used_calls", mine) == 1
+        assert value(registry, "hevo_budget_free_calls", {}) == 97
+        assert value(registry, "hevo_budget_paused_until_seconds", {}) == 0
+        await asyncio.sleep(61)
+        observer.record_budget(await hevo.budget())
+        assert registry.get_sample_value("hevo_budget_used_calls", mine) is None
+        paused = replace(await hevo.budget(), paused_until=1.5e9, is_alone=True)
+        observer.record_budget(paused)
+        assert value(registry, "hevo_budget_paused_until_seconds", {}) == 1.5e9
+        assert value(registry, "hevo_budget_alone", {}) == 1
 
 
 async def test_by_pipeline(emulator: HevoEmulator) -> None:

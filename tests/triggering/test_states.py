@@ -23,7 +23,12 @@ from hevo_edge._triggering.states import (
 from hevo_edge._triggering.ticket import Post
 
 S, E = TicketState, TicketEvent
-PROOF = {(S.SENDING, E.NOT_SENT), (S.AMBIGUOUS, E.NOT_FOUND), (S.FOREIGN, E.NOT_FOUND)}
+PROOF = {
+    (S.SENDING, E.NOT_SENT),
+    (S.AMBIGUOUS, E.NOT_FOUND),
+    (S.FOREIGN, E.NOT_FOUND),
+    (S.FOREIGN, E.UNFIRED),
+}
 """What alone may lead from where a POST may have arrived to where one may leave."""
 MAY_POST = {S.NEW, S.READ}
 
