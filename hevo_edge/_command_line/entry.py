@@ -27,6 +27,7 @@ MODULES = {
     "objects": "overview",
     "top": "overview",
     "check": "overview",
+    "budget": "budget",
 }
 """The module of each command that talks to Hevo; its function is called like the command."""
 
@@ -70,8 +71,11 @@ def _run(options: Namespace) -> int:
         with interrupts.before_the_loop(), _logging(options, console):
             return _command(options, console, interrupts)
     except Interrupted as error:
-        console.say("interrupted; nothing was sent")
-        return 128 + error.number
+        what, code = "interrupted; nothing was sent", 128 + error.number
+        console.say(what)
+        results = import_module("hevo_edge._command_line.results")
+        results.write_unstarted(console, options, code, what)
+        return code
 
 
 def _command(options: Namespace, console: Console, interrupts: Any) -> int:
@@ -81,7 +85,7 @@ def _command(options: Namespace, console: Console, interrupts: Any) -> int:
         command = getattr(module, options.command)
         return int(session.run(command, options, console, interrupts))
     except Exception as error:  # noqa: BLE001 -- a traceback is shown with --debug only
-        return int(session.report(error, options, console))
+        return int(session.failed(error, options, console))
 
 
 def _emulator(arguments: list[str]) -> int:

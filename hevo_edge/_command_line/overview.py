@@ -34,11 +34,10 @@ from hevo_edge.errors import (
 from hevo_edge.orchestration._overview import Overview, read_overview
 
 RUNNING = (
-    Column("PIPELINE"),
-    Column("NAME", may_shrink=True),
-    Column("JOB", 3),
+    Column("JOB"),
+    Column("NAME", 1, may_shrink=True),
     Column("STATUS"),
-    Column("TYPE", 1),
+    Column("TYPE", 3),
     Column("TOOK"),
     Column("LOADED", 2),
 )
@@ -113,7 +112,8 @@ def _draw(session: Session, results: list[Overview | HevoError]) -> None:
         for each in results
         if isinstance(each, Overview) and each.running is not None
     ]
-    console.clear()
+    if not session.options.once:
+        console.clear()
     if not console.as_json:
         console.text(f"{now:%H:%M:%S}  {len(running)} of {len(results)} run")
     at = now.astimezone(timezone.utc).isoformat(timespec="seconds")
@@ -128,7 +128,7 @@ def _running_texts(pipeline: Pipeline, job: Job) -> list[str]:
     data = job.data
     loaded = "" if data is None or data.events_loaded is None else f"{data.events_loaded:,}"
     name, elapsed = pipeline.name or "", "" if data is None else took(data)
-    return [str(pipeline.id), name, job.id, f"{job.status}", f"{job.type}", elapsed, loaded]
+    return [job.ref, name, f"{job.status}", f"{job.type}", elapsed, loaded]
 
 
 # -- check -----------------------------------------------------------------------------------------

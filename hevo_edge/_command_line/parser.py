@@ -102,8 +102,8 @@ def _common() -> Parser:
 
 
 def _add_runs(add: Any) -> None:
-    sync = add("sync", "start a sync, and wait for its Job")
-    sync.add_argument("pipeline", metavar="ID", type=values.pipeline_id)
+    sync = add("sync", "start a sync of each Pipeline, and wait for the Jobs")
+    sync.add_argument("pipelines", metavar="ID", nargs="+", type=values.pipeline_id)
     _starting(sync)
     _waiting(sync)
     resync = add("resync", "start a resync, the historical load, and wait for its Job")
@@ -169,6 +169,7 @@ def _add_overviews(add: Any) -> None:
         "--interval", metavar="SECONDS", type=values.positive_duration, default=15.0, help="(15)"
     )
     top.add_argument("--once", action="store_true", help="once, and end")
+    add("budget", "the call budget: what is used and free, and who uses it")
     add("check", "are key, region and network right?")
 
 
@@ -181,9 +182,9 @@ def _add_tools(add: Any) -> None:
 def _starting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--if-running",
-        choices=("fail", "join", "wait", "replace"),
+        choices=("fail", "skip", "join", "wait", "replace"),
         default="fail",
-        help="what to do while a Job of the Pipeline runs (fail)",
+        help="what to do while a Job of the Pipeline runs (fail); skip is a success",
     )
 
 
@@ -220,5 +221,5 @@ def _limits(
         metavar="15s",
         type=values.poll_interval,
         default=15.0,
-        help="between polls, or auto (15)",
+        help="between polls, or auto, or eager (15)",
     )

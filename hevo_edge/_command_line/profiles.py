@@ -11,13 +11,14 @@ from pathlib import Path
 from hevo_edge._command_line.wording import reason_of
 from hevo_edge.errors import ConfigurationError
 
-NAMES = ("api_key", "api_secret", "region", "base_url")
-"""What a profile holds: key and secret, and one of region and base URL."""
+NAMES = ("api_key", "api_secret", "region", "base_url", "rate_limit_store", "rate_limit_name")
+"""What a profile holds: key and secret, one of region and base URL, and through what the call
+budget is shared, if it is."""
 _SHARED = stat.S_IRWXG | stat.S_IRWXO
 
 
-def credentials(profile: str | None) -> dict[str, str | None]:
-    """Return the arguments of a client.
+def settings(profile: str | None) -> dict[str, str | None]:
+    """Return what a client is made of, by ``NAMES``.
 
     Args:
         profile: The profile's name; None for ``HEVO_API_KEY`` and the variables beside it.

@@ -9,6 +9,7 @@ from typing import Any
 from hevo_edge import Job, Pipeline
 from hevo_edge._command_line.exit_codes import ExitCode, worst
 from hevo_edge._command_line.overview import chosen
+from hevo_edge._command_line.results import write_unread
 from hevo_edge._command_line.runs import check_wait, one_run
 from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.started import StartedRun
@@ -26,10 +27,16 @@ async def recover(session: Session) -> int:
     check_wait(options)
     pipelines = await chosen(session, options.pipelines)
     results = await session.each(read_overview, pipelines)
-    codes = [session.report(each) for each in results if isinstance(each, HevoError)]
+    codes = []
+    for pipeline, error in zip(pipelines, results, strict=True):
+        if isinstance(error, HevoError):
+            codes.append(session.report(error))
+            write_unread(console, pipeline.id, error, codes[-1])
     since, now = options.since.timestamp() * 1000, time.time() * 1000
-    found = _found(session, [each for each in results if isinstance(each, Overview)], since, now)
-    console.note(f"{len(found)} of {len(pipelines)} Pipelines need a sync")
+    there = [each for each in results if isinstance(each, Overview)]
+    needing = _needing(session, there, since, now)
+    found = [each for each in needing if each.obstacle is None]
+    console.note(_counts(len(pipelines), len(needing), len(needing) - len(found), len(codes)))
     if options.dry_run:
         for each in found:
             console.result(_row(each), _line(each))
@@ -41,9 +48,10 @@ async def recover(session: Session) -> int:
 
     ended = await session.each(sync, found, options.max)
     codes += [each for each in ended if isinstance(each, int)]
-    done = sum(each == ExitCode.SUCCESS for each in ended)
-    verb = "have recovered" if options.wait else "were started"
-    console.note(f"{done} of {len(found)} {verb}")
+    if found:
+        done = sum(each == ExitCode.SUCCESS for each in ended)
+        verb = "have recovered" if options.wait else "were started"
+        console.note(f"{done} of {len(found)} {verb}")
     return worst(codes)
 
 
@@ -55,20 +63,24 @@ def _trigger(pipeline: Pipeline) -> Any:
     return trigger
 
 
-def _found(
+def _needing(
     session: Session, overviews: Sequence[Overview], since: float, now: float
 ) -> list[FailedPipeline]:
+    """Return which need a sync; of those that cannot start one, say so."""
     accepts = {JobStatus.COMPLETED_WITH_FAILURES} if _accepts_failures(session) else set()
-    found = []
-    for each in overviews:
-        needs = examine(each, since, now, FAILED - accepts)
-        if needs is not None and needs.obstacle is not None:
-            session.console.note(
-                f"Pipeline {needs.pipeline.id} {needs.reason}, but {needs.obstacle}"
-            )
-        elif needs is not None:
-            found.append(needs)
-    return found
+    examined = (examine(each, since, now, FAILED - accepts) for each in overviews)
+    needing = [each for each in examined if each is not None]
+    for each in needing:
+        if each.obstacle is not None:
+            session.console.note(f"Pipeline {each.pipeline.id} {each.reason}, but {each.obstacle}")
+    return needing
+
+
+def _counts(every: int, needing: int, blocked: int, unread: int) -> str:
+    text = f"{needing} of {every} Pipelines need a sync"
+    if blocked:
+        text += f"; {blocked} cannot have one"
+    return f"{text}; {unread} could not be read" if unread else text
 
 
 def _accepts_failures(session: Session) -> bool:

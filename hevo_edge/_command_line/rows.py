@@ -16,29 +16,30 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 JOBS: Sequence[Column] = (
     Column("JOB"),
     Column("STATUS"),
-    Column("TYPE", 1),
-    Column("STARTED", 2),
-    Column("TOOK", 4),
+    Column("TYPE", 5),
+    Column("STARTED", 1),
+    Column("TOOK", 2),
     Column("LOADED", 3),
-    Column("FAILED", 5),
+    Column("FAILED", 4),
 )
 PIPELINES: Sequence[Column] = (
     Column("PIPELINE"),
     Column("NAME", may_shrink=True),
-    Column("STATUS", 3),
-    Column("LAST JOB", 2),
+    Column("STATUS", 2),
+    Column("LAST JOB", 3),
     Column("OUTCOME"),
     Column("ENDED", 1),
     Column("RUNS"),
 )
+# Commands take an object's name as they do its id, so none is cut.
 OBJECTS: Sequence[Column] = (
-    Column("OBJECT", may_shrink=True),
+    Column("OBJECT"),
     Column("STATUS", 1),
-    Column("REPLICATION", 2),
-    Column("ID"),
+    Column("REPLICATION", 3),
+    Column("ID", 2),
 )
 JOB_OBJECTS: Sequence[Column] = (
-    Column("OBJECT", may_shrink=True),
+    Column("OBJECT"),
     Column("STATUS"),
     Column("PROCESSED", 1),
     Column("FAILED"),

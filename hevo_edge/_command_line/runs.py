@@ -9,12 +9,12 @@ from time import monotonic
 from typing import Any
 
 from hevo_edge import Certainty, Job
-from hevo_edge._command_line.exit_codes import ExitCode, outcome_name
+from hevo_edge._command_line.exit_codes import ExitCode, worst
 from hevo_edge._command_line.output import Console
-from hevo_edge._command_line.rows import job_line, job_row
+from hevo_edge._command_line.results import write_result
+from hevo_edge._command_line.rows import job_line
 from hevo_edge._command_line.session import Session
 from hevo_edge._command_line.started import StartedRun
-from hevo_edge._command_line.wording import wording
 from hevo_edge._text.printable import short
 from hevo_edge.errors import HevoError, JobInProgress, NotFound
 from hevo_edge.options import WaitOptions
@@ -26,16 +26,27 @@ NOTE_INTERVAL = 60.0
 
 
 async def sync(session: Session) -> int:
-    """Start a sync, and wait for its Job."""
-    pipeline, options = session.hevo.pipeline(session.options.pipeline), session.options
+    """Start a sync of each Pipeline, all at once, and wait for their Jobs."""
+    options = session.options
     check_wait(options)
 
-    async def trigger(run: StartedRun, left: float | None) -> Job:
-        return await pipeline.sync_now(
-            if_running=options.if_running, timeout=left, on_ticket=run.store
-        )
+    async def one(pipeline_id: int) -> int:
+        async def trigger(run: StartedRun, left: float | None) -> Job:
+            pipeline = session.hevo.pipeline(pipeline_id)
+            return await pipeline.sync_now(
+                if_running=_policy(options), timeout=left, on_ticket=run.store
+            )
 
-    return await one_run(session, pipeline.id, trigger)
+        return await one_run(session, pipeline_id, trigger)
+
+    ids = list(dict.fromkeys(options.pipelines))
+    codes = [each for each in await session.each(one, ids, len(ids)) if isinstance(each, int)]
+    if len(ids) > 1:
+        done = sum(each == ExitCode.SUCCESS for each in codes)
+        verb = "ended well" if options.wait else "were started"
+        skipped = " or were skipped" if _skips(options) else ""
+        session.console.note(f"{done} of {len(ids)} {verb}{skipped}")
+    return worst(codes)
 
 
 async def resync(session: Session) -> int:
@@ -46,7 +57,7 @@ async def resync(session: Session) -> int:
     async def trigger(run: StartedRun, left: float | None) -> Job:
         keywords: dict[str, Any] = {
             "drop_and_load": options.drop_and_load,
-            "if_running": options.if_running,
+            "if_running": _policy(options),
             "timeout": left,
             "discovery_timeout": RESTART_TIMEOUT,
             "on_ticket": run.store,
@@ -56,6 +67,15 @@ async def resync(session: Session) -> int:
         return await pipeline.resync(**keywords)
 
     return await one_run(session, pipeline.id, trigger)
+
+
+def _policy(options: Namespace) -> Any:
+    """Return the policy of the trigger; what it refuses is skipped in ``one_run``."""
+    return "fail" if _skips(options) else options.if_running
+
+
+def _skips(options: Namespace) -> bool:
+    return getattr(options, "if_running", None) == "skip"
 
 
 # -- one run, from its trigger to its result -------------------------------------------------------
@@ -75,8 +95,7 @@ async def one_run(
         run.found(await trigger(run, options.timeout))
         assert run.job is not None  # noqa: S101 -- for the type checkers
         session.console.note(_announcement(run.job))
-        if run.job.certainty is Certainty.JOINED:
-            _say_each(session.console.note, run.earlier_tickets(session.account))
+        _say_each(session.console.note, run.earlier_tickets(session.account))
         if options.wait:
             session.console.tells_trouble = True
             left = None if deadline is None else max(0.0, deadline - monotonic())
@@ -85,12 +104,19 @@ async def one_run(
         error = raised
         run.is_over = run.job is not None and isinstance(raised, NotFound)
     except asyncio.CancelledError:
-        write_result(session.console, run, session.interrupted_code, None)
+        write_result(session.console, run, session.interrupted_code)
         raise
-    code: int = ExitCode.SUCCESS if error is None else session.report(error)
+    is_skipped = isinstance(error, JobInProgress) and _skips(options)
+    if is_skipped:
+        session.console.note(f"Pipeline {pipeline_id} is skipped, as a Job runs: nothing started")
+    code: int = ExitCode.SUCCESS if error is None or is_skipped else session.report(error)
     if isinstance(error, JobInProgress):
-        _say_each(session.console.say, run.earlier_tickets(session.account))
-    write_result(session.console, run, code, error)
+        say = session.console.note if is_skipped else session.console.say
+        _say_each(say, run.earlier_tickets(session.account))
+    outcome = "skipped" if is_skipped else None
+    if error is None and not options.wait:
+        outcome = "started"
+    write_result(session.console, run, code, error, outcome=outcome)
     return code
 
 
@@ -117,26 +143,6 @@ def check_wait(options: Namespace) -> None:
         ConfigurationError: when one is wrong.
     """
     WaitOptions.check(**wait_options(options))
-
-
-def write_result(console: Console, run: StartedRun, code: int, error: HevoError | None) -> None:
-    """Write what came of a run: as JSON in any case, as text if there is a Job to write of."""
-    job = run.job if run.job is not None or error is None else error.job
-    if not console.as_json:
-        if run.job is not None and (run.job.is_terminal or code == ExitCode.SUCCESS):
-            console.result({}, job_line(run.job) if run.job.is_terminal else short(run.job.ref))
-        return
-    ticket = run.file if run.ref is None and run.may_run else None
-    row: dict[str, Any] = {
-        "pipeline_id": run.pipeline_id,
-        "ref": run.ref,
-        "outcome": outcome_name(code),
-        "exit_code": int(code),
-        "ticket_file": None if ticket is None else str(ticket.path),
-        "message": None if error is None else wording(error, run.profile),
-        "job": None if job is None else job_row(job),
-    }
-    console.result(row, "")
 
 
 def _say_each(say: Callable[[str], None], lines: list[str]) -> None:

@@ -13,11 +13,13 @@ from hevo_edge._command_line.interrupts import Interrupts
 from hevo_edge._command_line.notes import WaitNotes
 from hevo_edge._command_line.output import Console
 from hevo_edge._command_line.parser import PROG
-from hevo_edge._command_line.profiles import credentials
+from hevo_edge._command_line.profiles import settings
+from hevo_edge._command_line.results import write_unstarted
 from hevo_edge._command_line.started import StartedRun, cancel_all
 from hevo_edge._command_line.wording import wording
 from hevo_edge.errors import AuthenticationError, HevoError
 from hevo_edge.orchestration import Account
+from hevo_edge.orchestration.account import shared_limit
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -108,14 +110,27 @@ def report(error: Exception, options: Namespace, console: Console) -> int:
     return exit_code_of(error)
 
 
+def failed(error: Exception, options: Namespace, console: Console) -> int:
+    """Say what went wrong before any run began, as a result too; return its exit code."""
+    code = report(error, options, console)
+    write_unstarted(console, options, code, wording(error, options.profile))
+    return code
+
+
 Command = Callable[[Session], Coroutine[Any, Any, int]]
 
 
 def run(command: Command, options: Namespace, console: Console, interrupts: Interrupts) -> int:
     """Run a command in an event loop of its own, and return its exit code."""
     calls = TOP_CALLS if options.command == "top" else 100
-    settings = {**credentials(options.profile), "rate_limit": RateLimit(calls)}
-    return asyncio.run(_run(command, options, console, interrupts, settings))
+    given = settings(options.profile)
+    store, name = given.pop("rate_limit_store"), given.pop("rate_limit_name")
+    # Each command is a process, and the next one comes soon.
+    if store or name:
+        limit = RateLimit(calls, shared=store or False, shared_name=name)
+    else:
+        limit = shared_limit(calls)
+    return asyncio.run(_run(command, options, console, interrupts, {**given, "rate_limit": limit}))
 
 
 async def _run(
@@ -123,10 +138,10 @@ async def _run(
     options: Namespace,
     console: Console,
     interrupts: Interrupts,
-    settings: dict[str, Any],
+    arguments: dict[str, Any],
 ) -> int:
-    async with HevoClient(**settings, observer=WaitNotes(console)) as hevo:
-        account = Account(f"{settings['api_key']}".strip(), "", hevo.base_url).fingerprint
+    async with HevoClient(**arguments, observer=WaitNotes(console)) as hevo:
+        account = Account(f"{arguments['api_key']}".strip(), "", hevo.base_url).fingerprint
         session = Session(options, console, hevo, interrupts, account)
         interrupts.last_words = lambda: [f"{PROG}: {words}" for words in _last_words(session)]
         task = asyncio.ensure_future(command(session))
@@ -138,10 +153,12 @@ async def _run(
         elif interrupts.number is not None:
             code = session.interrupted_code
             await _interrupted(session)
-        elif isinstance(error, Exception):
+        elif not isinstance(error, Exception):
+            raise error
+        elif session.started:
             code = session.report(error)
         else:
-            raise error
+            code = failed(error, options, console)
         for words in _last_words(session, with_given=interrupts.number is not None):
             console.say(words)
         for run in session.started:

@@ -32,8 +32,9 @@ def positive_duration(text: str) -> float:
 
 
 def poll_interval(text: str) -> float | str:
-    """Return seconds between polls, or ``"auto"``."""
-    return "auto" if text.strip().lower() == "auto" else positive_duration(text)
+    """Return seconds between polls, or ``"auto"`` or ``"eager"``."""
+    word = text.strip().lower()
+    return word if word in {"auto", "eager"} else positive_duration(text)
 
 
 def moment(text: str) -> datetime:

@@ -17,6 +17,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
         f"{PROG} objects REF shows which objects failed; pass --accept-completed-with-failures",
     ),
     (r'\baccept=\("([^"]*)",\)', r"--accept \1"),
+    (r"\b(check the ids) and base_url\b", r"\1 and the region"),
+    (r"\bregion or base_url\b", "the region"),
     # What runs already.
     (r'\bif_running="join", "replace" or "wait"', "--if-running join, replace or wait"),
     (r'\bif_running="replace" or "wait"', "--if-running replace or wait"),

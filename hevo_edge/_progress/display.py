@@ -59,13 +59,23 @@ class Display:
         now = loop_time()
         self._tell(lambda view: view.changed(line, now))
 
-    def end(self, line: Line, outcome: str, *, failed: bool = False, left: bool = False) -> None:
-        """Show that a line is over, or no longer waited for. Ending it twice does nothing."""
+    def end(
+        self, line: Line, outcome: str, *, failed: bool = False, left: bool = False, fate: str = ""
+    ) -> None:
+        """Show that a line is over. Ending it twice does nothing.
+
+        Args:
+            line: The line.
+            outcome: How it has ended.
+            failed: Whether that is an error.
+            left: Whether it is only no longer waited for.
+            fate: What becomes of what it leaves behind in Hevo, if there is something.
+        """
         group = line.group
         if group is None or line not in group.active or not has_loop():
             return
         line.outcome, line.ended_at = outcome, loop_time()
-        line.is_failed, line.is_left = failed, left
+        line.is_failed, line.is_left, line.fate = failed, left, fate
         group.end(line)
         self.changed(line)
         # A trigger is followed by a wait: that shall be one display.

@@ -13,6 +13,8 @@ MAX_LINE_EACH = 5
 """Up to so many, each gets lines of its own; more are counted."""
 MAX_SHOWN = 12
 """Up to so many, a live table shows each; of more, it shows those that failed last."""
+MAX_LEFT = 10
+"""How many of those are named that are left behind in Hevo."""
 NameOf = Callable[[int], "str | None"]
 """Returns a Pipeline's name, if it is known."""
 
@@ -40,6 +42,8 @@ class Group:
         self.left: int = 0
         self.active: dict[Line, None] = {}
         self.ended: list[Line] = []
+        self._fates: Counter[str] = Counter()
+        self._left: dict[str, list[str]] = {}
 
     @property
     def is_counted(self) -> bool:
@@ -66,6 +70,10 @@ class Group:
         self.left += line.is_left
         self.over += not line.is_left
         self.failed += line.is_failed
+        if line.fate:
+            self._fates[line.fate] += 1
+            named = self._left.setdefault(line.fate, [])
+            named += [line.ref] if len(named) < MAX_LEFT else []
         if line.is_failed or self.is_shown:
             self.ended = [*self.ended, line][-MAX_SHOWN:]
 
@@ -81,11 +89,18 @@ class Group:
             f"after {format_duration(now - self.began)}"
         )
 
+    def left_behind(self) -> list[str]:
+        """Return a sentence for each fate of what is left behind in Hevo."""
+        sentences = []
+        for fate, count in self._fates.items():
+            named = self._left[fate]
+            more = [f"and {count - len(named):,} more"] if count > len(named) else []
+            sentences.append(f"{fate}: {', '.join([*named, *more])}")
+        return sentences
+
     def kinds(self) -> dict[str, int]:
         """Count the active lines by what they are doing; what waits for a Job waits."""
-        if self.noun != "triggers":
-            return {}
-        return Counter(line.kind for line in self.active if line.kind)
+        return Counter(filter(None, (line.kind for line in self.active)))
 
 
 class Line:
@@ -100,6 +115,7 @@ class Line:
     __slots__ = (
         "began",
         "ended_at",
+        "fate",
         "group",
         "is_failed",
         "is_left",
@@ -115,6 +131,7 @@ class Line:
         self.ended_at: float = inf
         self.group: Group | None = None
         self.outcome: str | None = None
+        self.fate: str = ""
         self.is_failed: bool = False
         self.is_left: bool = False
 
@@ -126,8 +143,18 @@ class Line:
         return f"{self.pipeline_id} {short(name)}" if says_more else str(self.pipeline_id)
 
     @property
+    def ref(self) -> str:
+        """What it is about, as it is named where it is left behind."""
+        return f"a run of Pipeline {self.pipeline_id}"
+
+    @property
     def job(self) -> str:
-        """The Job, as far as it is known."""
+        """The Job's id, once it is known."""
+        return ""
+
+    @property
+    def type(self) -> str:
+        """What is triggered, or the Job's type, once it is known."""
         return ""
 
     def state(self, now: float) -> str:
@@ -156,6 +183,7 @@ class Line:
         """Return what a table shows of it."""
         return {
             "Pipeline": self.pipeline,
+            "Type": self.type,
             "Job": self.job,
             "State": self.outcome or self.state(now),
             "Elapsed": format_duration(self.elapsed(now)),

@@ -7,7 +7,14 @@ import sys
 from typing import Any
 
 from hevo_edge._progress.lines import Group, Line
-from hevo_edge._progress.view import columns_and_texts, interval_for, shown, summaries
+from hevo_edge._progress.view import (
+    columns_and_rows,
+    interval_for,
+    left_behind,
+    shown,
+    summaries,
+    texts_of,
+)
 from hevo_edge._text import html
 from hevo_edge._text.tables import table
 
@@ -65,10 +72,10 @@ def notebook_view() -> NotebookView | None:
 
 
 def _bundle(groups: list[Group], now: float) -> dict[str, str]:
-    lines, sentences = shown(groups), summaries(groups, now)
-    rows = [line.row(now) for line in lines]
-    plain = table(*columns_and_texts(lines, now), None)
-    title = " ".join(sentences)
+    lines, sentences = shown(groups), [*summaries(groups, now), *left_behind(groups)]
+    columns, rows = columns_and_rows(lines, now)
+    plain = table(columns, texts_of(rows), None)
+    title = "; ".join(sentences)
     return {
         "text/html": html.table(rows, len(rows), title) if rows else html.paragraph(title),
         "text/plain": "\n".join([*sentences, *plain]),

@@ -7,6 +7,8 @@ import sys
 from hevo_edge._progress.lines import Group, Line
 from hevo_edge._text.printable import printable
 
+MAX_FAILED = 20
+"""Up to so many of a group that is counted get a line when they end by an error."""
 COUNT_INTERVAL = 10.0
 """Seconds between the lines that count many."""
 
@@ -34,10 +36,14 @@ class PlainView:
         if group.is_counted:
             printed_at, _ = self._printed.get(group, (group.began, None))
             is_time = now >= printed_at + COUNT_INTERVAL and not line.is_left
+            if line.is_failed and group.failed <= MAX_FAILED:
+                _print(line.text(now))
             if line.outcome is not None and (not group.active or is_time):
                 self._count(group, now)
             if not group.active:
                 self._printed.pop(group, None)
+                for sentence in group.left_behind():
+                    _print(sentence)
             return
         text = line.text(now)
         if text and self._last.get(line) != text:
@@ -63,7 +69,8 @@ class PlainView:
 
 
 def _counts(group: Group) -> tuple[int, dict[str, int]]:
-    return group.over, group.kinds()
+    """Return what is worth a line when it has changed: a poll that fails is not."""
+    return group.over, group.kinds() if group.noun == "triggers" else {}
 
 
 def _print(text: str) -> None:

@@ -9,9 +9,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._progress.lines import Group, Line
-from hevo_edge._progress.view import columns_and_texts, interval_for, shown, summaries
+from hevo_edge._progress.view import (
+    columns_and_rows,
+    interval_for,
+    left_behind,
+    shown,
+    summaries,
+    texts_of,
+)
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.tables import cut, table
+from hevo_edge.enums import PUT_ASIDE_STATUSES
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 
 FEW_INTERVAL = 0.5
 """Seconds between two drawings of a few."""
+ECHO = len("^C")
+"""Cells that stay free at the end of a row: if what a terminal echoes there made a row of its own,
+the table would be drawn anew a row too low."""
 _terminal = threading.Lock()
 """Held by the view that draws: a terminal has room for one."""
 
@@ -47,7 +58,8 @@ class TerminalView:
         """Draw what is under way now."""
         self.interval = interval_for(groups, FEW_INTERVAL)
         drawn = self._text(no_wrap=True, overflow="ellipsis")
-        for place, (content, style) in enumerate(_lines(groups, now, self._live.console.width)):
+        width = self._live.console.width - ECHO
+        for place, (content, style) in enumerate(_lines(groups, now, width)):
             drawn.append("\n" if place else "")
             drawn.append(content, style=style)
         self._live.update(drawn, refresh=True)
@@ -59,6 +71,8 @@ class TerminalView:
         finally:
             self._live.stop()
             _terminal.release()
+        for sentence in left_behind(groups):
+            self._live.console.print(self._text(sentence), soft_wrap=True)
 
 
 def terminal_view() -> TerminalView | None:
@@ -94,7 +108,8 @@ def terminal_view() -> TerminalView | None:
 def _lines(groups: list[Group], now: float, width: int) -> list[tuple[str, str]]:
     """Return what to draw: texts, and the style of each."""
     lines = shown(groups)
-    drawn = table(*columns_and_texts(lines, now), width)
+    columns, rows = columns_and_rows(lines, now)
+    drawn = table(columns, texts_of(rows), width)
     styles = ["bold", *map(_style, lines)]
     if len(drawn) != len(styles):  # too narrow for a table
         styles = [""] * len(drawn)
@@ -105,6 +120,8 @@ def _lines(groups: list[Group], now: float, width: int) -> list[tuple[str, str]]
 def _style(line: Line) -> str:
     if line.outcome is None:
         return ""
+    if line.is_left or line.outcome in PUT_ASIDE_STATUSES:
+        return "yellow"
     return "red" if line.is_failed else "green"
 
 

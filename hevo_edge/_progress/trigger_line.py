@@ -16,10 +16,10 @@ from hevo_edge.observing._events import BudgetEvent, TriggerEvent, TriggerPhase
 from hevo_edge.observing._observer import Observer, Observers
 
 _NOTICEABLE = 1.0
-"""Seconds from which on a wait for the call budget is shown."""
+"""Seconds beyond which a wait for the call budget is shown; a lock in use takes no longer."""
 _LEFT_BEHIND = {
-    TriggerPhase.POSTING: "its run may have started in Hevo",
-    TriggerPhase.SEARCHING: "its run goes on in Hevo, and is not known yet",
+    TriggerPhase.POSTING: "may have started in Hevo",
+    TriggerPhase.SEARCHING: "goes on in Hevo",
 }
 """What an interrupt in a phase leaves behind."""
 _WORTH_A_LINE = frozenset({TriggerPhase.WAITING, TriggerPhase.SEARCHING})
@@ -57,8 +57,13 @@ class TriggerLine(Line, Observer):
 
     @property
     def job(self) -> str:
-        """The Job that it has found; until then, what it triggers."""
-        return self._what if self._job_id is None else short(self._job_id)
+        """The id of the Job that it has found."""
+        return "" if self._job_id is None else short(self._job_id)
+
+    @property
+    def type(self) -> str:
+        """What it triggers."""
+        return self._what
 
     @property
     def job_key(self) -> tuple[int, str] | None:
@@ -105,8 +110,11 @@ class TriggerLine(Line, Observer):
         if event.phase is TriggerPhase.ENDED:
             self._job_id, self._certainty = event.job_id, event.certainty
             is_sending = self._phase is TriggerPhase.POSTING and waits_for_budget
-            outcome = _outcome(event, TriggerPhase.WAITING if is_sending else self._phase)
-            self._display.end(self, outcome, failed=event.error is not None)
+            is_interrupted = isinstance(event.error, asyncio.CancelledError)
+            is_posted = is_interrupted and not is_sending
+            fate = _LEFT_BEHIND.get(self._phase, "") if is_posted else ""
+            failed = event.error is not None
+            self._display.end(self, _outcome(event, fate), failed=failed, fate=fate)
         else:
             self._phase, self._doing = event.phase, event.doing
             self._display.changed(self)
@@ -118,7 +126,7 @@ class TriggerLine(Line, Observer):
             return
         if event.waited is not None:
             self._budget_until = None
-        elif event.expected >= _NOTICEABLE:
+        elif event.expected > _NOTICEABLE:
             self._budget_until = loop_time() + event.expected
         else:
             return
@@ -140,9 +148,9 @@ def trigger_shown(
         display.end(line, "ended", failed=True)  # unless its last event has told the end
 
 
-def _outcome(event: TriggerEvent, last: TriggerPhase) -> str:
+def _outcome(event: TriggerEvent, fate: str) -> str:
     if isinstance(event.error, asyncio.CancelledError):
-        return f"interrupted; {_LEFT_BEHIND.get(last, 'nothing was started')}"
+        return f"{fate or 'nothing was started'}; interrupted"
     if event.error is not None:
         return f"ended by {type(event.error).__name__}"
     if event.job_id is None:

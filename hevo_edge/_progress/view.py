@@ -34,10 +34,13 @@ class View(Protocol):
 
 MANY_INTERVAL = 5.0
 """Seconds between two drawings of many."""
+ID_WIDTH = 36
+"""Cells of a UUID, which must stay whole to be copied."""
 COLUMNS = (
     Column("Pipeline", may_shrink=True),
-    Column("Job", 2, may_shrink=True),
-    Column("State", may_shrink=True),
+    Column("Type", 6),
+    Column("Job", 2, may_shrink=True, least=ID_WIDTH),
+    Column("State", may_shrink=True, least=17),
     Column("Elapsed", 1),
     Column("Events", 3),
     Column("Objects", 4),
@@ -67,8 +70,19 @@ def summaries(groups: list[Group], now: float) -> list[str]:
     return [group.text(now) for group in groups if not group.is_shown]
 
 
-def columns_and_texts(lines: list[Line], now: float) -> tuple[list[Column], list[list[str]]]:
-    """Return the columns in which something stands, and the cells of each line."""
+def left_behind(groups: list[Group]) -> list[str]:
+    """Return what is left behind in Hevo."""
+    return [sentence for group in groups for sentence in group.left_behind()]
+
+
+def columns_and_rows(lines: list[Line], now: float) -> tuple[list[Column], list[dict[str, object]]]:
+    """Return the columns in which something stands, and what stands there in each line."""
     rows = [line.row(now) for line in lines]
     columns = [column for column in COLUMNS if any(row.get(column.title) for row in rows)]
-    return columns, [[cell_text(row.get(column.title)) for column in columns] for row in rows]
+    titles = [column.title for column in columns]
+    return columns, [{title: row.get(title) for title in titles} for row in rows]
+
+
+def texts_of(rows: list[dict[str, object]]) -> list[list[str]]:
+    """Return what is written in each row."""
+    return [[cell_text(value) for value in row.values()] for row in rows]

@@ -19,7 +19,8 @@ MAX_ROWS = 50
 # The classes keep MathJax from making formulas of names with dollar signs.
 _BOX = '<div class="tex2jax_ignore mathjax_ignore" style="color:inherit;overflow-x:auto">'
 _TABLE = '<table style="color:inherit;border-collapse:collapse">'
-_CELL = "padding:.2em .7em;border:1px solid currentColor"
+# A reference of a Job has room in one line; one long name pushes no column out of sight.
+_CELL = "padding:.2em .7em;border:1px solid currentColor;max-width:24em;overflow-wrap:break-word"
 
 
 class Link(str):

@@ -23,11 +23,13 @@ class Column(NamedTuple):
         rank: Where there is no room, the column of the highest rank is left out first; one of rank
             0 never.
         may_shrink: Whether its texts may be cut.
+        least: To how many cells they are cut, at least, while a column can be left out.
     """
 
     title: str
     rank: int = 0
     may_shrink: bool = False
+    least: int = MIN_SHRUNK
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
@@ -40,9 +42,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
         place: max(cells(column.title), *(cells(row[place]) for row in rows))
         for place, column in enumerate(columns)
     }
-    while width is not None and not _fit(columns, widths, width):
-        if not _leave_out(columns, widths):
-            return _records(columns, rows, width)
+    if width is not None and not _narrow(columns, widths, width):
+        return _records(columns, rows, width)
     lines = [_line([columns[place].title for place in widths], widths)]
     return lines + [_line([row[place] for place in widths], widths) for row in rows]
 
@@ -73,11 +74,19 @@ def _cells_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def _narrow(columns: Sequence[Column], widths: dict[int, int], width: int) -> bool:
+    """Cut columns and leave others out until all fit, and say whether they do."""
+    while not _fit(columns, widths, width):
+        if not _leave_out(columns, widths):
+            return _fit([each._replace(least=MIN_SHRUNK) for each in columns], widths, width)
+    return True
+
+
 def _fit(columns: Sequence[Column], widths: dict[int, int], width: int) -> bool:
     """Cut columns until all fit, and say whether they do; else leave them as they are."""
     over = sum(widths.values()) + GAP * (len(widths) - 1) - width
     spare = {
-        place: max(0, each - MIN_SHRUNK)
+        place: max(0, each - columns[place].least)
         for place, each in widths.items()
         if columns[place].may_shrink
     }

@@ -16,10 +16,13 @@ from typing import NoReturn, TypeVar
 from hevo_edge.emulator.dialect import DIALECTS
 from hevo_edge.emulator.journal import RecordedCall
 from hevo_edge.emulator.server import HevoEmulator
+from hevo_edge.enums import JobStatus
 
 Number = TypeVar("Number", int, float)
 
 _MAX_PORT = 65535
+_FAILED_AGO = 1800.0
+"""Seconds since a failed Job was created."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,6 +58,9 @@ def parser(prog: str = "python -m hevo_edge.emulator") -> Parser:
         help="calls in any 60 emulator seconds; 0 for no limit",
     )
     add("--every-minutes", type=positive, help="the Pipelines' schedule; else they run on demand")
+    add("--history", type=count, default=0, help="the Jobs that each has had, one an hour")
+    add("--failed", type=_ids, default=[], help="Pipelines whose last Job has failed")
+    add("--fail", type=_ids, default=[], help="Pipelines whose next Job will fail")
     add("--duration", type=seconds, default=60.0, help="how many seconds a Job runs")
     add("--journal-limit", type=count, default=10_000, help="the latest requests to keep")
     add("--job-limit", type=count, default=1000, help="the latest Jobs of a Pipeline to keep")
@@ -77,13 +83,18 @@ def emulator_of(options: argparse.Namespace) -> HevoEmulator:
         api_secret=options.api_secret,
         on_request=_print_request,
     )
-    for pipeline_id in options.pipelines:
-        emulator.add_pipeline(
+    for pipeline_id in sorted({*options.pipelines, *options.failed, *options.fail}):
+        pipeline = emulator.add_pipeline(
             pipeline_id,
             duration=options.duration,
             every_minutes=options.every_minutes,
             job_limit=options.job_limit,
+            history=options.history,
         )
+        if pipeline_id in options.failed:
+            pipeline.add_history(created=emulator.now - _FAILED_AGO, status=JobStatus.FAILED)
+        if pipeline_id in options.fail:
+            pipeline.plan(outcome=JobStatus.FAILED)
     return emulator
 
 

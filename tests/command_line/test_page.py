@@ -88,8 +88,9 @@ def test_what_it_shows_outside_of_scripts_runs_too(emulator: HevoEmulator, home:
         done = run(WAITS.sub(rf"\1 {' '.join(FAST)}", line), emulator, home)
         assert done.returncode == 0, done.stderr
     assert "> /dev/null" in cron
-    (arguments,) = re.findall(r"`hevo-edge emulator (.*?)`", PAGE)
-    assert emulator_parser().parse_args(arguments.split()).pipelines == [1, 2, 3, 123]
+    (arguments,) = re.findall(r"^hevo-edge emulator (.*)$", PAGE, re.MULTILINE)
+    emulated = emulator_parser().parse_args(arguments.split())
+    assert (emulated.pipelines, emulated.failed, emulated.fail) == ([1, 2, 3, 123], [2], [3])
 
 
 def test_no_command_and_no_exit_code_is_forgotten() -> None:

@@ -108,7 +108,6 @@ def test_what_is_wrong_is_told_in_one_line(hevo_edge: CommandLine, arguments: li
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ("sync 1 2", "Pipeline"),
         ("resync 1 2", "Pipeline"),
         ("jobs 1 2", "Pipeline"),
         ("wait 1 2", "REF|ID"),

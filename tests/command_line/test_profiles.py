@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hevo_edge._command_line.profiles import credentials, profiles_file
+from hevo_edge._command_line.profiles import profiles_file, settings
 from hevo_edge._command_line.tickets import TicketFile, tickets_folder
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import ConfigurationError
@@ -26,20 +26,22 @@ def write(text: str, mode: int = 0o600) -> Path:
 
 def test_without_a_profile_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        credentials(None)
+        settings(None)
     assert str(raised.value) == (
         "the environment lacks HEVO_API_KEY, HEVO_API_SECRET, HEVO_REGION or HEVO_BASE_URL"
     )
     monkeypatch.setenv("HEVO_API_KEY", "key")
     monkeypatch.setenv("HEVO_API_SECRET", SECRET)
     with pytest.raises(ConfigurationError, match="lacks HEVO_REGION or HEVO_BASE_URL$"):
-        credentials(None)
+        settings(None)
     monkeypatch.setenv("HEVO_REGION", "eu")
-    assert credentials(None) == {
+    assert settings(None) == {
         "api_key": "key",
         "api_secret": SECRET,
         "region": "eu",
         "base_url": None,
+        "rate_limit_store": None,
+        "rate_limit_name": None,
     }
 
 
@@ -49,21 +51,21 @@ def test_a_profile_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         ConfigurationError, match="lacks HEVO_TEAM_A_API_SECRET, HEVO_TEAM_A_REGION"
     ):
-        credentials("team-a")
+        settings("team-a")
     monkeypatch.setenv("HEVO_TEAM_A_API_SECRET", "mine")
     monkeypatch.setenv("HEVO_TEAM_A_BASE_URL", "http://127.0.0.1:1")
-    assert credentials("team-a")["api_secret"] == "mine"
+    assert settings("team-a")["api_secret"] == "mine"
 
 
 def test_a_profile_of_the_file() -> None:
     write(f"[a]\napi_key = key\napi_secret = {SECRET}\nregion = us\n[b]\napi_key = x\n")
-    assert credentials("a")["api_secret"] == SECRET
+    assert settings("a")["api_secret"] == SECRET
     with pytest.raises(
         ConfigurationError, match=r"^\[b\] in .* lacks api_secret, region or base_url"
     ):
-        credentials("b")
+        settings("b")
     with pytest.raises(ConfigurationError, match="no profile c: neither HEVO_C_API_KEY is set"):
-        credentials("c")
+        settings("c")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o601, 0o620])

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from hevo_edge._command_line import main, output
+from hevo_edge._command_line.output import Console
 from hevo_edge.emulator import HevoEmulator
 from tests.command_line.support import CommandLine, command, end_of, process
 
@@ -121,16 +122,26 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("term", "clears"), [("xterm", True), ("dumb", False), ("", False)])
 def test_only_a_terminal_that_can_be_cleared_is(
-    hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch, term: str, clears: bool
+    monkeypatch: pytest.MonkeyPatch, term: str, clears: bool
 ) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("TERM", term)
+    Console().clear()
+    assert ("\x1b" in screen.getvalue()) == clears
+
+
+def test_what_is_shown_once_clears_and_colours_nothing(
+    hevo_edge: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "20")
     assert main(["top", "--once"]) == 0
-    assert ("\x1b" in screen.getvalue()) == clears
     assert main(["status"]) == 0
-    assert screen.getvalue().count("\x1b") == 2 * clears, "nothing else is coloured"
+    assert "0 of 1 run" in screen.getvalue()
+    assert "\x1b" not in screen.getvalue()
 
 
 def test_an_error_that_nobody_expected_is_one_line(

@@ -48,6 +48,17 @@ class TestOptions:
         assert list(emulator.service.pipelines) == [123]
         assert emulator.pipeline(123).every_minutes is None
 
+    def test_a_past_and_failures(self) -> None:
+        emulator = configured("--pipelines", "1", "--history", "2", "--failed", "2", "--fail", "3")
+        past = {
+            number: [job.status for job in pipeline.jobs]
+            for number, pipeline in emulator.service.pipelines.items()
+        }
+        done = ["COMPLETED", "COMPLETED"]
+        assert past == {1: done, 2: [*done, "FAILED"], 3: done}
+        jobs = [emulator.pipeline(number).start_job(now=emulator.now) for number in (2, 3)]
+        assert [job.outcome for job in jobs] == ["COMPLETED", "FAILED"]
+
     def test_all_of_them(self) -> None:
         emulator = configured(
             *("--host", "0.0.0.0", "--port", "99", "--dialect", "oldest", "--speed", "60"),

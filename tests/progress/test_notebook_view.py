@@ -59,6 +59,7 @@ async def test_one_output_is_updated(
     assert "COMPLETED" in last["text/plain"]
     assert "&lt;b&gt;orders &amp; more&lt;/b&gt;" in last["text/html"]
     assert "<b>" not in last["text/html"]
+    assert "Left" not in last["text/html"], "an empty column"
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "")
 
@@ -70,6 +71,18 @@ async def test_many_are_counted_and_updates_are_few(
     await hevo.await_all(jobs, progress=True)
     assert "60 of 60 waits are over" in outputs[-1]["text/html"]
     assert len(outputs) < 200  # one a second
+
+
+async def test_an_interrupt_says_what_it_leaves_behind(
+    emulator: HevoEmulator, hevo: HevoClient, outputs: list[dict[str, str]]
+) -> None:
+    _, jobs = fleet(emulator, hevo, 3, lambda _: 5000.0)
+    waiting = asyncio.create_task(hevo.await_all(jobs, progress=True))
+    await asyncio.sleep(20)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    for text in outputs[-1].values():
+        assert f"goes on in Hevo: {', '.join(job.ref for job in jobs)}" in text
 
 
 async def test_a_broken_front_end_ends_no_wait(

@@ -12,6 +12,7 @@ import pytest
 from hevo_edge import HevoClient, Priority, RateLimit, api, errors
 from hevo_edge._progress.display import Display
 from hevo_edge._progress.lines import Line
+from hevo_edge._progress.plain import MAX_FAILED
 from hevo_edge._text.durations import format_duration
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import fleet, now, started
@@ -30,7 +31,7 @@ async def test_progress_goes_to_stderr(
     assert printed.err.splitlines() == [
         f"{name}: IN_PROGRESS after 0s, 0 events loaded, 0 of 3 objects",
         f"{name}: IN_PROGRESS after 1m00s, 360 events loaded, 40 failed, 1 of 3 objects",
-        f"{name}: FAILED after 1m15s, 450 events loaded, 50 failed, 2 of 2 objects",
+        f"{name}: FAILED after 1m15s, 450 events loaded, 50 failed, 1 of 3 objects, 1 failed",
     ]
     assert format_duration(3600) == "1h00m"
 
@@ -44,10 +45,12 @@ async def test_progress_counts_when_jobs_are_many(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "waiting for 12 Jobs"
     assert lines[1] == "1 of 12 waits are over, 11 to go, after 30s"
+    (failed,) = [line for line in lines if line.startswith("Pipeline")]
+    assert f"Pipeline 1003 INCREMENTAL Job {jobs[2].id}: FAILED after 1m00s" in failed
     assert lines[-1].startswith(
         "12 of 12 waits are over, 1 of them with an error, 0 to go, after 4m0"
     )
-    assert len(lines) <= 13
+    assert len(lines) <= 14
 
 
 async def test_a_count_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,15 +59,37 @@ async def test_a_count_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [Line(1, {1: None}.get, now()) for _ in range(1000)]
     for line in lines:
         display.begin(line, group)
-    for number, line in enumerate(lines):
-        display.end(line, "COMPLETED", failed=number % 100 == 0)
+    for line in lines:
+        display.end(line, "COMPLETED")
         await asyncio.sleep(0.1)
     printed = capsys.readouterr().err.splitlines()
     assert len(printed) == 11
-    assert (
-        printed[-1]
-        == "1,000 of 1,000 waits are over, 10 of them with an error, 0 to go, after 1m40s"
-    )
+    assert printed[-1] == "1,000 of 1,000 waits are over, 0 to go, after 1m40s"
+
+
+@pytest.mark.parametrize("count", [2, 8])
+async def test_what_ends_by_an_error_is_named_with_its_reason(
+    emulator: HevoEmulator, hevo: HevoClient, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    _, jobs = fleet(emulator, hevo, count, lambda _: 5000.0)
+    await hevo.await_all(jobs, progress=True, timeout=60, on_failure="return")
+    lines = capsys.readouterr().err.splitlines()
+    for job in jobs:
+        name = f"Pipeline {job.pipeline_id} INCREMENTAL Job {job.id}: IN_PROGRESS after"
+        last = [line for line in lines if line.startswith(name)][-1]
+        assert last.endswith(", ended by JobTimeout")
+
+
+async def test_many_errors_are_named_up_to_a_bound(
+    emulator: HevoEmulator, hevo: HevoClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, jobs = fleet(emulator, hevo, 60, lambda _: 5000.0)
+    emulator.faults.status(401, times=None)
+    await hevo.await_all(jobs, progress=True, on_failure="return")
+    _, *failed, last = capsys.readouterr().err.splitlines()
+    assert len(failed) <= MAX_FAILED + 1
+    assert all(line.endswith(": ended by AuthenticationError") for line in failed[:MAX_FAILED])
+    assert "60 of them with an error" in last
 
 
 async def test_a_trigger_says_what_it_is_doing(
@@ -95,7 +120,7 @@ async def test_the_error_and_the_interrupt_of_a_trigger(
         await waiting
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "Pipeline 123 SYNC_NOW: ended by JobInProgress, after 0s"
-    assert lines[-1] == "Pipeline 123 SYNC_NOW: interrupted; nothing was started, after 10s"
+    assert lines[-1] == "Pipeline 123 SYNC_NOW: nothing was started; interrupted, after 10s"
 
 
 async def test_an_interrupted_trigger_says_what_it_leaves_behind(
@@ -112,12 +137,12 @@ async def test_an_interrupted_trigger_says_what_it_leaves_behind(
         await asyncio.wait({waiting})
         said.append(capsys.readouterr().err.splitlines()[-1])
         await asyncio.sleep(2000)
-    assert "interrupted; its run may have started in Hevo, after 5s" in said[0]
-    assert "interrupted; its run goes on in Hevo, and is not known yet, after 1m00s" in said[1]
+    assert "may have started in Hevo; interrupted, after 5s" in said[0]
+    assert "goes on in Hevo; interrupted, after 1m00s" in said[1]
 
 
 @pytest.mark.parametrize(
-    ("cancels", "fate"), [(False, "it goes on in Hevo"), (True, "Hevo is asked to cancel it")]
+    ("cancels", "fate"), [(False, "goes on in Hevo"), (True, "cancelling in Hevo")]
 )
 async def test_an_interrupted_wait_says_what_becomes_of_its_job(
     emulator: HevoEmulator,
@@ -133,7 +158,7 @@ async def test_an_interrupted_wait_says_what_becomes_of_its_job(
     waiting.cancel()
     await asyncio.wait({waiting})
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"Pipeline 123 INCREMENTAL Job {job.id}: no longer awaited; {fate}"
+    assert last == f"Pipeline 123 INCREMENTAL Job {job.id}: {fate}; no longer awaited"
 
 
 async def test_many_waits_that_are_left_are_counted_once(
@@ -143,8 +168,10 @@ async def test_many_waits_that_are_left_are_counted_once(
     emulator.pipeline(1002).running.outcome = "FAILED"  # type: ignore[union-attr]
     with pytest.raises(errors.JobFailed):
         await hevo.await_all(jobs, progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert "2 of 12 waits are over, 1 of them with an error, 10 no longer waited for" in lines[-1]
+    *lines, count, left = capsys.readouterr().err.splitlines()
+    assert any(f"{jobs[1].id}: FAILED" in line for line in lines)
+    assert "2 of 12 waits are over, 1 of them with an error, 10 no longer waited for" in count
+    assert left == f"goes on in Hevo: {', '.join(job.ref for job in jobs[2:])}"
     assert len(lines) <= 4
 
 

@@ -21,7 +21,7 @@ from hevo_edge import HevoClient, Job, errors
 from hevo_edge._progress import terminal
 from hevo_edge._progress.choice import choose_view
 from hevo_edge._progress.plain import PlainView
-from hevo_edge._progress.terminal import TerminalView
+from hevo_edge._progress.terminal import ECHO, TerminalView
 from hevo_edge.emulator import HevoEmulator
 from tests.awaiting.support import fleet, started
 
@@ -101,7 +101,7 @@ async def test_a_table_that_ends_as_it_was_last(
     assert drawn.count(HIDDEN) == drawn.count(SHOWN) == 1
     assert drawn.rstrip().endswith(SHOWN)
     head, *rows = tty.last()
-    assert head.split() == ["Pipeline", "Job", "State", "Elapsed", "Events", "Objects"]
+    assert head.split() == ["Pipeline", "Type", "Job", "State", "Elapsed", "Events", "Objects"]
     assert len(rows) == 1, "that of the trigger has become that of its Job"
     assert "COMPLETED" in rows[-1]
     assert "1,000" in rows[-1]
@@ -130,9 +130,32 @@ async def test_an_interrupt_leaves_the_terminal_as_it_was(
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert tty.drawn().rstrip().endswith(SHOWN)
-    assert "no longer awaited" in tty.last()[-1]
+    assert tty.drawn().count(HIDDEN) == tty.drawn().count(SHOWN) == 1
+    assert "goes on in Hevo; " in tty.drawn()
+    assert tty.last()[-1] == f"goes on in Hevo: {job.ref}"
     assert sys.stderr is tty.stream
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (40, ", and 30 more")])
+async def test_a_narrow_terminal_says_in_one_line_what_an_interrupt_leaves_behind(
+    emulator: HevoEmulator,
+    hevo: HevoClient,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    more: str,
+) -> None:
+    tty = Terminal(monkeypatch, 70)
+    tty.install()
+    try:
+        _, jobs = fleet(emulator, hevo, count, lambda _: 5000.0)
+        waiting = asyncio.create_task(hevo.await_all(jobs, progress=True))
+        await asyncio.sleep(20)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        refs = ", ".join(job.ref for job in jobs[:10])
+        assert tty.last()[-1] == f"goes on in Hevo: {refs}{more}"
+    finally:
+        tty.close()
 
 
 async def test_what_is_printed_to_a_file_goes_there(
@@ -178,6 +201,41 @@ async def test_narrow_terminals(
         assert "FAILED" in "".join(lines)
     finally:
         tty.close()
+
+
+async def test_80_columns_have_room_for_the_id_of_a_job_and_for_what_is_left_behind(
+    emulator: HevoEmulator, hevo: HevoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tty = Terminal(monkeypatch, 80)
+    tty.install()
+    try:
+        emulator.add_pipeline(7, name="x" * 150).plan(duration=5000)
+        job = await hevo.pipeline(7).trigger(progress=True)
+        waiting = asyncio.create_task(job.await_completion(progress=True))
+        await asyncio.sleep(20)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        *_, row, _ = tty.last()
+        assert job.id in row
+        assert "goes on in Hevo" in row
+        assert re.search(r"\d+s$", row), "how long it has run"
+        assert len(row) <= 80 - ECHO
+    finally:
+        tty.close()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "colour"), [("COMPLETED", 32), ("DEFERRED", 33), ("SKIPPED", 33), ("FAILED", 31)]
+)
+async def test_what_was_put_aside_is_not_as_red_as_what_has_failed(
+    emulator: HevoEmulator, hevo: HevoClient, tty: Terminal, outcome: str, colour: int
+) -> None:
+    tty.install()
+    _, job = started(emulator, hevo, duration=30, outcome=outcome)
+    with contextlib.suppress(errors.JobDidNotSucceed):
+        await job.await_completion(progress=True)
+    assert f"\x1b[{colour}m" in tty.drawn()
+    assert outcome in tty.last()[-1]
 
 
 # -- where there are plain lines -------------------------------------------------------------------

@@ -97,6 +97,13 @@ def test_a_table_shows_fifty_rows_and_how_many_more(count: int) -> None:
     assert more == ([f"… {count - 50} more"] if count > 50 else [])
 
 
+@pytest.mark.parametrize("table", [html.table([{"a": "x" * 150}], 1), html.facts({"a": "x" * 150})])
+def test_a_long_word_is_broken_and_pushes_no_column_out_of_sight(table: str) -> None:
+    cells = re.findall(r"<t[hd] ([^>]*)>", table)
+    assert len(cells) == 2
+    assert all("max-width:24em" in cell and "overflow-wrap:break-word" in cell for cell in cells)
+
+
 def test_it_stays_small() -> None:
     rows = [{"Name": "<" * 10_000, "Error": "\n" * 10_000}] * 10_000
     assert len(html.table(rows, len(rows))) < 200_000

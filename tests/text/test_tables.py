@@ -33,6 +33,18 @@ def test_in_a_narrow_terminal_names_are_cut_and_columns_left_out() -> None:
     ]
 
 
+def test_what_is_to_stay_whole_is_cut_when_nothing_can_be_left_out_any_more() -> None:
+    columns = (
+        Column("NAME", may_shrink=True),
+        Column("JOB", may_shrink=True, least=30),
+        Column("AGE", 1),
+    )
+    rows = [["n" * 30, "j" * 30, "5m"]]
+    assert table(columns, rows, 50)[1] == f"{'n' * 11}..  {'j' * 30}  5m"
+    assert table(columns, rows, 45)[1] == f"{'n' * 11}..  {'j' * 30}"
+    assert table(columns, rows, 40)[1] == f"{'n' * 10}..  {'j' * 24}.."
+
+
 def test_in_a_very_narrow_one_each_value_has_a_line() -> None:
     assert table(COLUMNS, ROWS, 20) == [
         "ID: 123",
