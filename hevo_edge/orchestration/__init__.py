@@ -28,17 +28,21 @@ if TYPE_CHECKING:
     from hevo_edge._common.cleanup import finish_cleanup
     from hevo_edge.orchestration import validation
     from hevo_edge.orchestration.account import Account
+    from hevo_edge.orchestration.cancellation import cancel_if, cancel_if_asked
     from hevo_edge.orchestration.clients import ClientPool
     from hevo_edge.orchestration.job_cursor import EndedJobs, JobCursor, ended_jobs
     from hevo_edge.orchestration.job_feed import FeedPool, FeedUpdate, JobFeed, JobSubscriber
+    from hevo_edge.orchestration.keywords import RunKeywords, WaitKeywords
     from hevo_edge.orchestration.lineage import Dataset, Lineage, lineage_of, read_lineage
     from hevo_edge.orchestration.recovery import FailedPipeline, find_failed_pipelines
     from hevo_edge.orchestration.results import Outcome, RunFailed, failure, summary
     from hevo_edge.orchestration.runs import Run
+    from hevo_edge.orchestration.shared_loop import run_shared
     from hevo_edge.orchestration.spec import RunSpec
-    from hevo_edge.orchestration.stored_tickets import TicketStore, to_be_cancelled
+    from hevo_edge.orchestration.stored_tickets import TicketStore, spec_of, to_be_cancelled
     from hevo_edge.orchestration.sync import run, run_in_thread
     from hevo_edge.orchestration.ticket_file import TicketFile
+    from hevo_edge.orchestration.ticket_text import TicketText
     from hevo_edge.orchestration.waits import (
         await_job,
         await_pipeline,
@@ -61,11 +65,16 @@ __all__ = [
     "Outcome",
     "Run",
     "RunFailed",
+    "RunKeywords",
     "RunSpec",
     "TicketFile",
     "TicketStore",
+    "TicketText",
+    "WaitKeywords",
     "await_job",
     "await_pipeline",
+    "cancel_if",
+    "cancel_if_asked",
     "cancel_within",
     "ended_jobs",
     "failure",
@@ -78,6 +87,8 @@ __all__ = [
     "read_lineage",
     "run",
     "run_in_thread",
+    "run_shared",
+    "spec_of",
     "summary",
     "to_be_cancelled",
     "validation",
@@ -102,11 +113,16 @@ __getattr__, __dir__ = lazy_names(
         "Outcome": "results",
         "Run": "runs",
         "RunFailed": "results",
+        "RunKeywords": "keywords",
         "RunSpec": "spec",
         "TicketFile": "ticket_file",
         "TicketStore": "stored_tickets",
+        "TicketText": "ticket_text",
+        "WaitKeywords": "keywords",
         "await_job": "waits",
         "await_pipeline": "waits",
+        "cancel_if": "cancellation",
+        "cancel_if_asked": "cancellation",
         "cancel_within": "waits",
         "ended_jobs": "job_cursor",
         "failure": "results",
@@ -117,6 +133,8 @@ __getattr__, __dir__ = lazy_names(
         "read_lineage": "lineage",
         "run": "sync",
         "run_in_thread": "sync",
+        "run_shared": "shared_loop",
+        "spec_of": "stored_tickets",
         "summary": "results",
         "to_be_cancelled": "stored_tickets",
         "validation": "validation",

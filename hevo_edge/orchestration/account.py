@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._common import validation
-from hevo_edge._http.config import fingerprint
+from hevo_edge._http.config import Config, fingerprint
 from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge._http.redis_url import is_url
 from hevo_edge._http.shared_window import open_window
@@ -29,7 +29,9 @@ __all__ = [
 log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 _SCHEMES = frozenset({"http", "https"})
-_TYPED = frozenset({"headers", "verify", "rate_limit", "timeout", "insecure", "trust_env"})
+_TYPED = frozenset(
+    {"headers", "verify", "rate_limit", "timeout", "max_retries", "insecure", "trust_env"}
+)
 """The extras that are no texts; a connection that is given as a URI has nothing but texts."""
 _EXTRAS = _TYPED | {"proxy", "dialect", "rate_limit_store", "rate_limit_name"}
 
@@ -78,9 +80,9 @@ class Account:
                 certificates), ``rate_limit`` (calls a minute, null for no limit),
                 ``rate_limit_store`` (the URL of a Redis through which machines share them) and
                 ``rate_limit_name`` (see ``RateLimit.shared_name``), ``timeout`` (seconds for a
-                request), ``dialect``, ``insecure``, ``trust_env`` (whether to take the proxy from
-                the environment); as a mapping or as JSON. Each may be a text of JSON too, as in a
-                URI: ``"50"``, ``"false"``.
+                request), ``max_retries``, ``dialect``, ``insecure``, ``trust_env`` (whether to take
+                the proxy from the environment); as a mapping or as JSON. Each may be a text of JSON
+                too, as in a URI: ``"50"``, ``"false"``.
             name: What errors and warnings are to call it, such as ``"connection 'hevo'"``.
 
         Raises:
@@ -101,6 +103,25 @@ class Account:
         unchecked = cls(key, secret, "", json.dumps(known), name)
         return replace(
             unchecked, base_url=unchecked.client(**_address(host, port, scheme)).base_url
+        )
+
+    @classmethod
+    def from_env(cls, *, extra: Mapping[str, Any] | str | None = None) -> Self:
+        """Read ``HEVO_API_KEY``, ``HEVO_API_SECRET``, and ``HEVO_REGION`` or ``HEVO_BASE_URL``.
+
+        Args:
+            extra: See ``parse``.
+
+        Raises:
+            ConfigurationError: naming what is missing or wrong.
+        """
+        found = Config.env({})
+        return cls.parse(
+            login=found["api_key"],
+            password=found["api_secret"],
+            host=found["base_url"] or found["region"],
+            extra=extra,
+            name="the environment",
         )
 
     @property
@@ -161,8 +182,8 @@ def _options(extras: Mapping[str, Any]) -> dict[str, Any]:
         "insecure": validation.parse_bool(extras.get("insecure", False), "insecure"),
         "trust_env": validation.parse_bool(extras.get("trust_env", True), "trust_env"),
     }
-    if extras.get("timeout") is not None:
-        options["timeout"] = extras["timeout"]
+    given = {name: extras.get(name) for name in ("timeout", "max_retries")}
+    options |= {name: value for name, value in given.items() if value is not None}
     if "dialect" in extras:
         options["dialect"] = extras["dialect"]
     return options
@@ -202,16 +223,28 @@ def _address(host: str, port: int | None, scheme: str | None) -> dict[str, str |
 
 
 def _rate_limit(extras: Mapping[str, Any]) -> RateLimit | None:
-    """Read the share of the calls: a number a minute, or None (JSON null) for no limit.
-
-    Each task is a process, and they all spend the calls of one user: those of a machine share them,
-    and those of many machines where a Redis is named.
-    """
+    """Read the share of the calls: a number a minute, or None (JSON null) for no limit."""
     value = extras.get("rate_limit", 100)
-    store, name = extras.get("rate_limit_store"), extras.get("rate_limit_name")
     if value is None:
         return None
     calls = validation.count(value, "rate_limit")
+    return shared_limit(calls, extras.get("rate_limit_store"), extras.get("rate_limit_name"))
+
+
+def shared_limit(calls: int, store: Any = None, name: str | None = None) -> RateLimit:
+    """Return a limit of calls a minute for a process that is one of many, as each task is.
+
+    Hevo counts the calls of a user. The processes of a machine share them, and those of many
+    machines where a Redis is named; where no file can be shared, that is logged.
+
+    Args:
+        calls: How many.
+        store: The URL of a Redis.
+        name: The name of the window in there.
+
+    Raises:
+        ConfigurationError: for a store that is no URL, or a name without one.
+    """
     if store is not None:
         if not is_url(store):
             raise ConfigurationError("rate_limit_store must be the URL of a Redis: redis://...")

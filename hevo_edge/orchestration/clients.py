@@ -17,6 +17,7 @@ from hevo_edge._common.per_loop import running_loop
 from hevo_edge._text.logger import get_logger
 from hevo_edge.client import HevoClient
 from hevo_edge.errors import ConfigurationError
+from hevo_edge.observing import Observer
 from hevo_edge.orchestration.account import Account
 
 __all__ = [
@@ -49,10 +50,21 @@ class ClientPool:
     Args:
         is_gone: Says of an error of ``read`` that there is no such account: reading is not tried
             again, and nobody gets the client that it had.
+        keeps_unused: Whether a client stays open that nobody uses, as a daemon's should; False
+            where loops come and go.
+        observer: What the clients tell of what they do.
     """
 
-    def __init__(self, is_gone: Callable[[Exception], bool] | None = None) -> None:
+    def __init__(
+        self,
+        is_gone: Callable[[Exception], bool] | None = None,
+        *,
+        keeps_unused: bool = True,
+        observer: Observer | None = None,
+    ) -> None:
         self._is_gone: Callable[[Exception], bool] = is_gone or _is_never_gone
+        self._keeps_unused = keeps_unused
+        self._observer = observer
         self._of_loop: WeakKeyDictionary[
             asyncio.AbstractEventLoop, OrderedDict[Hashable, _SharedClient]
         ] = WeakKeyDictionary()
@@ -81,7 +93,9 @@ class ClientPool:
             Exception: on entering, what ``read`` raises.
         """
         of_loop = self._of_loop.setdefault(running_loop(), OrderedDict())
-        shared = of_loop.setdefault(key, _SharedClient(key, self._is_gone, of_loop))
+        shared = of_loop.setdefault(
+            key, _SharedClient(key, self._is_gone, of_loop, self._keeps_unused, self._observer)
+        )
         of_loop.move_to_end(key)
         return _Lease(shared, read, min(patience, PATIENCE), max_age)
 
@@ -89,9 +103,9 @@ class ClientPool:
 class _Leased:
     """A client, and how many use it."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, observer: Observer | None) -> None:
         self.account = account
-        self.hevo: HevoClient = account.client()
+        self.hevo: HevoClient = account.client(observer=observer)
         self.users = 0
 
 
@@ -103,7 +117,11 @@ class _SharedClient:
         key: Hashable,
         is_gone: Callable[[Exception], bool],
         of_loop: OrderedDict[Hashable, _SharedClient],
+        keeps_unused: bool,
+        observer: Observer | None,
     ) -> None:
+        self._keeps_unused = keeps_unused
+        self._observer = observer
         self._key = key
         self._is_gone = is_gone
         self._of_loop = of_loop
@@ -158,6 +176,8 @@ class _SharedClient:
         leased.users -= 1
         if leased is not self._leased:
             await _close_unused(leased)
+        elif not self._keeps_unused and not self.is_in_use:
+            await self.close_unused()
         for key in list(self._of_loop)[: max(0, len(self._of_loop) - MAX_IDLE)]:
             shared = self._of_loop.get(key)
             if shared is not None and not shared.is_in_use:
@@ -166,7 +186,8 @@ class _SharedClient:
 
     async def close_unused(self) -> None:
         """Close the present client, unless somebody uses it."""
-        await _close_unused(self._leased)
+        unused, self._leased = self._leased, None
+        await _close_unused(unused)
 
     def _is_final(self, error: Exception) -> bool:
         return isinstance(error, ConfigurationError) or self._is_gone(error)
@@ -181,7 +202,7 @@ class _SharedClient:
             try:
                 account = await read(self._key)
                 changed = self._leased is None or self._leased.account != account
-                new = _Leased(account) if changed else self._leased
+                new = _Leased(account, self._observer) if changed else self._leased
             except Exception as error:
                 self._failed_at, self._failure = _now(), error
                 if not self._is_gone(error):

@@ -64,6 +64,15 @@ class JobCursor:
         """Say whether a Job is known to have ended, so that it was told already."""
         return job_id in self.known and job_id not in self.running
 
+    def shortened(self, ids: int = 20) -> JobCursor:
+        """Return one that knows fewer of the newest ids, for stores that keep each version.
+
+        Hevo may remove so many Jobs before it tells what is new by the time of creation.
+        """
+        if len(self.known) <= ids:
+            return self
+        return replace(self, known=self.known[:ids], is_whole=False)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values, at most some 10 KB of them."""
         return {

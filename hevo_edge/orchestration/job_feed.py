@@ -25,7 +25,7 @@ MAX_POLLS = 8
 """How many Pipelines are polled at once: one that does not answer must not hold up the others."""
 LONGEST_BACKOFF = 300.0
 """Seconds to the next poll after errors that no time mends, at most; or the interval, if longer."""
-_GLANCE = 1.0
+_CHECK_EVERY = 1.0
 """Seconds after which a new subscriber is noticed."""
 Lease = Callable[[], AbstractAsyncContextManager[HevoClient]]
 """Lends a client for one poll, so that a changed account is noticed."""
@@ -129,7 +129,7 @@ class JobFeed:
             while True:
                 self._start_due(polls)
                 if polls:
-                    await asyncio.wait(polls, timeout=_GLANCE, return_when="FIRST_COMPLETED")
+                    await asyncio.wait(polls, timeout=_CHECK_EVERY, return_when="FIRST_COMPLETED")
                 else:
                     await asyncio.sleep(self._until_due())
                 for task in [task for task in polls if task.done()]:
@@ -143,7 +143,7 @@ class JobFeed:
 
     def _until_due(self) -> float:
         due = min(self._due.values(), default=float("inf"))
-        return min(max(due - loop_time(), 0.0), _GLANCE)
+        return min(max(due - loop_time(), 0.0), _CHECK_EVERY)
 
     def _start_due(self, polls: dict[asyncio.Task[list[EndedJobs]], _Poll]) -> None:
         now = loop_time()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hevo_edge._jobs.handle import WORK_COUNTS
 from hevo_edge._text import html
+from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.mime_bundle import HasMimeBundle
 from hevo_edge._text.printable import printable, quoted, short
 from hevo_edge.errors import (
@@ -22,6 +23,7 @@ from hevo_edge.errors import (
     TriggerTimeout,
 )
 from hevo_edge.job import Job
+from hevo_edge.orchestration.spec import RunSpec
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -161,6 +163,17 @@ async def not_succeeded(error: HevoError, pipeline_id: int) -> Outcome:
         return failure(error, pipeline_id, kind="blocked")
     is_late = isinstance(error, (JobTimeout, TriggerTimeout))
     return failure(error, pipeline_id, kind="timeout" if is_late else "error")
+
+
+async def not_started(error: HevoError, spec: RunSpec) -> Outcome:
+    """Return the outcome of a start that ended in an error; a time-out names the user's limit."""
+    if isinstance(error, TriggerTimeout) and spec.limit is not None and error.phase:
+        message = (
+            f"{spec.action} of Pipeline {spec.pipeline_id} was not started within "
+            f"{format_seconds(spec.limit)} (it was {error.phase}). Nothing was sent"
+        )
+        return failure(error, spec.pipeline_id, kind="timeout", message=message)
+    return await not_succeeded(error, spec.pipeline_id)
 
 
 def failure(

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-import time
 from functools import partial
-
-from pydantic import ValidationError
 
 from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.per_loop import running_loop
 from hevo_edge._common.timeouts import DeadlinePassed
 from hevo_edge._common.timeouts import within as bounded
-from hevo_edge._text.durations import format_seconds
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
-from hevo_edge._triggering.attribution import MAX_START_DELAY
 from hevo_edge._triggering.keywords import TriggerKeywords
 from hevo_edge.client import HevoClient
 from hevo_edge.enums import Freshness, IfRunning, JobStatus
 from hevo_edge.errors import (
+    ConfigurationError,
     HevoError,
     JobDidNotSucceed,
     JobNotFoundAfterTrigger,
     NotFound,
     TriggerOutcomeUnknown,
-    TriggerTimeout,
 )
-from hevo_edge.job import Job
+from hevo_edge.job import Job, OnUpdate
 from hevo_edge.models import JobData
 from hevo_edge.orchestration._blocking import trigger_unless_running
-from hevo_edge.orchestration.results import Outcome, failure, not_succeeded
+from hevo_edge.orchestration.results import Outcome, not_started
 from hevo_edge.orchestration.spec import RunSpec
-from hevo_edge.orchestration.stored_tickets import StoredTicket, TicketStore
-from hevo_edge.orchestration.waits import await_job, cancel_within, may_cancel, poll_once
+from hevo_edge.orchestration.stored_tickets import StoredTicket, TicketStore, matching
+from hevo_edge.orchestration.waits import (
+    await_job,
+    cancel_within,
+    may_cancel,
+    poll_once,
+    settle,
+)
 from hevo_edge.triggering import TicketState, TriggerTicket
 
-__all__ = [
-    "Run",
-]
+__all__ = ["Run"]
 
 log: logging.Logger = get_logger("hevo_edge.orchestration")
 
@@ -64,6 +64,7 @@ class Run:
         account: The account's ``fingerprint``: a ticket of another account is not resumed.
         generation: What stays the same between retries, and changes when somebody asks for a new
             run: Airflow's ``max_tries``, the id of Dagster's root run, or of Prefect's flow run.
+        progress: Show how it goes, see ``Job.await_completion``.
 
     Attributes:
         job: The Job of this attempt, once it is known.
@@ -77,6 +78,7 @@ class Run:
         *,
         account: str,
         generation: int | str | None = None,
+        progress: bool = False,
     ) -> None:
         self.spec = spec
         self.job: Job[JobData] | None = None
@@ -84,12 +86,36 @@ class Run:
         self._store = store
         self._account = account
         self._generation = generation
+        self._progress = progress
         self._ticket: TriggerTicket | None = None
-        self._is_to_be_cancelled = False
+        self._awaited: Job | None = None
+        self._is_prepared = self._is_to_be_cancelled = False
 
     # -- start ------------------------------------------------------------------------------------
 
-    async def start(self, hevo: HevoClient, *, may_block: bool = True) -> Job[JobData] | Outcome:
+    async def prepare(self, hevo: HevoClient) -> Outcome | None:
+        """Do all of ``start`` but the POST, and store the ticket; or return how that ended.
+
+        For an engine that keeps what a step returns, and counts the attempts of the next step,
+        which passes ``first`` to ``start``: nothing else needs to be stored before the POST.
+        """
+        spec, options = self.spec, self.spec.trigger_options
+        if spec.fresh_within is not None or spec.object_ids is not None:
+            raise ConfigurationError("prepare takes neither fresh_within nor object_ids")
+        self._is_prepared = True
+        try:
+            await hevo.pipeline(spec.pipeline_id).prepare_trigger(
+                options.action,
+                drop_and_load=options.drop_and_load,
+                **self._keywords(options.if_running),
+            )
+        except HevoError as error:
+            return await not_started(error, self.spec)
+        return None
+
+    async def start(
+        self, hevo: HevoClient, *, may_block: bool = True, first: bool = False
+    ) -> Job[JobData] | Outcome:
         """Return the Job of the stored ticket, else trigger; or how that ended.
 
         While the Job of the stored ticket runs, it is what this attempt is about. When it is over,
@@ -101,27 +127,21 @@ class Run:
             may_block: With ``if_running="wait"``: wait for the running Job here. If False, the
                 outcome is ``"blocked"`` and names it as soon as it is listed, and the caller waits
                 for its end elsewhere.
+            first: That no attempt before this one has started what is prepared, see
+                ``HevoClient.fire``. Else its Job is searched for before anything is sent.
         """
-        pipeline_id = self.spec.pipeline_id
+        stored = self._matching()
         try:
-            job = await self._resume(hevo)
-            self.is_resumed = job is not None
-            self.job = job or await self._trigger(hevo, may_block=may_block)
-        except TriggerTimeout as error:
-            return failure(error, pipeline_id, kind="timeout", message=self._with_limit(error))
+            if first and stored is not None and stored.is_unposted:
+                self._take_over(stored)
+                self.job = await self._fire(hevo, stored.ticket, first=True)
+            else:
+                job = None if stored is None else await self._resume(hevo, stored)
+                self.is_resumed = job is not None
+                self.job = job or await self._trigger(hevo, may_block=may_block)
         except HevoError as error:
-            return await not_succeeded(error, pipeline_id)
+            return await not_started(error, self.spec)
         return self.job
-
-    def _with_limit(self, error: TriggerTimeout) -> str:
-        """Say what a time-out says, of the user's limit instead of what was left of it."""
-        spec = self.spec
-        if spec.limit is None or not error.phase:
-            return str(error)
-        return (
-            f"{spec.action} of Pipeline {spec.pipeline_id} was not started within "
-            f"{format_seconds(spec.limit)} (it was {error.phase}). Nothing was sent"
-        )
 
     async def _trigger(self, hevo: HevoClient, *, may_block: bool) -> Job[JobData]:
         options = self.spec.trigger_options
@@ -130,15 +150,11 @@ class Run:
         pipeline = hevo.pipeline(self.spec.pipeline_id)
 
         async def trigger(if_running: IfRunning) -> Job[JobData]:
-            keywords: TriggerKeywords = {
-                "job_type": options.job_type,
-                "if_running": if_running,
-                "discovery_timeout": options.discovery_timeout,
-                "timeout": self._time_limit(),
-                "on_ticket": self._save,
-            }
+            keywords = self._keywords(if_running)
+            drop, object_ids = options.drop_and_load, self.spec.object_ids
+            if object_ids is not None:
+                return await pipeline.resync_objects(object_ids, drop_and_load=drop, **keywords)
             if self.spec.fresh_within is None:
-                drop = options.drop_and_load
                 return await pipeline.trigger(options.action, drop_and_load=drop, **keywords)
             accepts = JobStatus.COMPLETED_WITH_FAILURES in self.spec.accept
             job = await pipeline.ensure_fresh(
@@ -151,20 +167,39 @@ class Run:
             return await trigger(policy)
         return await trigger_unless_running(partial(trigger, policy), pipeline, self.spec)
 
-    async def _resume(self, hevo: HevoClient) -> Job[JobData] | None:
-        stored = self._matching()
-        if stored is None:
-            return None
-        self._ticket, self._is_to_be_cancelled = stored.ticket, stored.is_to_be_cancelled
+    def _keywords(self, if_running: IfRunning) -> TriggerKeywords:
+        options = self.spec.trigger_options
+        return {
+            "job_type": options.job_type,
+            "if_running": if_running,
+            "discovery_timeout": options.discovery_timeout,
+            "timeout": self._time_limit(),
+            "on_ticket": self._save,
+            "progress": self._progress,
+        }
+
+    def _take_over(self, stored: StoredTicket) -> None:
+        self._ticket, self._is_prepared = stored.ticket, stored.is_prepared
+        self._is_to_be_cancelled = stored.is_to_be_cancelled
+
+    async def _fire(
+        self, hevo: HevoClient, ticket: TriggerTicket, *, first: bool = False
+    ) -> Job[JobData]:
+        limit = self._time_limit()
+        with hevo._core.shown(ticket, progress=self._progress):  # noqa: SLF001
+            fired = await hevo.fire(ticket, timeout=limit, on_ticket=self._save, first=first)
+        return await settle(fired, self._time_limit(), to_be_cancelled=self._is_to_be_cancelled)
+
+    async def _resume(self, hevo: HevoClient, stored: StoredTicket) -> Job[JobData] | None:
+        self._take_over(stored)
         limit, now = self._time_limit(), running_loop().time
         deadline = None if limit is None else now() + limit
         try:
             await self._prove_nothing_came(hevo, stored.ticket)
-            fired = await hevo.fire(stored.ticket, timeout=self._time_limit(), on_ticket=self._save)
-            job = await self._settle(fired)
+            job = await self._fire(hevo, stored.ticket)
         except (NotFound, JobNotFoundAfterTrigger, TriggerOutcomeUnknown) as error:
             is_cut_short = deadline is not None and now() >= deadline
-            if is_cut_short or not self._may_give_up(stored, error):
+            if is_cut_short or not stored.may_be_given_up(error, self._generation):
                 raise
             log.warning("the earlier attempt's run is not there, so a new one starts: %s", error)
             self._forget()
@@ -173,7 +208,7 @@ class Run:
         if not job.is_terminal:
             log.info("an earlier attempt started Job %s, which is still running: resuming", job.id)
             return job
-        if self._is_of_another_generation(stored):
+        if stored.is_of_another(self._generation):
             log.info("Job %s of an earlier generation is over: a new run starts", short(job.id))
             self._forget()
             return None
@@ -193,39 +228,10 @@ class Run:
         """
         if ticket.state is not TicketState.AMBIGUOUS:
             return
-        if await hevo.reconcile(ticket, timeout=self._time_limit()) is None:
+        with hevo._core.shown(ticket, progress=self._progress):  # noqa: SLF001
+            found = await hevo.reconcile(ticket, timeout=self._time_limit())
+        if found is None:
             log.info("no run came of the POST of an earlier attempt, so it is sent again")
-
-    async def _settle(self, job: Job) -> Job[JobData]:
-        """Read the Job, and wait for its end if it is being cancelled, or was to be.
-
-        How that ends does not matter, but Hevo refuses a new run before it has.
-
-        Raises:
-            TriggerTimeout: when the deadline came first.
-        """
-
-        async def settle() -> Job[JobData]:
-            read = await job.refresh()
-            cancels = (
-                self._is_to_be_cancelled and not read.is_terminal and may_cancel(read.certainty)
-            )
-            if cancels:
-                log.info("Job %s was to be cancelled when its task was killed", short(job.ref))
-            if cancels or read.status == JobStatus.CANCELLING:
-                return await read.cancel(wait=True)
-            return read
-
-        limit = self._time_limit()
-        deadline = None if limit is None else running_loop().time() + limit
-        try:
-            return await bounded(deadline, settle())
-        except DeadlinePassed:
-            raise TriggerTimeout(
-                f"Job {short(job.ref)} of an earlier attempt did not settle before the deadline; "
-                "no new run was started",
-                pipeline_id=job.pipeline_id,
-            ) from None
 
     def _time_limit(self) -> float | None:
         left = self.spec.seconds_left()
@@ -233,14 +239,27 @@ class Run:
 
     # -- wait -------------------------------------------------------------------------------------
 
-    async def wait(self, hevo: HevoClient, job_id: str | None = None) -> Outcome:
+    @property
+    def job_id(self) -> str | None:
+        """The id of the Job, of this attempt or in the store; None when it is not known yet."""
+        job = self.job or self._awaited
+        if job is not None:
+            return job.id
+        stored = self._matching()
+        return None if stored is None else stored.ticket.job_id
+
+    async def wait(
+        self, hevo: HevoClient, job_id: str | None = None, *, on_update: OnUpdate | None = None
+    ) -> Outcome:
         """Await the Job until the deadline, with one final poll; network trouble ends nothing.
 
         Args:
             hevo: The client.
-            job_id: The Job, where another process has started it.
+            job_id: The Job, where another process has started it and the store does not name it.
+            on_update: See ``Job.await_completion``.
         """
-        return await await_job(self._job(hevo, job_id), self.spec)
+        job, progress = self._job(hevo, job_id), self._progress
+        return await await_job(job, self.spec, on_update=on_update, progress=progress)
 
     async def poll(self, hevo: HevoClient, job_id: str | None = None) -> Outcome | None:
         """Poll once: return how the Job ended, or None while it runs and there is time.
@@ -249,30 +268,34 @@ class Run:
 
         Args:
             hevo: The client.
-            job_id: The Job, where another process has started it.
+            job_id: The Job, where another process has started it and the store does not name it.
         """
         return await poll_once(self._job(hevo, job_id), self.spec)
 
     def _job(self, hevo: HevoClient, job_id: str | None) -> Job:
-        if job_id is not None:
-            job, stored = hevo.pipeline(self.spec.pipeline_id).job(job_id), self._matching()
-            if stored is not None and stored.ticket.job_id == job_id:
-                job.certainty = stored.ticket.certainty
-            return job
-        if self.job is None:
+        if self.job is not None and job_id in {None, self.job.id}:
+            # Several clients may serve one attempt, one after another.
+            self.job = self.job._of_client(hevo._core)  # noqa: SLF001
+            return self.job
+        stored = self._matching()
+        known = None if stored is None else stored.ticket
+        job_id = job_id or (None if known is None else known.job_id)
+        if job_id is None:
             raise HevoError("this attempt has no Job yet: await start(), or name one")
-        # Several clients may serve one attempt, one after another.
-        self.job = self.job._of_client(hevo._core)  # noqa: SLF001
-        return self.job
+        self._awaited = hevo.pipeline(self.spec.pipeline_id).job(job_id)
+        if known is not None and known.job_id == job_id:
+            self._awaited.certainty = known.certainty
+        return self._awaited
 
     # -- end --------------------------------------------------------------------------------------
 
     async def cancel(self, hevo: HevoClient, *, within: float) -> bool:
         """Ask Hevo to cancel the Job, if it is the task's own; say whether that was asked.
 
-        An attempt that was cut off while it searched for its Job searches once more. It goes on
-        though the task that awaits it is cancelled again. What could not be cancelled is left to
-        the next attempt, if there is a store.
+        An attempt that was cut off while it searched for its Job searches once more; one that has
+        not started takes what another process has stored. It goes on though the task that awaits it
+        is cancelled again. What could not be cancelled is left to the next attempt, if there is a
+        store.
 
         Args:
             hevo: The client.
@@ -281,18 +304,20 @@ class Run:
         Raises:
             HevoError: when the request failed and the Job is still running.
         """
-        deadline = running_loop().time() + within
+        cancelling = self._cancel_or_leave(hevo, running_loop().time() + within)
+        return await finish_cleanup(cancelling, "cancelling a task's Job", within)
+
+    async def _cancel_or_leave(self, hevo: HevoClient, deadline: float) -> bool:
         try:
-            cancelling = self._cancel(hevo, deadline)
-            return await finish_cleanup(cancelling, "cancelling a task's Job", within)
-        except HevoError:
-            self._leave_to_next()
+            return await self._cancel(hevo, deadline)
+        except BaseException:  # a cancellation too: that is how it is cut off
+            await self._leave_to_next()
             raise
 
     async def _cancel(self, hevo: HevoClient, deadline: float) -> bool:
-        job = self.job or await self._search(hevo, deadline)
+        job = self._awaited = self.job or self._awaited or await self._search(hevo, deadline)
         if job is None:
-            self._leave_to_next()
+            await self._leave_to_next()
             log.warning("no Job of this task is listed yet; if one was started, it is left running")
             return False
         if not may_cancel(job.certainty):
@@ -305,7 +330,10 @@ class Run:
 
     async def _search(self, hevo: HevoClient, deadline: float) -> Job | None:
         """Search once more for the Job of the POST, and leave time to cancel it."""
-        if self._ticket is None or self._ticket.post is None:
+        stored = self._matching() if self._ticket is None else None
+        if stored is not None:  # another process has started it
+            self._take_over(stored)
+        if self._ticket is None or not (self._ticket.post or self._is_prepared):
             return None
         left = deadline - running_loop().time()
         searching = hevo.reconcile(self._ticket, timeout=left / 2)
@@ -326,61 +354,31 @@ class Run:
         """Whether this attempt has a Job, or may have started one."""
         return self.job is not None or (self._ticket is not None and self._ticket.post is not None)
 
-    def _save(self, ticket: TriggerTicket) -> None:
+    def _save(self, ticket: TriggerTicket) -> object:
         self._ticket = ticket
-        if self._store is not None:
-            stored = StoredTicket(
-                ticket=ticket,
-                generation=self._generation,
-                account=self._account,
-                is_to_be_cancelled=self._is_to_be_cancelled,
-            )
-            self._store.save(stored.model_dump_json())
+        if self._store is None:
+            return None
+        stored = StoredTicket(
+            ticket=ticket,
+            generation=self._generation,
+            account=self._account,
+            is_prepared=self._is_prepared,
+            is_to_be_cancelled=self._is_to_be_cancelled,
+        )
+        return self._store.save(stored.model_dump_json())
 
-    def _leave_to_next(self) -> None:
+    async def _leave_to_next(self) -> None:
         if self._ticket is not None:
             self._is_to_be_cancelled = True
-            self._save(self._ticket)
+            saved = self._save(self._ticket)
+            if inspect.isawaitable(saved):
+                await saved
 
     def _forget(self) -> None:
-        self._ticket, self._is_to_be_cancelled = None, False
+        self._ticket, self._is_prepared, self._is_to_be_cancelled = None, False, False
         if self._store is not None:
             self._store.delete()
 
     def _matching(self) -> StoredTicket | None:
-        """Return what is stored, if something may have been sent, by the same request."""
         text = None if self._store is None else self._store.load()
-        if text is None:
-            return None
-        try:
-            stored = StoredTicket.model_validate_json(text)
-        except ValidationError:
-            log.warning("the ticket of an earlier attempt cannot be read, so a new run starts")
-            return None
-        if stored.account != self._account:
-            log.warning("an earlier attempt ran in another account of Hevo, so a new run starts")
-            return None
-        ticket = stored.ticket
-        if ticket.post is None and ticket.job_id is None:
-            # It is stored before anything leaves, so nothing did.
-            return None
-        if any(getattr(ticket, name) != value for name, value in self.spec.request().items()):
-            log.warning("the task was changed since its last attempt, so a new run starts")
-            return None
-        return stored
-
-    def _may_give_up(self, stored: StoredTicket, error: HevoError) -> bool:
-        """Say whether a run that cannot be found is given up for a new one.
-
-        Within a generation only one that certainly began, so long ago that it would be listed: what
-        is not listed yet may be listed later, and what may have been sent may have arrived.
-        """
-        post = stored.ticket.post
-        if post is None or self._is_of_another_generation(stored):
-            return True
-        is_of_now = post.sent_at is None or time.time() - post.sent_at < MAX_START_DELAY
-        return not (is_of_now or isinstance(error, TriggerOutcomeUnknown))
-
-    def _is_of_another_generation(self, stored: StoredTicket) -> bool:
-        known = stored.generation is not None and self._generation is not None
-        return known and stored.generation != self._generation
+        return None if text is None else matching(text, self.spec, self._account)

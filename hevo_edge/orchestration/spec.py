@@ -31,12 +31,13 @@ class RunSpec:
         action: SYNC_NOW, or RESYNC to restart the historical load.
         job_type: Accept only a Job of this type; None for any that can come of the action.
         drop_and_load: With RESYNC, drop and recreate the Destination tables.
+        object_ids: With RESYNC, the ids of the objects to resync; None for all.
         if_running: What to do when a Job is running: ``"fail"``, ``"join"``, ``"replace"`` or
             ``"wait"``.
         fresh_within: Seconds, or a timedelta: take the last Job that ended well if that was within
             it, and start one only else, see ``Pipeline.ensure_fresh``; None to start one always.
         discovery_timeout: Seconds in which the new Job must show up.
-        poll_interval: Seconds between polls, ``"auto"``, or a ``schedules.Schedule``.
+        poll_interval: Seconds between polls, ``"auto"``, ``"eager"``, or a ``schedules.Schedule``.
         accept: Statuses to take for success, beside COMPLETED.
         deadline: When to give up, in seconds since 1970, so that it holds in another process; one
             final poll comes before. None for never.
@@ -53,6 +54,7 @@ class RunSpec:
     action: PipelineAction | str = PipelineAction.SYNC_NOW
     job_type: JobType | str | None = None
     drop_and_load: bool = False
+    object_ids: Iterable[str] | None = None
     if_running: IfRunning | str = IfRunning.FAIL
     fresh_within: Duration | None = None
     discovery_timeout: float = TRIGGER_DEFAULTS["discovery_timeout"]
@@ -63,6 +65,45 @@ class RunSpec:
     on_timeout: str = "raise"
     trigger_options: TriggerOptions = field(init=False, repr=False, compare=False)
     """The options of ``Pipeline.trigger``, checked."""
+
+    @classmethod
+    def of_task(
+        cls,
+        pipeline_id: int | str,
+        *,
+        timeout: Duration | None = None,
+        accept_completed_with_failures: bool = False,
+        if_running: IfRunning | str | None = None,
+        **options: Any,
+    ) -> RunSpec:
+        """Return what a task asks for in the words of ``RunKeywords``; its time counts from now.
+
+        Args:
+            pipeline_id: The Pipeline.
+            timeout: Seconds for all of it, or a timedelta; None for no limit.
+            accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
+            if_running: None for ``"fail"``, and with ``fresh_within`` for ``"join"``: a Job that
+                runs will be fresh.
+            **options: Other fields.
+
+        Raises:
+            ConfigurationError: for wrong values.
+        """
+        if if_running is None:
+            is_for_fresh = options.get("fresh_within") is not None
+            if_running = IfRunning.JOIN if is_for_fresh else IfRunning.FAIL
+        accepts = validation.parse_bool(
+            accept_completed_with_failures, "accept_completed_with_failures"
+        )
+        limit = validation.timeout(timeout, "timeout")
+        return cls(
+            validation.pipeline_id(pipeline_id),
+            if_running=if_running,
+            accept=[JobStatus.COMPLETED_WITH_FAILURES] if accepts else [],
+            deadline=None if limit is None else time.time() + limit,
+            limit=limit,
+            **options,
+        )
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen
@@ -86,6 +127,19 @@ class RunSpec:
             discovery_timeout=self.discovery_timeout,
         )
         set_field(self, "trigger_options", options)
+        set_field(self, "object_ids", self._checked_ids())
+
+    def _checked_ids(self) -> tuple[str, ...] | None:
+        if self.object_ids is None:
+            return None
+        if self.trigger_options.action is not PipelineAction.RESYNC:
+            raise ConfigurationError(f"object_ids go with RESYNC, not with {self.action}")
+        if isinstance(self.object_ids, str) or not isinstance(self.object_ids, Iterable):
+            raise ConfigurationError(f"object_ids must be several ids, not {self.object_ids!r}")
+        ids = {validation.identifier(each, "object_ids") for each in self.object_ids}
+        if not ids:
+            raise ConfigurationError("object_ids must hold one id at least")
+        return tuple(sorted(ids))
 
     def seconds_left(self) -> float | None:
         """Return the seconds until the deadline, 0 when it has passed; None for never."""
@@ -99,4 +153,5 @@ class RunSpec:
             "action": options.action,
             "job_type": options.job_type,
             "drop_and_load": options.drop_and_load,
+            "object_ids": self.object_ids,
         }

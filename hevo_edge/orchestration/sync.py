@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
+
+from hevo_edge._common.per_loop import has_loop
 
 __all__ = [
     "run",
@@ -16,6 +19,10 @@ __all__ = [
 
 T = TypeVar("T")
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CHECK_EVERY = 0.5
+"""Seconds after which a thread that waits can be interrupted: some engines raise errors in it."""
+
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, and return what it returns.
@@ -23,7 +30,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     Like ``asyncio.run``, in the caller's context; but where an event loop runs in this thread
     already (a notebook, an async framework that called synchronous code), the coroutine runs in a
     thread of its own, and that loop waits. What a signal handler raises meanwhile, such as the
-    KeyboardInterrupt of Ctrl-C, cancels the coroutine.
+    KeyboardInterrupt of Ctrl-C, cancels the coroutine, and is raised when that has cleaned up.
 
     Args:
         coroutine: Must make and close its own ``HevoClient``: a client in use in another running
@@ -32,9 +39,15 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises:
         HevoError: and whatever else the coroutine raises.
     """
-    if not _is_in_loop():
-        return asyncio.run(coroutine)
-    return _ThreadRun(coroutine).result()
+    if not has_loop():
+        return _run_here(coroutine)
+    handover = Handover(coroutine)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(handover.run,))
+    thread.start()
+    try:
+        return handover.result()
+    finally:
+        thread.join()
 
 
 def run_in_thread(work: Callable[[], None], seconds: float) -> bool:
@@ -53,8 +66,59 @@ def run_in_thread(work: Callable[[], None], seconds: float) -> bool:
     return not thread.is_alive()
 
 
-class _ThreadRun(Generic[T]):
-    """A coroutine that runs in a thread and an event loop of its own."""
+def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in this thread, where signal handlers may raise.
+
+    asyncio swallows what one raises while the loop runs a callback, but for KeyboardInterrupt and
+    SystemExit: so such handlers are called by the loop itself, and what they raise is kept.
+    """
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    ours = {number: each for number, each in handlers.items() if _may_raise(each)}
+    if not ours or threading.current_thread() is not threading.main_thread():
+        return asyncio.run(coroutine)
+    raised: list[BaseException] = []
+
+    async def cancellable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 -- this is a coroutine of asyncio.run
+
+        def handle(number: int) -> None:
+            try:
+                ours[number](number, None)
+            except BaseException as error:  # noqa: BLE001 -- raised when the coroutine has ended
+                raised.append(error)
+                task.cancel()
+
+        try:
+            for number in ours:
+                loop.add_signal_handler(number, handle, number)
+        except NotImplementedError:  # on Windows
+            return await coroutine
+        try:
+            return await coroutine
+        finally:
+            for number, handler in ours.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    try:
+        return asyncio.run(cancellable())
+    finally:
+        if raised:
+            raise raised[0]
+
+
+def _may_raise(handler: Any) -> bool:
+    """Say whether a handler is somebody's own; asyncio knows what to do with Python's."""
+    return callable(handler) and handler is not signal.default_int_handler
+
+
+class Handover(Generic[T]):
+    """A coroutine that runs in another thread, while its caller waits.
+
+    Args:
+        coroutine: What ``main`` awaits.
+    """
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
@@ -64,11 +128,14 @@ class _ThreadRun(Generic[T]):
         self._is_over = threading.Event()
 
     def result(self) -> T:
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(self._work,))
-        thread.start()
+        """Wait, and return what the coroutine returns; what is raised here cancels it.
+
+        Raises:
+            BaseException: what the coroutine raises.
+        """
         try:
-            self._is_over.wait()  # a join() that is interrupted takes the thread for dead
+            while not self._is_over.wait(_CHECK_EVERY):
+                pass
         except BaseException:
             # Ctrl-C: nobody waits for the result any more.
             if (cancel := self._cancel) is not None:
@@ -76,33 +143,28 @@ class _ThreadRun(Generic[T]):
                     cancel()
             self._is_over.wait()
             raise
-        finally:
-            thread.join()
         if self._errors:
             raise self._errors[0]
         return self._results[0]
 
-    def _work(self) -> None:
+    def run(self) -> None:
+        """Run it to its end in this thread, in a loop of its own."""
         try:
-            self._results.append(asyncio.run(self._cancellable()))
+            asyncio.run(self.main())
         except BaseException as error:  # noqa: BLE001 -- raised in the caller's thread
             self._errors.append(error)
         finally:
             self._is_over.set()
 
-    async def _cancellable(self) -> T:
+    async def main(self) -> None:
+        """Run it to its end in this loop."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None  # noqa: S101 -- this is a coroutine of asyncio.run
+        assert task is not None  # noqa: S101 -- this is a coroutine of a task
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
         try:
-            return await self._coroutine
+            self._results.append(await self._coroutine)
+        except BaseException as error:  # noqa: BLE001 -- raised in the caller's thread
+            self._errors.append(error)
         finally:
             self._cancel = None
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+            self._is_over.set()

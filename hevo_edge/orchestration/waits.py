@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,13 @@ from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common.per_loop import running_loop
 from hevo_edge._common.timeouts import DeadlinePassed, within
 from hevo_edge._text.durations import format_seconds
+from hevo_edge._text.logger import get_logger
+from hevo_edge._text.printable import short
 from hevo_edge.client import HevoClient
-from hevo_edge.enums import Certainty, JobType
-from hevo_edge.errors import HevoError, RequestError
-from hevo_edge.job import Job
+from hevo_edge.enums import Certainty, JobStatus, JobType
+from hevo_edge.errors import HevoError, RequestError, TriggerTimeout
+from hevo_edge.job import Job, OnUpdate
+from hevo_edge.models import JobData
 from hevo_edge.options import WaitOptions
 from hevo_edge.orchestration.results import Outcome, not_succeeded, succeeded
 from hevo_edge.orchestration.spec import RunSpec
@@ -25,6 +29,8 @@ __all__ = [
     "cancel_within",
     "may_cancel",
 ]
+
+log: logging.Logger = get_logger("hevo_edge.orchestration")
 
 CANCEL_PAUSE = 1.0
 """Seconds between two cancels; each has its own repeats, with backoff."""
@@ -46,6 +52,7 @@ async def cancel_within(seconds: float, job: Job) -> None:
 
     async def ask() -> None:
         nonlocal failure
+        pause = CANCEL_PAUSE
         while True:
             try:
                 await job.cancel()
@@ -55,7 +62,8 @@ async def cancel_within(seconds: float, job: Job) -> None:
                 failure = error
             else:
                 return
-            await asyncio.sleep(CANCEL_PAUSE)
+            await asyncio.sleep(pause)
+            pause *= 2  # each cancel is several calls already
 
     try:
         await within(running_loop().time() + seconds, ask())
@@ -64,15 +72,52 @@ async def cancel_within(seconds: float, job: Job) -> None:
         raise failure or late from None
 
 
+async def settle(job: Job, limit: float | None, *, to_be_cancelled: bool) -> Job[JobData]:
+    """Read a Job, and wait for its end if it is being cancelled, or is to be.
+
+    How that ends does not matter, but Hevo refuses a new run before it has.
+
+    Args:
+        job: The Job.
+        limit: Seconds that this may take.
+        to_be_cancelled: Whether the task was killed before it could cancel its Job.
+
+    Raises:
+        TriggerTimeout: when the time was over first.
+    """
+
+    async def read_and_cancel() -> Job[JobData]:
+        read = await job.refresh()
+        cancels = to_be_cancelled and not read.is_terminal and may_cancel(read.certainty)
+        if cancels:
+            log.info("Job %s was to be cancelled when its task was killed", short(job.ref))
+        if cancels or read.status == JobStatus.CANCELLING:
+            return await read.cancel(wait=True)
+        return read
+
+    deadline = None if limit is None else running_loop().time() + limit
+    try:
+        return await within(deadline, read_and_cancel())
+    except DeadlinePassed:
+        raise TriggerTimeout(
+            f"Job {short(job.ref)} of an earlier attempt did not settle before the deadline; "
+            "no new run was started",
+            pipeline_id=job.pipeline_id,
+        ) from None
+
+
 # No coroutine function: a daemon has thousands of waits, and what each frame of each holds adds up.
-def await_job(job: Job, spec: RunSpec) -> Coroutine[Any, Any, Outcome]:
+def await_job(
+    job: Job, spec: RunSpec, *, on_update: OnUpdate | None = None, progress: bool = False
+) -> Coroutine[Any, Any, Outcome]:
     """Await a Job until the spec's deadline, with one final poll; return how that ended.
 
     A Job that is not surely the task's own is not cancelled at the deadline.
     """
     on_timeout = spec.on_timeout if may_cancel(job.certainty) else "raise"
     left = spec.seconds_left()
-    return _await_job(job, _options(spec, spec.limit or left, on_timeout), left)
+    options = _options(spec, spec.limit or left, on_timeout, on_update, progress=progress)
+    return _await_job(job, options, left)
 
 
 async def poll_once(job: Job, spec: RunSpec) -> Outcome | None:
@@ -83,12 +128,21 @@ async def poll_once(job: Job, spec: RunSpec) -> Outcome | None:
     return None if outcome.kind == "timeout" else outcome
 
 
-def _options(spec: RunSpec, timeout: float | None, on_timeout: str) -> WaitOptions:
+def _options(
+    spec: RunSpec,
+    timeout: float | None,
+    on_timeout: str,
+    on_update: OnUpdate | None = None,
+    *,
+    progress: bool = False,
+) -> WaitOptions:
     return WaitOptions.check(
         poll_interval=spec.poll_interval,
         timeout=timeout,
         accept=spec.accept,
         on_timeout=on_timeout,
+        on_update=on_update,
+        progress=progress,
     )
 
 

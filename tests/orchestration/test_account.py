@@ -101,6 +101,7 @@ def test_extras_reach_the_client(options: dict[str, Any]) -> None:
         "proxy": "http://proxy:3128",
         "verify": False,
         "timeout": 7,
+        "max_retries": 0,
         "dialect": "drop_and_load",
     }
     read(extra=extra).client()
@@ -108,6 +109,7 @@ def test_extras_reach_the_client(options: dict[str, Any]) -> None:
     assert options["proxy"] == "http://proxy:3128"
     assert options["ssl"] is False
     assert options["timeout"] == 7
+    assert options["max_retries"] == 0
     assert options["dialect"] == "drop_and_load"
     assert options["rate_limit"] == RateLimit(50, 60.0, shared=True)
 

@@ -233,3 +233,14 @@ async def test_clients_that_nobody_uses_are_bounded(
         assert await use(pool, accounts, key="0") is not first
     of_loop = pool._of_loop[asyncio.get_running_loop()]
     assert list(of_loop) == ["9", "long", "0"]
+
+
+async def test_a_pool_may_close_what_nobody_uses(accounts: Accounts) -> None:
+    pool = ClientPool(keeps_unused=False)
+    late = pool.lease("a", accounts.read)
+    async with pool.lease("a", accounts.read) as one, pool.lease("a", accounts.read) as other:
+        assert one is other
+    assert await is_closed(one)
+    async with late as another:  # leased before, entered after
+        assert not await is_closed(another)
+    assert await is_closed(another)

@@ -54,6 +54,22 @@ def lists(emulator: HevoEmulator) -> int:
     return len(emulator.requests.of("list_jobs"))
 
 
+async def test_a_shortened_cursor_tells_of_the_same(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    for hours in range(40):
+        emulator.pipeline(123).add_history(created=START - 3600 * hours)
+    whole = (await ended_jobs(hevo.pipeline(123))).cursor
+    short = whole.shortened()
+    assert len(short.known) == 20 < len(whole.known)
+    assert short.shortened() is short
+    emulator.pipeline(123).add_history(created=emulator.now)
+    told = [(await ended_jobs(hevo.pipeline(123), each)).jobs for each in (whole, short)]
+    assert [[job.id for job in jobs] for jobs in told] == [
+        [emulator.pipeline(123).jobs[-1].job_id]
+    ] * 2
+
+
 async def test_the_first_poll_tells_of_no_job_that_ended_before_it(told: Told) -> None:
     assert await told.poll() == []
     assert await told.poll() == []

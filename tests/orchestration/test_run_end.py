@@ -12,7 +12,7 @@ import pytest
 from hevo_edge import HevoClient
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import HevoError
-from hevo_edge.orchestration import may_cancel, to_be_cancelled
+from hevo_edge.orchestration import Run, may_cancel, spec_of, to_be_cancelled
 from tests.common.test_cleanup import cancel_at_each_turn
 from tests.conftest import client_of
 from tests.orchestration.support import (
@@ -64,6 +64,15 @@ async def test_another_client_may_await_the_job(emulator: HevoEmulator, hevo: He
         job_of(await one.start(gone))
     outcome = await one.wait(hevo)
     assert (outcome.kind, outcome.certainty) == ("success", "certain")
+
+
+async def test_a_wait_tells_of_each_change(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    emulator.pipeline(123).plan(duration=3600)
+    one, seen = attempt(None), list[Any]()
+    job_of(await one.start(hevo))
+    await one.wait(hevo, on_update=lambda job: seen.append(job.data.events_loaded))
+    assert len(seen) > 2
+    assert seen[-1] == 1000
 
 
 async def test_a_wait_without_a_job_is_a_mistake(hevo: HevoClient) -> None:
@@ -206,6 +215,39 @@ async def test_the_tasks_own_job_is_cancelled_and_its_ticket_forgotten(
     assert await one.cancel(hevo, within=4)
     assert emulator.pipeline(123).jobs[-1].status == "CANCELLING"
     assert store.stored is None
+
+
+async def test_another_process_cancels_the_job_of_the_stored_ticket(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    job_of(await attempt(store, job_type="INCREMENTAL").start(hevo))
+    spec = spec_of(store.kept["ticket"])
+    assert (spec.pipeline_id, spec.action, spec.job_type) == (123, "SYNC_NOW", "INCREMENTAL")
+    async with client_of(emulator) as another:
+        assert await Run(spec, store, account="account").cancel(another, within=20)
+    assert cancels(emulator) == 1
+    assert store.stored is None
+
+
+async def test_a_store_may_save_asynchronously(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    class SlowStore(DictStore):
+        async def _save(self, text: str) -> None:
+            await asyncio.sleep(1)
+            assert posts(emulator) == (0 if self.saves == 0 else 1)
+            DictStore.save(self, text)
+
+        def save(self, text: str) -> Any:
+            return self._save(text)
+
+    store = SlowStore()
+    one = attempt(store)
+    job_of(await one.start(hevo))
+    assert store.saves >= 2
+    emulator.faults.status(503, {"message": "no"}, on="cancel_job", times=None)
+    with pytest.raises(HevoError):
+        await one.cancel(hevo, within=20)
+    assert store.stored is not None
+    assert store.stored.is_to_be_cancelled
 
 
 async def test_a_job_that_was_joined_is_left_running(

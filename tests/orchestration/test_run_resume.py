@@ -396,3 +396,25 @@ async def test_a_new_generation_whose_start_fails_does_not_get_the_old_job(
         job = job_of(await attempt(store, 2).start(other))
     assert job.id != job_of(old).id
     assert posts(emulator) == 2
+
+
+# -- some objects of a Pipeline -------------------------------------------------------------------
+
+
+async def test_a_resync_of_some_objects_is_resumed_by_the_same_request_only(
+    emulator: HevoEmulator, hevo: HevoClient, store: DictStore
+) -> None:
+    users, orders, _ = emulator.pipeline(123).objects
+    wanted: dict[str, Any] = {"action": "RESYNC", "object_ids": [users, orders]}
+    store.dies_after = 2
+    with pytest.raises(CutOff):
+        await started(emulator, store, **wanted)
+    same = attempt(store, **{**wanted, "object_ids": [orders, users]})
+    job = job_of(await same.start(hevo))
+    assert same.is_resumed
+    assert sorted(emulator.pipeline(123).jobs[-1].objects) == ["orders", "users"]
+    assert len(emulator.requests.of("resync_objects")) == 1
+    end_last_job(emulator)
+    other = attempt(store, action="RESYNC", object_ids=[users])
+    assert job_of(await other.start(hevo)).id != job.id
+    assert emulator.pipeline(123).jobs[-1].objects == ("users",)

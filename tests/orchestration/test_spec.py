@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.orchestration import RunSpec
+from hevo_edge.orchestration import RunKeywords, RunSpec
 from hevo_edge.schedules import fixed
 
 
@@ -22,6 +23,7 @@ from hevo_edge.schedules import fixed
         ("job_type", "RESYNC"),
         ("job_type", 5),
         ("drop_and_load", True),
+        ("object_ids", ["a"]),
         ("if_running", "ignore"),
         ("discovery_timeout", 0),
         ("discovery_timeout", "30"),
@@ -48,6 +50,7 @@ def test_the_defaults_are_those_of_a_trigger_and_a_wait() -> None:
         "action": "SYNC_NOW",
         "job_type": None,
         "drop_and_load": False,
+        "object_ids": None,
     }
     assert spec.trigger_options.if_running == "fail"
     assert spec.trigger_options.discovery_timeout == 150
@@ -62,7 +65,20 @@ def test_words_and_digits_are_read_as_they_are_meant() -> None:
         "action": "RESYNC",
         "job_type": "RESYNC",
         "drop_and_load": True,
+        "object_ids": None,
     }
+
+
+@pytest.mark.parametrize("object_ids", ["a", 5, [], [5], [""], ["a/b"]])
+def test_nonsense_for_object_ids_is_refused(object_ids: Any) -> None:
+    with pytest.raises(ConfigurationError, match="object_ids"):
+        RunSpec(123, action="RESYNC", object_ids=object_ids)
+
+
+def test_the_same_objects_are_the_same_request() -> None:
+    specs = [RunSpec(123, action="RESYNC", object_ids=ids) for ids in (["b", "a"], ("a", "b", "a"))]
+    assert specs[0].request() == specs[1].request()
+    assert specs[0].object_ids == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -88,3 +104,52 @@ def test_the_seconds_left_are_those_to_the_deadline() -> None:
 
 def test_a_schedule_of_ones_own_is_an_interval() -> None:
     assert RunSpec(123, poll_interval=fixed(5)).poll_interval == fixed(5)
+
+
+# -- of a task ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "if_running"),
+    [
+        ({}, "fail"),
+        ({"fresh_within": None}, "fail"),
+        ({"fresh_within": timedelta(hours=1)}, "join"),
+        ({"fresh_within": 3600, "if_running": "fail"}, "fail"),
+        ({"if_running": "wait"}, "wait"),
+    ],
+)
+def test_a_task_joins_what_will_be_fresh(options: Any, if_running: str) -> None:
+    assert RunSpec.of_task(7, **options).if_running == if_running
+
+
+def test_a_tasks_time_counts_from_now() -> None:
+    before = time.time()
+    spec = RunSpec.of_task("7", timeout=timedelta(minutes=1), accept_completed_with_failures=True)
+    assert spec.limit == 60
+    assert spec.deadline is not None
+    assert before + 60 <= spec.deadline <= time.time() + 60
+    assert spec.pipeline_id == 7
+    assert set(spec.accept) == {"COMPLETED", "COMPLETED_WITH_FAILURES"}
+    unlimited = RunSpec.of_task(7)
+    assert (unlimited.limit, unlimited.deadline, list(unlimited.accept)) == (
+        None,
+        None,
+        ["COMPLETED"],
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout": -1}, {"accept_completed_with_failures": "perhaps"}, {"if_running": "ignore"}],
+)
+def test_a_tasks_nonsense_is_refused_by_its_name(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        RunSpec.of_task(7, **wrong)
+
+
+def test_the_options_of_a_task_are_all_that_it_takes() -> None:
+    named = set(RunKeywords.__annotations__) - {"accept_completed_with_failures", "timeout"}
+    fields = {each.name for each in dataclasses.fields(RunSpec) if each.init}
+    assert named <= fields
+    assert fields - named == {"pipeline_id", "object_ids", "accept", "deadline", "limit"}

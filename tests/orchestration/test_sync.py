@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -151,12 +152,104 @@ def test_ctrl_c_that_comes_when_the_loop_is_closed_raises_all_the_same(
     def work() -> None:
         with monkeypatch.context() as patch:
             patch.setattr(threading, "Event", Interrupted)
-            coroutine = sync._ThreadRun(returns(5))
+            handover = sync.Handover(returns(5))
+        thread = threading.Thread(target=handover.run)
+        thread.start()
         with pytest.raises(KeyboardInterrupt):
-            coroutine.result()
+            handover.result()
+        thread.join()
 
     inside(work)
     assert waits == 2
+
+
+class Interrupted(BaseException):
+    """What an orchestrator's signal handler raises."""
+
+
+@pytest.fixture
+def handled() -> Iterator[list[int]]:
+    """The signals that an orchestrator's handler has got, which raises each time."""
+    got: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        got.append(number)
+        raise Interrupted
+
+    before = signal.signal(signal.SIGTERM, handle)
+    yield got
+    assert signal.getsignal(signal.SIGTERM) is handle, "the handler is there again"
+    signal.signal(signal.SIGTERM, before)
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.05], ids=["in a callback", "in the selector"])
+def test_what_a_handler_raises_cancels_wherever_the_loop_is(
+    handled: list[int], late: float
+) -> None:
+    cleaned: list[str] = []
+
+    async def waits() -> None:
+        loop = asyncio.get_running_loop()
+        if late:
+            threading.Timer(late, terminate).start()
+        else:
+            # asyncio swallows what is raised in a callback, but for two exceptions.
+            loop.call_soon(terminate)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+            cleaned.append("cleaned up")
+            raise
+
+    with pytest.raises(Interrupted):
+        run(waits())
+    assert cleaned == ["cleaned up"]
+    assert handled == [signal.SIGTERM]
+
+
+def test_what_a_handler_raises_is_not_lost_where_the_coroutine_ends_otherwise(
+    handled: list[int],
+) -> None:
+    async def ends(error: Exception | None) -> None:
+        terminate()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if error is not None:
+                raise error from None
+
+    for error in (None, ValueError("while cleaning up")):
+        with pytest.raises(Interrupted):
+            run(ends(error))
+
+
+def test_a_handler_that_returns_cancels_nothing() -> None:
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
+    try:
+
+        async def goes_on() -> int:
+            terminate()
+            await asyncio.sleep(0.01)
+            return 5
+
+        assert run(goes_on()) == 5
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert got == [signal.SIGTERM]
+
+
+def test_in_another_thread_signals_are_none_of_its_business(handled: list[int]) -> None:
+    results: list[int] = []
+    thread = threading.Thread(target=lambda: results.append(run(returns(5))))
+    thread.start()
+    thread.join()
+    assert results == [5]
 
 
 # -- run_in_thread --------------------------------------------------------------------------------

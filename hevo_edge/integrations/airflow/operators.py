@@ -43,7 +43,8 @@ class HevoPipelineOperator(BaseOperator):
         action: ``SYNC_NOW``, or ``RESYNC`` to restart the historical load of all active objects.
         job_type: Accept only a Job of this type, ``JobType`` or string; what comes with the action
             by default means whatever comes of it.
-        poll_interval: Seconds between polls; ``"auto"`` learns from the Pipeline's past Jobs.
+        poll_interval: Seconds between polls; ``"auto"`` learns from the Pipeline's past Jobs, and
+            ``"eager"`` spends what is free of the call budget as well.
         retry_limit: How many ``poll_interval`` the started Job has to show up, 30 s at least.
         deferrable: Wait in the triggerer; what is not given is True, unless the environment sets
             ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE``.
@@ -106,7 +107,7 @@ class HevoPipelineOperator(BaseOperator):
             parameters.pipeline_id(pipeline_id)
             parameters.connection_id(connection_id)
             self.drop_and_load: bool = parameters.drops(drop_and_load, resync_mode)
-            self.poll_interval: float | parameters.Auto = parameters.interval(
+            self.poll_interval: float | parameters.Word = parameters.interval(
                 poll_interval, "poll_interval"
             )
             self.discovery_timeout: float = parameters.discovery_timeout(

@@ -23,7 +23,8 @@ from hevo_edge.errors import (
 from hevo_edge.orchestration import validation
 from hevo_edge.schedules import LONGEST_GAP
 
-Auto = Literal["auto"]
+Word = Literal["auto", "eager"]
+WORDS = ("auto", "eager")
 CANCEL_ON_KILL = ("user", "always", "never")
 BACKSTOP_GRACE = 60.0
 """Seconds after its deadline in which a triggerer must have ended a deferral; then Airflow does."""
@@ -51,7 +52,7 @@ class RunParameters(Protocol):
     if_running: IfRunning
     fresh_within: float | None
     discovery_timeout: float
-    poll_interval: float | Auto
+    poll_interval: float | Word
     deferrable: bool
     accept_completed_with_failures: bool
     on_timeout: str
@@ -138,13 +139,13 @@ def connection_id(value: Any) -> None:
         raise ConfigurationError(f"connection_id must be a non-empty string, not {value!r}")
 
 
-def interval(value: Any, name: str) -> float | Auto:
-    """Return seconds, of a number or a timedelta, or ``"auto"``.
+def interval(value: Any, name: str) -> float | Word:
+    """Return seconds, of a number or a timedelta, or one of the words.
 
     Raises:
         ConfigurationError: for anything else, and for more than a day.
     """
-    return "auto" if value == "auto" else seconds(value, name)
+    return value if value in WORDS else seconds(value, name)
 
 
 def seconds(value: Any, name: str) -> float:
@@ -231,7 +232,7 @@ def if_running(given: Any, ensure_new_job: Any, fresh_within: Any = None) -> IfR
     return validation.choice(IfRunning, given, "if_running")
 
 
-def discovery_timeout(retry_limit: Any, poll_interval: float | Auto) -> float:
+def discovery_timeout(retry_limit: Any, poll_interval: float | Word) -> float:
     """Return the seconds in which the started Job must show up.
 
     Raises:

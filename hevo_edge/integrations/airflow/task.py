@@ -19,6 +19,7 @@ from hevo_edge.orchestration import (
     Outcome,
     Run,
     RunSpec,
+    cancel_if_asked,
     get_logger,
     run,
     run_in_thread,
@@ -179,22 +180,13 @@ class Task:
         account, attempt = self._account, self._attempt
         if account is None or attempt is None or not attempt.has_sent:
             return
-        if self.operator.cancel_on_kill == "never":
+        choice = self.operator.cancel_on_kill
+        if choice == "never":
             return
 
         def work() -> None:
-            if self.operator.cancel_on_kill == "user" and not compat.was_ended_by_user(self.ti):
-                log.info("no user has ended the task, so its Job is left running")
-                return
-            try:
-                asyncio.run(_cancel(account, attempt))
-            except Exception as error:  # noqa: BLE001 -- a kill must not raise, whatever fails
-                log.warning(
-                    "Job %s could not be cancelled, and is left running in Hevo: %s. %s",
-                    attempt.job.ref if attempt.job else "that was just started",
-                    error,
-                    "If the task is cleared, its next try cancels it" if self._store else "",
-                )
+            is_asked = choice == "always" or bool(compat.was_ended_by_user(self.ti))
+            asyncio.run(_cancel(account, attempt, is_asked=is_asked))
 
         if not run_in_thread(work, _KILL_TIMEOUT):
             log.warning(
@@ -247,6 +239,6 @@ class Task:
             self._store.delete()
 
 
-async def _cancel(account: Account, attempt: Run) -> None:
+async def _cancel(account: Account, attempt: Run, *, is_asked: bool) -> None:
     async with account.client(timeout=_CANCEL_TIMEOUT) as hevo:
-        await attempt.cancel(hevo, within=_CANCEL_TIMEOUT)
+        await cancel_if_asked(lambda: is_asked, attempt, hevo, within=_CANCEL_TIMEOUT, logger=log)

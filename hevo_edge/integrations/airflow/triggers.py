@@ -53,7 +53,7 @@ class HevoTrigger(BaseTrigger):
         connection_id: The Airflow connection.
         job_id: The Job; None to wait for the Pipeline's present or next one.
         job_type: Without ``job_id``: only a Job of this type.
-        poke_interval: Seconds between polls, or ``"auto"``.
+        poke_interval: Seconds between polls, ``"auto"``, or ``"eager"``.
         accept_completed_with_failures: Take COMPLETED_WITH_FAILURES for success.
         deadline: When to give up, in seconds since 1970; None for never.
         on_timeout: At the deadline, ``"raise"`` (an error event), or ``"cancel"`` the Job as well.

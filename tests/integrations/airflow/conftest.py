@@ -18,14 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hevo_edge import job
-from hevo_edge._awaiting import failures
-from hevo_edge._http import throttle
-from hevo_edge._jobs import cancel
-from hevo_edge._triggering import attempt, discovery, if_running, pipeline_reader
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.orchestration import _blocking, waits
-from hevo_edge.schedules import fixed, geometric
+from tests.integrations.haste import hurry
 
 if TYPE_CHECKING:
     from tests.integrations.airflow.support import FakeTaskInstance
@@ -82,26 +76,7 @@ def nothing_left_behind() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the SDK's own pauses: its time is real, the emulator's runs a hundred times faster."""
-    soon, pauses = fixed(0.05), geometric(share=0.1, shortest=0.05, longest=0.5)
-    monkeypatch.setattr(throttle, "FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(throttle, "LEAST_PAUSE", 0.1)
-    monkeypatch.setattr(failures, "CONFIRMING_INTERVAL", 0.2)
-    monkeypatch.setattr(discovery, "FIRST_POLL", 0.05)
-    monkeypatch.setattr(discovery, "POLL_GAPS", pauses)
-    monkeypatch.setattr(discovery, "ACCEPT_DOUBTFUL_AFTER", 0.5)
-    monkeypatch.setattr(discovery, "LISTED_WITHIN", 0.3)
-    monkeypatch.setattr(attempt, "LISTED_WITHIN", 0.3)
-    monkeypatch.setattr(attempt, "REPEAT_PAUSES", pauses)
-    monkeypatch.setattr(attempt, "UNLISTED_POLL", 0.05)
-    monkeypatch.setattr(attempt, "MIN_PAUSE", 0.05)
-    monkeypatch.setattr(if_running, "POLL_UNTIL_ENDED", soon)
-    monkeypatch.setattr(if_running, "UNTIL_CANCELLED", soon)
-    monkeypatch.setattr(pipeline_reader, "READY_POLL_INTERVAL", 0.05)
-    monkeypatch.setattr(job, "UNTIL_CANCELLED", soon)
-    monkeypatch.setattr(cancel, "BACKOFF_FACTOR", 0.01)
-    monkeypatch.setattr(waits, "CANCEL_PAUSE", 0.05)
-    monkeypatch.setattr(_blocking, "TRIGGER_GAPS", pauses)
-    monkeypatch.setattr(_blocking, "POLL_INTERVAL", 0.05)
+    hurry(monkeypatch)
 
 
 @pytest.fixture

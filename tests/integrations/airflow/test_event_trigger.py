@@ -36,7 +36,7 @@ def store() -> FakeAssetStore:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_feed, "_GLANCE", 0.02)
+    monkeypatch.setattr(job_feed, "_CHECK_EVERY", 0.02)
 
 
 # -- what gives an event --------------------------------------------------------------------------
@@ -268,8 +268,8 @@ def test_fifty_watchers_of_a_connection_share_a_client_and_a_list_a_pipeline(
     made: list[Any] = []
     real = clients._Leased
 
-    def leased(account: Any) -> Any:
-        made.append(real(account))
+    def leased(*account: Any) -> Any:
+        made.append(real(*account))
         return made[-1]
 
     monkeypatch.setattr(clients, "_Leased", leased)
