@@ -19,7 +19,8 @@ from packaging.utils import canonicalize_name
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "airflow", "docs", "release"]
+ADAPTERS = ["airflow", "dagster(newest)", "prefect(newest)", "durable"]
+nox.options.sessions = ["lint", "types", "tests", "redis", *ADAPTERS, "docs", "release"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -29,6 +30,11 @@ LOCKS = {
     "main": ("test", "pages", "lint", "docs", "benchmarks", "release"),
     "airflow-2": ("airflow-2",),
     "airflow-3": ("airflow-3", "airflow", "test", "types"),
+    "dagster-oldest": ("dagster-oldest",),
+    "dagster-newest": ("dagster-newest",),
+    "durable": ("durable",),
+    "prefect-oldest": ("prefect-oldest",),
+    "prefect-newest": ("prefect-newest",),
 }
 HEADER = "# Written by `nox -s lock`, from the dependency groups in pyproject.toml.\n"
 
@@ -146,8 +152,21 @@ def matrix(session: nox.Session) -> None:
     session.run("pytest", *PARALLEL, *session.posargs)
 
 
+@nox.session
+def redis(session: nox.Session) -> None:
+    """The tests of the window that machines share on this machine's Redis; `tests` has a Valkey."""
+    server = shutil.which("redis-server")
+    if server is None:
+        session.skip("there is no redis-server here: apt-get install redis-server")
+    install(session, "test", "pages")
+    files = sorted(map(str, Path("tests/http").glob("test_redis_*.py")))
+    files += ["tests/http/test_window_conformance.py", "tests/pages/test_many_machines.py"]
+    session.run("pytest", *PARALLEL, *files, *session.posargs, env={"REDIS_SERVER": server})
+
+
 AIRFLOW_TESTS = "tests/integrations/airflow"
-# The tests of a file share what is costly: Airflow's database, and the runs of all DAGs.
+# The tests of a file share what is costly: Airflow's database, and the runs of all DAGs; each
+# process has a Prefect server of its own.
 BY_FILE = ("-n", "auto", "--dist", "loadfile")
 
 
@@ -181,6 +200,88 @@ def airflow_e2e(session: nox.Session, airflow: str) -> None:
     """The adapter in a whole Airflow, with users, workers and triggerers that end its waits."""
     install_airflow(session, airflow)
     home = f"{AIRFLOW_TESTS}/e2e"
+    session.run("pytest", "--confcutdir", home, "-W", "default", home, *session.posargs)
+
+
+@nox.session
+def durable(session: nox.Session) -> None:
+    """The recipes for durable engines on the engines' servers, which come as packages."""
+    install(session, "durable", lock="durable")
+    tests = Path("tests/integrations/durable")
+    examples = Path("examples/durable").rglob("*.py")
+    session.run("mypy", *map(str, [*examples, *tests.glob("*.py")]))
+    session.run("pytest", *BY_FILE, f"{tests}", *session.posargs)
+
+
+PREFECT_TESTS = "tests/integrations/prefect"
+
+
+def install_prefect(session: nox.Session, prefect: str) -> None:
+    if sys.version_info < (3, 11):
+        session.skip("Prefect 3.9 needs Python 3.11")
+    install(session, f"prefect-{prefect}", lock=f"prefect-{prefect}")
+
+
+@nox.session
+@nox.parametrize("prefect", ["oldest", "newest"], ids=["oldest", "newest"])
+def prefect(session: nox.Session, prefect: str) -> None:
+    """The Prefect adapter with a real server, with types and branch coverage of its own."""
+    install_prefect(session, prefect)
+    session.run("mypy", "--config-file", f"{PREFECT_TESTS}/mypy.ini")
+    session.run("pyright", "hevo_edge/integrations/prefect")
+    session.run("python", "-m", "tests.typing.pages", session.create_tmp(), "prefect")
+    rules = f"--rcfile={PREFECT_TESTS}/coverage.ini"
+    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "erase", rules, env=env, silent=True)
+    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, PREFECT_TESTS)
+    session.run(*command, *session.posargs, env=env)
+    session.run("coverage", "combine", "--quiet", rules, env=env)
+    session.run("coverage", "report", rules, env=env)
+
+
+@nox.session
+@nox.parametrize("prefect", ["oldest", "newest"], ids=["oldest", "newest"])
+def prefect_e2e(session: nox.Session, prefect: str) -> None:
+    """The adapter with a server, a runner and flows in processes that are cancelled and killed."""
+    install_prefect(session, prefect)
+    home = f"{PREFECT_TESTS}/e2e"
+    session.run("pytest", "--confcutdir", PREFECT_TESTS, home, *session.posargs)
+
+
+DAGSTER_TESTS = "tests/integrations/dagster"
+DAGSTER = ["hevo_edge/integrations/dagster", DAGSTER_TESTS]
+
+
+def check_dagster_types(session: nox.Session) -> None:
+    """Types of what imports Dagster, which the environment of `types` does not have."""
+    files = sorted(f"{file}" for folder in DAGSTER for file in Path(folder).rglob("*.py"))
+    session.run("mypy", *files)
+    session.run("pyright", *files)
+    session.run("python", "-m", "tests.typing.pages", session.create_tmp(), "dagster")
+
+
+@nox.session
+@nox.parametrize("dagster", ["oldest", "newest"], ids=["oldest", "newest"])
+def dagster(session: nox.Session, dagster: str) -> None:
+    """The Dagster adapter in the real Dagster, with branch coverage of its own."""
+    install(session, f"dagster-{dagster}", lock=f"dagster-{dagster}")
+    if dagster == "newest":
+        check_dagster_types(session)
+    rules = f"--rcfile={DAGSTER_TESTS}/coverage.ini"
+    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "erase", rules, env=env, silent=True)
+    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, DAGSTER_TESTS)
+    session.run(*command, *session.posargs, env=env)
+    session.run("coverage", "combine", "--quiet", rules, env=env)
+    session.run("coverage", "report", rules, env=env)
+
+
+@nox.session
+@nox.parametrize("dagster", ["oldest", "newest"], ids=["oldest", "newest"])
+def dagster_e2e(session: nox.Session, dagster: str) -> None:
+    """The adapter in a whole Dagster, whose runs are killed, terminated, and many at once."""
+    install(session, f"dagster-{dagster}", lock=f"dagster-{dagster}")
+    home = f"{DAGSTER_TESTS}/e2e"
     session.run("pytest", "--confcutdir", home, "-W", "default", home, *session.posargs)
 
 
@@ -280,7 +381,7 @@ def release(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Print the ratios that the issues and the docs speak of."""
-    install(session, "test")
+    install(session, "test", "benchmarks")
     session.run("python", "tests/benchmarks/client_overhead.py", *session.posargs)
     session.run("python", "tests/benchmarks/command_line_start.py")
     session.run("python", "-m", "tests.benchmarks.weight")
@@ -288,6 +389,8 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.sharing")
     session.run("python", "-m", "tests.benchmarks.shared_window")
     session.run("python", "-m", "tests.benchmarks.redis_window")
+    session.run("python", "-m", "tests.benchmarks.rate_limit_libraries")
+    session.run("python", "-m", "tests.benchmarks.many_machines", "--minutes", "5")
     session.run("python", "-m", "tests.benchmarks.waiting")
     session.run("python", "-m", "tests.benchmarks.months")
     session.run("python", "-m", "tests.benchmarks.bad_gateway")
@@ -298,6 +401,13 @@ def airflow_benchmarks(session: nox.Session) -> None:
     """Print what the Airflow adapter costs."""
     install(session, lock="airflow-3", project=("-e", ".[airflow]"))
     session.run("python", "-m", "tests.benchmarks.airflow_adapter", *session.posargs)
+
+
+@nox.session
+def dagster_benchmarks(session: nox.Session) -> None:
+    """Print what the Dagster adapter costs, beside dagster-airbyte."""
+    install(session, lock="dagster-newest", project=("-e", ".[dagster]", "dagster-airbyte"))
+    session.run("python", "-W", "ignore", "-m", "tests.benchmarks.dagster_adapter")
 
 
 @nox.session
@@ -315,7 +425,7 @@ def fuzz(session: nox.Session) -> None:
     session.run("pytest", *PARALLEL, "tests/fuzz", env={"FUZZ_EXAMPLES": examples})
 
 
-NEWEST = ["lint", "types", "tests", "airflow-2", "airflow-3", "docs"]
+NEWEST = ["lint", "types", "tests", "airflow-2", "airflow-3", "durable", "docs"]
 
 
 @nox.session
@@ -325,4 +435,5 @@ def newest(session: nox.Session, check: str) -> None:
     if check.startswith("airflow"):
         airflow(session, check.removeprefix("airflow-"))
     else:
-        {"lint": lint, "types": types, "tests": tests, "docs": docs}[check](session)
+        checks = {"lint": lint, "types": types, "tests": tests, "durable": durable, "docs": docs}
+        checks[check](session)

@@ -52,9 +52,10 @@ async def main() -> None:
     calls = Calls()
     async with account.emulated_or_real(emulator, calls) as hevo:
         await asyncio.gather(*(sync(hevo, pipeline_id) for pipeline_id in pipeline_ids))
+        budget = await hevo.budget()
     for name, count in calls.by_name.most_common():
         print(f"{count:4} {name}")
-    print(f"waited {calls.waited:.0f} s for the call budget")
+    print(f"waited {calls.waited:.0f} s for the call budget, of which now {budget}")
 
 
 if __name__ == "__main__":

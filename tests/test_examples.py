@@ -47,7 +47,8 @@ SAYS = {
     "seeing_the_calls.py": [
         "of Pipeline 124 ended COMPLETED",
         "   3 sync_now",
-        "waited 0 s for the call budget",
+        "waited 0 s for the call budget, of which now ",
+        " of 100 calls in 3 s are used",
     ],
     "recover_after_downtime.py": [
         "5 of 8 Pipelines failed in their last run",

@@ -101,6 +101,7 @@ def complaints(source: str) -> Iterator[str]:
         for each in [*deprecated_names(node), *changed_meanings(node)]:
             yield f"line {each.lineno}: {ast.unparse(each)}"
     has_annotations = any(getattr(node, "annotation", None) for node in ast.walk(tree))
+    # Where it is left out, a comment that names it says why.
     if has_annotations and "from __future__ import annotations" not in source:
         yield "annotations that are evaluated at another time"
 

@@ -75,13 +75,13 @@ async def test_an_unknown_status_logs_a_line(
     assert logged(caplog) == [("hevo_edge.awaiting", "WARNING")]
 
 
-async def test_failing_polls_log_one_warning_and_a_debug_line_each(
+async def test_failing_polls_log_a_pair_of_warnings_and_a_debug_line_each(
     emulator: HevoEmulator, hevo: HevoClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, job = started(emulator, hevo, duration=300)
     emulator.faults.status(503, on="get_job", times=8)
     await job.await_completion()
-    assert logged(caplog) == [("hevo_edge.http", "WARNING")]
+    assert logged(caplog) == [("hevo_edge.http", "WARNING")] * 2  # and that it is over
     debug = [name for name, level in logged(caplog, logging.DEBUG) if level == "DEBUG"]
     assert {"hevo_edge.http", "hevo_edge.awaiting"} == set(debug)
 

@@ -78,6 +78,8 @@ asyncio.run(later())
 stored.unlink()
 """
 AIRFLOW = Play(elsewhere="tests/integrations/airflow/test_dags.py")
+PREFECT = Play(elsewhere="tests/integrations/prefect/test_page.py")
+DAGSTER = Play(elsewhere="tests/integrations/dagster/test_docs.py")
 PASSES = r"\.+ +\[100%\]\n\d passed in .*\n"
 PLAYS: dict[tuple[str, str], Play] = {
     ("README.md", "main"): Play("COMPLETED 1000\n"),
@@ -87,6 +89,14 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/airflow-events.md", "AssetWatcher("): AIRFLOW,
     ("docs/airflow-events.md", "outlets="): AIRFLOW,
     ("docs/api-knowledge.md", "api.list_destinations"): Play("1 Snowflake destination\n"),
+    ("docs/durable-engines.md", "sync_step"): Play(elsewhere="tests/pages/test_durable_engines.py"),
+    ("docs/durable-engines.md", "first=attempt == 1"): Play(rf"{REF}\n"),
+    ("docs/dagster.md", "@hevo_assets(pipeline_id=123, resource"): DAGSTER,
+    ("docs/dagster.md", "destination_type == "): DAGSTER,
+    ("docs/dagster.md", "class Ours"): DAGSTER,
+    ("docs/dagster.md", "class Fresh"): DAGSTER,
+    ("docs/dagster.md", "[build_hevo_sensor(assets)]"): DAGSTER,
+    ("docs/dagster.md", "hevo_sync_job,"): DAGSTER,
     ("docs/emulator.md", "except errors.JobFailed as error"): Play(
         r"INCREMENTAL Job \S+ of Pipeline 123 ended FAILED after 5m00s: .*\n"
         r"\['get_pipeline', 'list_jobs', 'sync_now', 'list_jobs'(, 'get_job'){4}\]\n"
@@ -100,7 +110,9 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/emulator.md", "duration_seconds"): Play(r"21600\.0\n"),
     ("docs/emulator.md", "test_a_sync_of_six_hours"): Play(PASSES, alone=True),
     ("docs/errors.md", "NOTHING_STARTED"): Play(rf"Job\('{REF}', .*\)\n"),
-    ("docs/getting-started.md", "duration_seconds"): Play(rf"{PROGRESS}COMPLETED 1000 60\.0\n"),
+    ("docs/getting-started.md", "duration_seconds"): Play(
+        rf"(Pipeline 123 \w+: .*\n)+{PROGRESS}COMPLETED 1000 60\.0\n"
+    ),
     ("docs/getting-started.md", "resync("): Play(PROGRESS),
     ("docs/getting-started.md", "asyncio.gather"): Play(r"([123] COMPLETED 1000\n){3}"),
     ("docs/getting-started.md", "next_run"): Play(rf"{REF[4:]} COMPLETED\n", arrange=a_job_runs),
@@ -141,7 +153,8 @@ PLAYS: dict[tuple[str, str], Play] = {
         arrange=items_are_left_out,
     ),
     ("docs/one-table.md", "exclude_objects"): Play("items INACTIVE\n"),
-    ("docs/orchestration.md", "TicketFile"): Play(
+    ("docs/orchestration.md", "ATTEMPTS = 3"): Play(elsewhere="tests/pages/test_orchestration.py"),
+    ("docs/orchestration.md", "async def sync("): Play(
         r"success Job \S+ of Pipeline 123 ended COMPLETED\n"
     ),
     ("docs/orchestration.md", "ClientPool()"): Play(
@@ -154,6 +167,7 @@ PLAYS: dict[tuple[str, str], Play] = {
     ("docs/orchestration.md", "read_lineage"): Play(
         r"(snowflake://snowflake warehouse\.hevo\.\w+\n){3}"
     ),
+    **{("docs/prefect.md", own): PREFECT for own in ("save(", "orders", "resync", "many")},
     ("docs/seeing-the-calls.md", "asyncio.gather"): Play(
         r"(Pipeline [12] SYNC_NOW: .*\n)+(Pipeline [12] INCREMENTAL Job .*\n)+"
     ),
@@ -164,7 +178,12 @@ PLAYS: dict[tuple[str, str], Play] = {
         r"Job \S+ is IN_PROGRESS\nJob \S+ is COMPLETED\n"
         r"\[\('list_jobs', 7\), \('get_job', 4\), \('get_pipeline', 1\), \('sync_now', 1\)\]\n"
     ),
-    ("docs/seeing-the-calls.md", "start_http_server"): Play(alone=True),
+    ("docs/seeing-the-calls.md", "print(budget.free)"): Play(
+        r"1 of 100 calls in 60 s are used; the next one comes free in 1m00s\n"
+        r"\{'cancel': 99, 'trigger': 97, 'discovery': 94, 'poll': 89, 'list': 89\}\n"
+    ),
+    ("docs/seeing-the-calls.md", "start_http_server(9108"): Play(alone=True),
+    ("docs/seeing-the-calls.md", "start_http_server(9109"): Play(alone=True),
     ("docs/several-accounts.md", "client_of"): Play(r"(http://127.0.0.1:\d+: COMPLETED\n){2}"),
     ("docs/synchronous-code.md", "run(hevo.close())"): Play("COMPLETED\n"),
     ("docs/synchronous-code.md", "print(run(sync(123))"): Play("1000 events loaded\n"),

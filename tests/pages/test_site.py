@@ -27,6 +27,15 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(linked) == sorted(f"{page.relative_to(DOCS)}" for page in DOCS.glob("**/*.md"))
 
 
+@pytest.mark.parametrize("overview", ["README.md", "docs/index.md"])
+def test_every_page_is_one_step_from_where_a_reader_begins(overview: str) -> None:
+    linked = re.findall(r"\]\(([^)#]*)", (ROOT / overview).read_text())
+    pages = {page.name for page in DOCS.glob("*.md")} - {"index.md", "changelog.md"}
+    if overview == "README.md":
+        pages -= {"reference.md", "examples.md", "promises.md"}  # of the site
+    assert pages - {link.rpartition("/")[2] for link in linked} == set()
+
+
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
 def test_links_are_absolute_where_a_package_index_or_the_site_shows_them(name: str) -> None:
     text = (ROOT / name).read_text()
