@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import selectors
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +14,12 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
+from tests.leftovers import (  # noqa: F401 -- fixtures and a hook
+    coverage_kept,
+    nothing_left_behind,
+    nothing_left_in_the_end,
+    pytest_collection_finish,
+)
 
 # How long something takes says nothing on a busy machine.
 # The same examples each time; `--hypothesis-profile=default` draws others.
@@ -74,32 +78,6 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("asks_another_process"):
         return {"patient": PatientLoop}
     return {"virtual": RepeatableLoop}
-
-
-def pytest_collection_finish() -> None:
-    """Let the processes that tests start run as their user would run them: unmeasured."""
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_left_in_the_end() -> Iterator[None]:
-    """Collect what became garbage in a later test than the one that made it."""
-    yield
-    gc.unfreeze()
-    gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Collect garbage, so that an unclosed session or loop fails the test that left it.
-
-    What was there before the test is hidden from the collector, which else would spend most of its
-    time on modules, caches and reports.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Without Airflow none of them is collected.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -20,6 +19,12 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from tests.integrations.haste import hurry
+from tests.leftovers import (  # noqa: F401 -- fixtures and a hook
+    coverage_kept,
+    nothing_left_behind,
+    nothing_left_in_the_end,
+    pytest_collection_finish,
+)
 
 if TYPE_CHECKING:
     from tests.integrations.airflow.support import FakeTaskInstance
@@ -40,37 +45,12 @@ else:
         shutil.rmtree(HOME, ignore_errors=True)
 
 
-def pytest_collection_finish() -> None:
-    """Let the processes that tests start run as their user would run them: unmeasured."""
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
 @pytest.fixture(scope="session")
 def database() -> None:
     """Airflow's own tables, for what reads or writes them."""
     from airflow.utils.db import initdb  # noqa: PLC0415 -- there may be no Airflow
 
     initdb()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_left_in_the_end() -> Iterator[None]:
-    """Collect what became garbage in a later test than the one that made it."""
-    yield
-    gc.unfreeze()
-    gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Collect garbage, so that an unclosed session fails the test that left it.
-
-    What was there before the test, Airflow above all, is hidden from the collector.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ Without Dagster none of them is collected.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -15,6 +14,12 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from tests.integrations.haste import hurry
+from tests.leftovers import (  # noqa: F401 -- fixtures and a hook
+    coverage_kept,
+    nothing_left_behind,
+    nothing_left_in_the_end,
+    pytest_collection_finish,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -25,28 +30,6 @@ if find_spec("dagster") is None:
     collect_ignore_glob = ["*"]
 
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
-
-
-def pytest_collection_finish() -> None:
-    """Let the processes that tests start run as their user would run them: unmeasured."""
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_left_in_the_end() -> Iterator[None]:
-    """Collect what became garbage in a later test than the one that made it."""
-    yield
-    gc.unfreeze()
-    gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Collect garbage, so that an unclosed session fails the test that left it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -5,19 +5,19 @@ Without Prefect none of them is collected.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hevo_edge._jobs import cancel
-from hevo_edge._triggering import attempt, discovery
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.orchestration import waits
-from hevo_edge.schedules import geometric
+from tests.integrations.haste import hurry
 from tests.integrations.prefect.server import PrefectServer
+from tests.leftovers import (  # noqa: F401 -- fixtures
+    coverage_kept,
+    nothing_left_in_the_end,
+)
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.prefect import HevoCredentials
@@ -34,15 +34,13 @@ def server() -> Iterator[PrefectServer]:
     """Prefect's server."""
     SERVER.start("--no-ui")
     yield SERVER
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 -- there may be no Prefect
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415 -- see above
+
+    # Else they try for ten seconds to send what is left to a server that is gone.
+    for sender in (EventsWorker, APILogWorker):
+        sender.drain_all()
     SERVER.stop()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_left_in_the_end() -> Iterator[None]:
-    """Collect what became garbage in a later test than the one that made it."""
-    yield
-    gc.unfreeze()
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +50,7 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
     # The end of each flow run would wait a second for a thread that sleeps.
     monkeypatch.setattr(flow_engine.BaseFlowRunEngine, "heartbeat_seconds", None)
-    pauses = geometric(share=0.1, shortest=0.05, longest=0.5)
-    monkeypatch.setattr(discovery, "FIRST_POLL", 0.05)
-    monkeypatch.setattr(discovery, "POLL_GAPS", pauses)
-    monkeypatch.setattr(discovery, "LISTED_WITHIN", 0.3)
-    monkeypatch.setattr(attempt, "LISTED_WITHIN", 0.3)
-    monkeypatch.setattr(cancel, "BACKOFF_FACTOR", 0.01)
-    monkeypatch.setattr(waits, "CANCEL_PAUSE", 0.05)
+    hurry(monkeypatch)
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""What no test and no process of tests may leave behind, and what it must: for all conftests."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_collection_finish() -> None:
+    """Let the processes that tests start run as their user would run them: unmeasured."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_in_the_end() -> Iterator[None]:
+    """Collect what became garbage in a later test than the one that made it."""
+    yield
+    gc.unfreeze()
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Collect garbage, so that an unclosed session or loop fails the test that left it.
+
+    What was there before the test is hidden from the collector, which else would spend most of its
+    time on modules, caches and reports.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coverage_kept() -> Iterator[None]:
+    """Save what was measured: xdist kills a process that takes ten seconds to end."""
+    yield
+    coverage = sys.modules.get("coverage")
+    measured = coverage and coverage.Coverage.current()
+    if measured:
+        measured.save()
