@@ -43,7 +43,8 @@ class _VirtualSelector(selectors.DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop with virtual time; ``asyncio.Runner(loop_factory=VirtualTimeLoop)``.
 
-    Work in other threads (a name look-up, for one) is not waited for: use addresses, not names.
+    Work in other threads (a name look-up, for one) is only waited for at the end: use addresses,
+    not names.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual time in seconds: it stands still while code runs."""
         return self._start + self._clock_selector.skipped
+
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ARG002 -- asyncio's, from Python 3.12 on
+    ) -> None:
+        """Wait for the threads without a limit: theirs is real time, which asyncio's would skip."""
+        await super().shutdown_default_executor()
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -67,6 +75,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     finally:
         loop.run_until_complete(_cancel_remaining_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import threading
 import time
 
@@ -155,6 +156,27 @@ def test_what_is_left_is_cancelled_and_nothing_leaks() -> None:
     task = run(main())
     assert (ended, task.cancelled(), loops[0].is_closed()) == (["cancelled"], True, True)
     gc.collect()  # an unclosed socket or a pending task would warn, and so fail
+
+
+@pytest.mark.parametrize("how", ["run", "asyncio's own way"])
+def test_threads_are_joined_in_real_time(how: str) -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        time.sleep(0.05)  # longer than the loop waits before its time jumps
+        ended.set()
+
+    async def leave_it() -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    if how == "run":
+        run(leave_it())
+    else:  # as `asyncio.Runner` does it, which Python 3.10 does not have
+        with contextlib.closing(VirtualTimeLoop()) as loop:
+            loop.run_until_complete(leave_it())
+            limits = (300,) if sys.version_info >= (3, 12) else ()
+            loop.run_until_complete(loop.shutdown_default_executor(*limits))
+    assert ended.is_set()
 
 
 async def test_a_nested_run_is_refused() -> None:
