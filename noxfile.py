@@ -164,10 +164,24 @@ def redis(session: nox.Session) -> None:
     session.run("pytest", *PARALLEL, *files, *session.posargs, env={"REDIS_SERVER": server})
 
 
-AIRFLOW_TESTS = "tests/integrations/airflow"
 # The tests of a file share what is costly: Airflow's database, and the runs of all DAGs; each
 # process has a Prefect server of its own.
 BY_FILE = ("-n", "auto", "--dist", "loadfile")
+
+
+def run_measured(session: nox.Session, tests: str, *report: str) -> None:
+    """Run the tests of an adapter, with coverage by the rules that lie beside them."""
+    rules = f"--rcfile={tests}/coverage.ini"
+    # Elsewhere than the other tests' coverage, which is combined from all that lies about.
+    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "erase", rules, env=env, silent=True)
+    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, tests)
+    session.run(*command, *session.posargs, env=env)
+    session.run("coverage", "combine", "--quiet", rules, env=env)
+    session.run("coverage", "report", rules, *report, env=env)
+
+
+AIRFLOW_TESTS = "tests/integrations/airflow"
 
 
 def install_airflow(session: nox.Session, airflow: str) -> None:
@@ -181,17 +195,10 @@ def install_airflow(session: nox.Session, airflow: str) -> None:
 def airflow(session: nox.Session, airflow: str) -> None:
     """The Airflow adapter in the real Airflow, with branch coverage of its own."""
     install_airflow(session, airflow)
-    rules = f"--rcfile={AIRFLOW_TESTS}/coverage.ini"
-    # Elsewhere than the other tests' coverage, which is combined from all that lies about.
-    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
-    session.run("coverage", "erase", rules, env=env, silent=True)
-    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, AIRFLOW_TESTS)
-    session.run(*command, *session.posargs, env=env)
-    session.run("coverage", "combine", "--quiet", rules, env=env)
     # Airflow 2 has no watchers of assets, so what serves them cannot run there.
     of_events = ("asset_cursors", "event_stream", "event_triggers") if airflow == "2" else ()
     omit = [f"--omit={','.join(f'*/{name}.py' for name in of_events)}"] if of_events else []
-    session.run("coverage", "report", rules, *omit, env=env)
+    run_measured(session, AIRFLOW_TESTS, *omit)
 
 
 @nox.session
@@ -230,13 +237,7 @@ def prefect(session: nox.Session, prefect: str) -> None:
     session.run("mypy", "--config-file", f"{PREFECT_TESTS}/mypy.ini")
     session.run("pyright", "hevo_edge/integrations/prefect")
     session.run("python", "-m", "tests.typing.pages", session.create_tmp(), "prefect")
-    rules = f"--rcfile={PREFECT_TESTS}/coverage.ini"
-    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
-    session.run("coverage", "erase", rules, env=env, silent=True)
-    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, PREFECT_TESTS)
-    session.run(*command, *session.posargs, env=env)
-    session.run("coverage", "combine", "--quiet", rules, env=env)
-    session.run("coverage", "report", rules, env=env)
+    run_measured(session, PREFECT_TESTS)
 
 
 @nox.session
@@ -267,13 +268,7 @@ def dagster(session: nox.Session, dagster: str) -> None:
     install(session, f"dagster-{dagster}", lock=f"dagster-{dagster}")
     if dagster == "newest":
         check_dagster_types(session)
-    rules = f"--rcfile={DAGSTER_TESTS}/coverage.ini"
-    env = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
-    session.run("coverage", "erase", rules, env=env, silent=True)
-    command = ("coverage", "run", rules, "-m", "pytest", *BY_FILE, DAGSTER_TESTS)
-    session.run(*command, *session.posargs, env=env)
-    session.run("coverage", "combine", "--quiet", rules, env=env)
-    session.run("coverage", "report", rules, env=env)
+    run_measured(session, DAGSTER_TESTS)
 
 
 @nox.session
