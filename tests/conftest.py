@@ -14,11 +14,12 @@ from hevo_edge._common.clock import Clock
 from hevo_edge._triggering.known_tickets import forget_tickets
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.emulator.virtual_time import VirtualTimeLoop
-from tests.leftovers import (  # noqa: F401 -- fixtures and a hook
+from tests.every_process import (  # noqa: F401 -- fixtures and hooks
     coverage_kept,
     nothing_left_behind,
     nothing_left_in_the_end,
     pytest_collection_finish,
+    pytest_configure,
 )
 
 # How long something takes says nothing on a busy machine.

@@ -216,19 +216,13 @@ def test_handlers_are_as_before_when_it_is_over(hevo_edge: CommandLine) -> None:
 
 
 def test_where_loops_take_no_signal_handlers(
-    hevo_edge: CommandLine,
-    emulator: HevoEmulator,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    hevo_edge: CommandLine, emulator: HevoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Windows."""
 
     def refuse(*_: object) -> None:
         raise NotImplementedError
 
-    # A shell that runs the tests in the background has them ignore it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     monkeypatch.setattr(unix._UnixSelectorEventLoop, "add_signal_handler", refuse)
     monkeypatch.setattr(unix._UnixSelectorEventLoop, "remove_signal_handler", refuse)
     emulator.pipeline(123).plan(duration=LONG)

@@ -106,8 +106,6 @@ def interrupt_when(started: threading.Event) -> threading.Thread:
         time.sleep(0.05)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    # A process that was started in the background ignores it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=press)
     thread.start()
     return thread

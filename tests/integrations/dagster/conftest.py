@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hevo_edge.emulator import HevoEmulator
-from tests.integrations.haste import hurry
-from tests.leftovers import (  # noqa: F401 -- fixtures and a hook
+from tests.every_process import (  # noqa: F401 -- fixtures and hooks
     coverage_kept,
     nothing_left_behind,
     nothing_left_in_the_end,
     pytest_collection_finish,
+    pytest_configure,
 )
+from tests.integrations.haste import hurry
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hevo_edge.emulator import HevoEmulator
-from tests.integrations.haste import hurry
-from tests.integrations.prefect.server import PrefectServer
-from tests.leftovers import (  # noqa: F401 -- fixtures
+from tests.every_process import (  # noqa: F401 -- fixtures and hooks
     coverage_kept,
     nothing_left_in_the_end,
+    pytest_configure,
 )
+from tests.integrations.haste import hurry
+from tests.integrations.prefect.server import PrefectServer
 
 if TYPE_CHECKING:
     from hevo_edge.integrations.prefect import HevoCredentials

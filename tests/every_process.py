@@ -1,13 +1,19 @@
-"""What no test and no process of tests may leave behind, and what it must: for all conftests."""
+"""What every process of tests needs; each conftest that stands alone imports it."""
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C interrupt: what a shell starts in the background ignores it, tests too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
