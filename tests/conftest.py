@@ -20,6 +20,7 @@ from tests.every_process import (  # noqa: F401 -- fixtures and hooks
     nothing_left_in_the_end,
     pytest_collection_finish,
     pytest_configure,
+    repeatable_chance,
 )
 
 # How long something takes says nothing on a busy machine.

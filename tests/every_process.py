@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,20 @@ from collections.abc import Iterator
 import pytest
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C interrupt: what a shell starts in the background ignores it, tests too."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C interrupt: what a shell starts in the background ignores it, tests too.
+
+    And let pytest-randomly draw an order only: the seed of chance is ours.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config.option, "randomly_reset_seed"):
+        config.option.randomly_reset_seed = False
+
+
+@pytest.fixture(autouse=True)
+def repeatable_chance(request: pytest.FixtureRequest) -> None:
+    """Draw the same numbers each time: what jitter comes to is not left to the day."""
+    random.seed(request.node.nodeid)
 
 
 def pytest_collection_finish() -> None:

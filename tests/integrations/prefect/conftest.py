@@ -16,6 +16,7 @@ from tests.every_process import (  # noqa: F401 -- fixtures and hooks
     coverage_kept,
     nothing_left_in_the_end,
     pytest_configure,
+    repeatable_chance,
 )
 from tests.integrations.haste import hurry
 from tests.integrations.prefect.server import PrefectServer
