@@ -63,7 +63,8 @@ end
 -- have had ours; then for one slot, if it has had less, or as much and waits longer.
 local mine, waiters, is_waiting = tonumber(ARGV[10]), 0, false
 if at <= #ARGV then
-  waiters, is_waiting = call('ZCARD', queue), call('ZSCORE', queue, me)
+  waiters = call('ZCARD', queue)
+  is_waiting = waiters > 0 and call('ZSCORE', queue, me)
 end
 local function is_gone(ends)
   return not ends or ends <= now or ends > now + 3600000000
@@ -102,6 +103,7 @@ local function before_us_of_all(at_most, rank)
   return slots, clients
 end
 local function before_us(at_most, rank, is_full)
+  if waiters == 0 then return 0, 0 end
   while waiters > 0 do
     local first = call('ZRANGE', queue, 0, 0)[1]
     local ends = string.match(call('HGET', waiting, first) or '', '^%d+')
