@@ -63,7 +63,7 @@ class TestServers:
         window = RedisWindow(RedisUrl(url), "topology", 60.1)
         began = now()
         assert await window.take(now(), 2)
-        assert now() - began < 5
+        assert now() - began < 20, "of 60"
         await window.close()
 
 

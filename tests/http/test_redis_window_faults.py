@@ -128,7 +128,7 @@ async def test_a_wrong_password_is_an_error_of_the_first_call(
                 await hevo.get_pipeline(123)
             assert locked_server.url in str(got.value)
             assert "wrong-password" not in everything_in(got.value)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10 * SLACK, "it does not try for ever"
 
 
 async def test_a_password_that_is_changed_later_is_no_error(
@@ -222,15 +222,16 @@ async def test_a_read_only_replica_is_no_place_for_a_window(
 
 
 async def test_a_redis_that_becomes_slow(
-    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(redis_link, "PATIENCE", 2.0)  # a busy machine is no outage
     with Proxy(own_server.port) as proxy:
         window = window_of(f"redis://127.0.0.1:{proxy.port}")
         assert await window.take(now(), 10)
         proxy.delay = 0.1
         assert await window.take(now(), 10), "slow is not away"
         assert not caplog.records
-        proxy.delay = 3.0
+        proxy.delay = 5.0
         began = now()
         assert await window.take(now(), 10)
         assert now() - began < redis_link.PATIENCE + SLACK
