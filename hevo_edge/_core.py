@@ -14,6 +14,7 @@ from hevo_edge._awaiting.wait_report import WaitReporting
 from hevo_edge._awaiting.watcher import Watcher
 from hevo_edge._common.cleanup import finish_cleanup
 from hevo_edge._common.clock import Clock
+from hevo_edge._common.pagination import Fetch
 from hevo_edge._common.per_loop import running_loop
 from hevo_edge._http.config import Config
 from hevo_edge._http.limiter import RateLimiter
@@ -127,6 +128,14 @@ class Core:
         if priority is None:
             priority = Priority.LIST if request.is_read else Priority.TRIGGER
         return (await self.transport.exchange(request, priority)).value
+
+    def pages(self, pipeline_id: int, limit: int = api.PAGE_LIMIT) -> Fetch[JobData]:
+        """Return a function that fetches a page of a Pipeline's Jobs, of so many rows."""
+
+        async def fetch(cursor: str | None) -> Page[JobData]:
+            return await self.send(api.list_jobs(pipeline_id, limit=limit, cursor=cursor))
+
+        return fetch
 
     def timed_pages(
         self, pipeline_id: int

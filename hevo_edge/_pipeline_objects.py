@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 
 from hevo_edge import api
@@ -12,9 +13,9 @@ from hevo_edge._common.pagination import rows
 from hevo_edge._pipeline_handle import PipelineHandle
 from hevo_edge._text.logger import get_logger
 from hevo_edge._text.printable import short
-from hevo_edge.enums import Dialect
+from hevo_edge.enums import Dialect, may_be_partial
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.models import JobObjectData, ObjectData, Page
+from hevo_edge.models import JobData, JobObjectData, ObjectData, Page
 from hevo_edge.objects import ObjectRef, PipelineObjects, refs
 
 log: logging.Logger = get_logger("hevo_edge.objects")
@@ -46,6 +47,22 @@ class HasObjects(PipelineHandle[PipelineDataT_co]):
         Each has a ``name`` as Hevo's page shows it; what is returned finds them by it.
         """
         return PipelineObjects([row async for row in self.list_objects()])
+
+    async def _has_all(self, job: JobData) -> bool:
+        """Say whether a Job is of all active objects; one that cannot be of some is not read."""
+        if not may_be_partial(job.type):
+            return True
+        key = (self.id, job.job_id)
+
+        async def fetch(cursor: str | None) -> Page[JobObjectData]:
+            return await self._core.send(api.list_job_objects(*key, cursor=cursor))
+
+        has = [row async for row in rows(fetch)]
+        ids = {row.object_id for row in has if row.object_id}
+        names = Counter(row.object_name for row in has if not row.object_id)
+        wanted = [each async for each in self.list_objects() if each.is_active]
+        unnamed = Counter(each.name for each in wanted if each.object_id not in ids)
+        return all(names[name] >= count for name, count in unnamed.items())
 
     async def get_object(self, object_id: str) -> ObjectData:
         """Return an object, by its id; or by its name, in which sources conflict.

@@ -308,6 +308,15 @@ def same_job_type(wanted: str, found: str) -> bool:
     return wanted == found or any(wanted in names and found in names for names in _SAME_TYPE)
 
 
+def may_be_partial(job_type: str) -> bool:
+    """Say whether a Job of this type may be of some objects only: its row does not tell.
+
+    A resync is, of one object (second-hand: the emulator's HISTORICAL), and so may be a sync that
+    loads newly included ones.
+    """
+    return normalized(job_type) in _RESYNC_FAMILY
+
+
 def can_come_of(action: PipelineAction, job_type: str) -> bool:
     """Say whether a Job of this type can be the outcome of ``action``.
 

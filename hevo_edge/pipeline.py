@@ -16,7 +16,6 @@ from hevo_edge._awaiting.next_job import JobFilter
 from hevo_edge._common import validation
 from hevo_edge._common.copies import KeepsClient
 from hevo_edge._common.has_data import PipelineDataT_co
-from hevo_edge._common.pagination import Fetch
 from hevo_edge._common.signatures import with_options
 from hevo_edge._jobs.listing import (
     is_of_type,
@@ -43,7 +42,7 @@ from hevo_edge.enums import (
 from hevo_edge.errors import ConfigurationError, JobDidNotSucceed, JobTimeout
 from hevo_edge.history import JobHistory
 from hevo_edge.job import Job, WaitKeywords
-from hevo_edge.models import JobData, Page, PipelineData
+from hevo_edge.models import JobData, PipelineData
 from hevo_edge.objects import ObjectRef
 from hevo_edge.options import (
     TRIGGER_DEFAULTS,
@@ -167,7 +166,8 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         """Have data that is not too old: return a Job that has brought it, or will.
 
         The last Job that ended well, if that was within the time; else the Job that runs; else a
-        new sync. ``job.freshness`` says which; await the Job in any case.
+        new sync. ``job.freshness`` says which; await the Job in any case. A Job of some tables
+        alone does not count, and is waited for; to tell takes two calls, unless it is INCREMENTAL.
 
         Args:
             within: Seconds, or a timedelta, before now by Hevo's clock.
@@ -182,8 +182,12 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         wait = WaitOptions.check(accept_completed_with_failures=accept_completed_with_failures)
         deadline = self._core.deadline(checked.timeout)
         seconds = validation.seconds(within, "within")
-        good = await last_good_job(self._core.timed_pages(self.id), seconds, wait.accepts)
+        pages = self._core.timed_pages(self.id)
+        good = await last_good_job(pages, seconds, wait.accepts, self._has_all)
         job = await self._trigger(checked, None, deadline) if good is None else self._job(good)
+        if job.certainty is Certainty.JOINED and not await self._has_all(job.data):
+            options["if_running"] = IfRunning.WAIT
+            job = await self._trigger(TriggerOptions.check(**options), None, deadline)
         started = Freshness.JOINED if job.certainty is Certainty.JOINED else Freshness.STARTED
         job.freshness = started if good is None else Freshness.FRESH
         return job
@@ -228,7 +232,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         left = None if limit is None else validation.count(limit, "limit")
         filtered = wanted_type is not None or wanted_status is not None
         size = api.PAGE_LIMIT if left is None or filtered else min(left, api.PAGE_LIMIT)
-        async for data in jobs_newest_first(self._pages(size)):
+        async for data in jobs_newest_first(self._core.pages(self.id, size)):
             has_status = wanted_status in {None, normalized(data.status)}
             if has_status and is_of_type(data, wanted_type):
                 yield self._job(data)
@@ -253,7 +257,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
         earliest = validation.parse_timestamp(since, "since")
         if at_most is None and earliest is None:
             at_most = HISTORY_LIMIT
-        found = await newest_jobs(self._pages(), limit=at_most, since=earliest)
+        found = await newest_jobs(self._core.pages(self.id), limit=at_most, since=earliest)
         return JobHistory(map(self._job, found))
 
     async def active_job(self, job_type: JobType | str | None = None) -> Job[JobData] | None:
@@ -263,7 +267,7 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
             job_type: Only a Job of this type.
         """
         wanted = optional_known_word(job_type, "job_type", JobType)
-        running = running_job((await read_newest(self._pages(), is_real_run)).jobs)
+        running = running_job((await read_newest(self._core.pages(self.id), is_real_run)).jobs)
         return self._job(running) if running and is_of_type(running, wanted) else None
 
     @with_options(WaitKeywords, WAIT_DEFAULTS)
@@ -348,12 +352,6 @@ class Pipeline(KeepsClient, CanBeSwitched[PipelineDataT_co], HasObjects[Pipeline
             return await self.refresh()
 
     # -- inside -----------------------------------------------------------------------------------
-
-    def _pages(self, limit: int = api.PAGE_LIMIT) -> Fetch[JobData]:
-        async def fetch(cursor: str | None) -> Page[JobData]:
-            return await self._core.send(api.list_jobs(self.id, limit=limit, cursor=cursor))
-
-        return fetch
 
     def _saw(self, data: PipelineData) -> Pipeline[PipelineData]:
         seen = cast("Pipeline[PipelineData]", self)

@@ -18,7 +18,6 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from hevo_edge._common import validation
-from hevo_edge._common.pagination import Fetch
 from hevo_edge._jobs.listing import Reading, is_real_run, read_newest
 from hevo_edge._jobs.watermark import KNOWN_IDS
 from hevo_edge._text.logger import get_logger
@@ -196,7 +195,7 @@ async def _read(pipeline: Pipeline, starts: Sequence[Start]) -> Reading:
         left[:] = [start for start in left if not start.needs_no_older(job)]
         return not left
 
-    pages: Fetch[JobData] = pipeline._pages()  # noqa: SLF001 -- as Pipeline's own verbs do
+    pages = pipeline._core.pages(pipeline.id)  # noqa: SLF001 -- as Pipeline's own verbs do
     tails = {start.cursor.tail if start.cursor is not None else None for start in starts}
     tail = tails.pop() if len(tails) == 1 else None
     try:

@@ -126,3 +126,71 @@ async def test_it_is_pickled_with_the_job(emulator: HevoEmulator, hevo: HevoClie
     emulator.add_pipeline(7)  # without history
     job = await hevo.pipeline(7).ensure_fresh(3600)
     assert pickle.loads(pickle.dumps(job)).freshness is Freshness.STARTED
+
+
+# -- a Job of some tables ---------------------------------------------------------------------------
+
+
+async def resynced(
+    emulator: HevoEmulator, hevo: HevoClient, names: list[str], *, ends: bool = True
+) -> str:
+    """Let a resync of some objects run, to its end or not, and return its Job's id."""
+    emulator.pipeline(123).plan(duration=600)
+    job = await hevo.pipeline(123).resync_objects(names)
+    if ends:
+        await job.await_completion()
+    return job.id
+
+
+async def test_a_resync_of_one_table_is_not_the_whole_pipeline(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    old = await resynced(emulator, hevo, ["orders"])
+    job = await hevo.pipeline(123).ensure_fresh(1200, accept_completed_with_failures=True)
+    assert job.id != old
+    assert job.freshness is Freshness.STARTED
+
+
+async def test_an_older_sync_behind_it_counts(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    job_id = await ended(emulator, hevo, "COMPLETED", 10)
+    for _ in range(2):
+        await resynced(emulator, hevo, ["orders"])
+    job = await hevo.pipeline(123).ensure_fresh(10_000)
+    assert (job.id, job.freshness) == (job_id, Freshness.FRESH)
+
+
+async def test_a_resync_of_all_tables_counts(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    names = [each.name async for each in hevo.pipeline(123).list_objects()]
+    job_id = await resynced(emulator, hevo, names)
+    before = len(emulator.requests)
+    job = await hevo.pipeline(123).ensure_fresh(300)
+    assert (job.id, job.freshness) == (job_id, Freshness.FRESH)
+    assert len(emulator.requests) - before == 3
+
+
+async def test_a_resync_of_one_table_that_runs_is_not_joined(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    running = await resynced(emulator, hevo, ["orders"], ends=False)
+    job = await hevo.pipeline(123).ensure_fresh(60, timeout=3600)
+    assert job.id != running
+    assert (job.freshness, job.data.type) == (Freshness.STARTED, "INCREMENTAL")
+    assert not emulator.requests.of("cancel_job")
+
+
+async def test_a_resync_of_all_tables_that_runs_is_joined(
+    emulator: HevoEmulator, hevo: HevoClient
+) -> None:
+    names = [each.name async for each in hevo.pipeline(123).list_objects()]
+    running = await resynced(emulator, hevo, names, ends=False)
+    job = await hevo.pipeline(123).ensure_fresh(60)
+    assert (job.id, job.freshness) == (running, Freshness.JOINED)
+
+
+async def test_few_resyncs_are_looked_into(emulator: HevoEmulator, hevo: HevoClient) -> None:
+    await ended(emulator, hevo, "COMPLETED", 10)
+    for _ in range(8):
+        await resynced(emulator, hevo, ["orders"])
+    job = await hevo.pipeline(123).ensure_fresh(100_000)
+    assert job.freshness is Freshness.STARTED
+    assert len(emulator.requests.of("list_job_objects")) == 5

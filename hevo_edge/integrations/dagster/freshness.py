@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from hevo_edge.enums import may_be_partial
 from hevo_edge.integrations.dagster.asset_specs import HevoAssets, hevo_assets_of
 from hevo_edge.integrations.dagster.assets import named
+from hevo_edge.integrations.dagster.object_rows import has_failed, rows_of
 from hevo_edge.orchestration import validation
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ def build_hevo_freshness_checks(
 ) -> list[dg.AssetChecksDefinition]:
     """Make checks that fail when no Job of a table's Pipeline has ended COMPLETED in time.
 
-    Each Pipeline has one, for all of its tables, which takes one call; whoever started the Job.
+    Each Pipeline has one, for all of its tables, whoever started the Job. It takes one call, and
+    one for each Job in that time that may have loaded some of the tables only, such as a resync.
 
     Args:
         assets: Assets of ``hevo_assets``; others are left out.
@@ -61,14 +64,19 @@ def _check(
         can_subset=True,
     )
     def fresh(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        from hevo_edge.orchestration import run  # noqa: PLC0415 -- what talks to Hevo loads late
+        # What talks to Hevo loads late.
+        from hevo_edge.integrations.dagster.step import failing  # noqa: PLC0415
+        from hevo_edge.orchestration import run  # noqa: PLC0415
 
-        job = run(_last_good_job(getattr(context.resources, resource_key), assets.pipeline_id))
-        ended = None if job is None or job.data.ended_ts is None else job.data.ended_ts / 1000
-        metadata: dict[str, Any] = {} if job is None else {"hevo/job_id": job.id}
-        if ended is not None:
-            metadata["hevo/ended_at"] = dg.MetadataValue.timestamp(ended)
+        with failing(assets.pipeline_id):
+            resource = getattr(context.resources, resource_key)
+            jobs = run(_last_good_jobs(resource, assets, time.time() - seconds))
         for key in context.selected_asset_check_keys:
+            job = jobs.get(key.asset_key)
+            ended = None if job is None else _ended(job)
+            metadata: dict[str, Any] = {} if job is None else {"hevo/job_id": job.id}
+            if ended is not None:
+                metadata["hevo/ended_at"] = dg.MetadataValue.timestamp(ended)
             yield dg.AssetCheckResult(
                 passed=ended is not None and time.time() - ended <= seconds,
                 asset_key=key.asset_key,
@@ -80,9 +88,27 @@ def _check(
     return fresh
 
 
-async def _last_good_job(resource: "HevoResource", pipeline_id: int) -> "Job[JobData] | None":
+async def _last_good_jobs(
+    resource: "HevoResource", assets: HevoAssets, since: float
+) -> "dict[dg.AssetKey, Job[JobData]]":
+    """Return the Job that has loaded each table last; one of some tables only if not too old."""
+    found: dict[dg.AssetKey, Job[JobData]] = {}
     async with resource.get_client() as hevo:
-        async for job in hevo.pipeline(pipeline_id).list_jobs(limit=RECENT):
-            if job.status == "COMPLETED":
-                return job
-    return None
+        async for job in hevo.pipeline(assets.pipeline_id).list_jobs(limit=RECENT):
+            if job.status != "COMPLETED":
+                continue
+            is_whole = not may_be_partial(job.data.type)
+            if not is_whole and (_ended(job) or 0.0) < since:
+                continue
+            rows = [] if is_whole else [row async for row in job.list_objects()]
+            for key, table in assets.tables.items():
+                its_rows = rows_of(table, rows)
+                if is_whole or (its_rows and not has_failed(its_rows)):
+                    found.setdefault(key, job)
+            if len(found) == len(assets.tables):
+                break
+    return found
+
+
+def _ended(job: "Job[JobData]") -> float | None:
+    return None if job.data.ended_ts is None else job.data.ended_ts / 1000

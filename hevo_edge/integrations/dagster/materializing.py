@@ -41,7 +41,7 @@ def materialize(
         return
     object_ids = _resynced(assets, selected)
     options = {**assets.options, **overrides}
-    step = Step(context, resource, assets.pipeline_id, options, object_ids)
+    step = Step(context, resource, assets.pipeline_id, options, object_ids, is_of_assets=True)
     outcome, rows = step.run(wants_rows=True)
     loads = assets.tables if object_ids is None else {key: assets.tables[key] for key in selected}
     yield from _events(context, loads, outcome, rows, step.url)

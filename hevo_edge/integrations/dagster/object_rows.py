@@ -20,7 +20,11 @@ def rows_of(table: HevoTable, rows: Iterable[JobObjectData]) -> list[JobObjectDa
     return [
         row
         for row in rows
-        if (row.object_id == table.object_id if row.object_id else row.object_name in names)
+        if (
+            row.object_id == table.object_id
+            if row.object_id and table.object_id
+            else row.object_name in names
+        )
     ]
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 SPARE = 20.0
 """Seconds of a sensor's time limit that are left to Dagster, to store what a tick has found."""
 LEAST = 5.0
-RECENT = 20
+RECENT = 100
 """How many materializations of a table are looked at for one of the same Job."""
+FOUND_WITHIN = 1800.0
+"""Seconds within which a run that is at work finds its Job after the POST; else it was killed."""
 Cursors = dict[str, dict[str, Any]]
 
 
@@ -64,7 +66,7 @@ def build_hevo_sensor(
         run(one.run())
         # A tick without run requests is shown as skipped, for whatever reason is given.
         jobs = {event.metadata["hevo/job_id"].value for event in one.events}
-        reason = f"new Jobs reported: {len(jobs)}"
+        reason = "; ".join([f"new Jobs reported: {len(jobs)}", *one.held])
         return dg.SensorResult(asset_events=one.events, cursor=one.cursor, skip_reason=reason)
 
     return tick
@@ -79,6 +81,7 @@ class _Tick:
 
     Attributes:
         events: What is to be reported.
+        held: Why Pipelines wait for the next tick, a line each.
     """
 
     def __init__(
@@ -90,11 +93,10 @@ class _Tick:
         from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT  # noqa: PLC0415 -- slow
 
         self.events: list[dg.AssetMaterialization] = []
+        self.held: list[str] = []
         self._instance, self._log, self._resource = context.instance, context.log, resource
         self._found = found
-        stored = json.loads(context.cursor) if context.cursor else {}
-        self._cursors: Cursors = stored.get("pipelines", {})
-        self._first: str | None = stored.get("first")
+        self._cursors, self._first = _read(context.cursor)
         limit = max(DEFAULT_SENSOR_GRPC_TIMEOUT - SPARE, LEAST)
         self._deadline = time.monotonic() + limit
         keys = [key for assets in found.values() for key in assets.tables]
@@ -110,6 +112,7 @@ class _Tick:
         """Poll each Pipeline once, as far as the time goes."""
         from hevo_edge.errors import RequestError  # noqa: PLC0415
 
+        refused: list[RequestError] = []
         ids = sorted(self._found, key=int)
         start = ids.index(self._first) if self._first in ids else 0
         self._first = None
@@ -119,56 +122,59 @@ class _Tick:
                 try:
                     await asyncio.wait_for(self._poll(hevo, pipeline_id), max(left, 0.0))
                 except asyncio.TimeoutError:
-                    self._log.info("the rest of the Pipelines come first in the next tick")
+                    self._hold("the rest of the Pipelines come first in the next tick")
                     self._first = pipeline_id
                     return
                 except RequestError as error:
                     # The cursor stays, so nothing is lost.
                     self._log.warning("Pipeline %s: %s", pipeline_id, error)
+                    self.held.append(f"Pipeline {pipeline_id}: {error}")
+                    refused += [] if error.transient else [error]
+        if refused and len(refused) == len(ids):  # no time mends it
+            raise dg.Failure(f"{self._resource.name}: {refused[0]}") from None
 
     async def _poll(self, hevo: "HevoClient", pipeline_id: str) -> None:
         from hevo_edge.orchestration import ended_jobs  # noqa: PLC0415
 
         assets = self._found[pipeline_id]
-        runs = self._runs_of(assets)
-        if any(self._is_at_work(run_id, assets) for run_id in runs):
-            self._log.debug("Pipeline %s: a run of Dagster's is at work", pipeline_id)
-            return
         pipeline = hevo.pipeline(pipeline_id)
         found = await ended_jobs(pipeline, self._cursors.get(pipeline_id))
-        own = self._own_jobs(runs, assets) if found.jobs else set()
+        if found.jobs and (run_id := self._run_that_may_own_one(pipeline_id, assets)):
+            self._hold(f"Pipeline {pipeline_id}: run {run_id} is about to find its Job")
+            return
+        told = {job_id for key in assets.tables for job_id in self._told(key)} if found.jobs else ()
         events: list[dg.AssetMaterialization] = []
         for job in found.jobs:
-            if job.id not in own:
+            if job.id not in told and not self._is_own(pipeline_id, job.id):
                 loaded = await _loaded(job, assets.tables, pipeline.url)
                 self._log.info("Job %s: %s, %d tables", job.ref, job.status, len(loaded))
                 events += loaded
         self.events += events
         self._cursors[pipeline_id] = found.cursor.shortened().to_dict()
 
+    def _hold(self, why: str) -> None:
+        self._log.info(why)
+        self.held.append(why)
+
     # -- Dagster's own runs -----------------------------------------------------------------------
 
-    def _runs_of(self, assets: HevoAssets) -> set[str]:
-        """Return the runs that were the last to materialize a table, or to plan that."""
+    def _run_that_may_own_one(self, pipeline_id: str, assets: HevoAssets) -> str | None:
+        """Return a run that has sent a POST and not found its Job yet, which may be over."""
+        from hevo_edge.integrations.dagster.tickets import may_find_a_job  # noqa: PLC0415
+
         found = (self._records.get(key) for key in assets.tables)
-        runs = (each.asset_entry.last_run_id for each in found if each)
-        return {run_id for run_id in runs if run_id is not None}
+        since = time.time() - FOUND_WITHIN
+        for run_id in {each.asset_entry.last_run_id for each in found if each} - {None}:
+            run = self._instance.get_run_by_id(run_id)
+            is_at_work = run is not None and not run.is_finished
+            if is_at_work and may_find_a_job(self._instance, run_id, pipeline_id, since):
+                return run_id
+        return None
 
-    def _is_at_work(self, run_id: str, assets: HevoAssets) -> bool:
-        """Say whether a run will yet tell of its Job by itself."""
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
-            return False
-        records = (self._records.get(key) for key in assets.tables)
-        last = (each.asset_entry.last_materialization_record for each in records if each)
-        return not any(each is not None and each.run_id == run_id for each in last)
+    def _is_own(self, pipeline_id: str, job_id: str) -> bool:
+        from hevo_edge.integrations.dagster.tickets import is_told_by_a_run  # noqa: PLC0415
 
-    def _own_jobs(self, runs: set[str], assets: HevoAssets) -> set[str]:
-        """Return the Jobs that are told of already, or that a run has had which failed later."""
-        from hevo_edge.integrations.dagster.tickets import jobs_of_run  # noqa: PLC0415
-
-        found = {job_id for run_id in runs for job_id in jobs_of_run(self._instance, run_id)}
-        return found | {job_id for key in assets.tables for job_id in self._told(key)}
+        return is_told_by_a_run(self._instance, pipeline_id, job_id)
 
     def _told(self, key: dg.AssetKey) -> Iterator[str]:
         for record in self._instance.fetch_materializations(key, limit=RECENT).records:
@@ -176,6 +182,24 @@ class _Tick:
             value = None if event is None else event.metadata.get("hevo/job_id")
             if value is not None:
                 yield str(value.value)
+
+
+def _read(cursor: str | None) -> tuple[Cursors, str | None]:
+    """Return what a cursor says: those of the Pipelines, and which comes first.
+
+    Raises:
+        Failure: when it is not one of ours.
+    """
+    if not cursor:
+        return {}, None
+    try:
+        stored = json.loads(cursor)
+        return dict(stored["pipelines"]), stored["first"]
+    except (ValueError, LookupError, TypeError):
+        raise dg.Failure(
+            f"the cursor of this sensor is none of its own: {cursor[:60]!r}; reset it in Dagster, "
+            "and the next tick begins anew"
+        ) from None
 
 
 async def _loaded(

@@ -43,6 +43,7 @@ class Step:
         pipeline_id: The Pipeline.
         options: The options of the run.
         object_ids: Resync these alone; None for the whole Pipeline.
+        is_of_assets: The step tells of the tables, so the sensor need not.
 
     Raises:
         Failure: without a retry, when something is wrong with the account or an option.
@@ -55,6 +56,8 @@ class Step:
         pipeline_id: int | str,
         options: Mapping[str, Any],
         object_ids: Sequence[str] | None = None,
+        *,
+        is_of_assets: bool = False,
     ) -> None:
         self._context = context
         with failing(pipeline_id):
@@ -64,7 +67,7 @@ class Step:
             self._hevo = resource.get_client(observer=_StepLog(context))
         self._cancel_on_termination = checked.cancel_on_termination
         self.url: str = self._hevo.pipeline(spec.pipeline_id).url
-        store = TicketLog(context, spec, self.url)
+        store = TicketLog(context, spec, self.url, tags_job=is_of_assets)
         self._attempt = Run(spec, store, account=account.fingerprint)
 
     def run(self, *, wants_rows: bool) -> tuple[Outcome, list[JobObjectData] | None]:

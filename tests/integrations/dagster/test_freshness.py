@@ -10,7 +10,7 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.integrations.dagster import HevoResource, build_hevo_freshness_checks
-from tests.integrations.dagster.support import assets_of, resource_of
+from tests.integrations.dagster.support import assets_of, failure_of, resource_of
 
 
 def evaluated(
@@ -56,3 +56,30 @@ HOUR = 3600.0
 def test_a_time_that_is_none_is_refused(hevo: HevoResource) -> None:
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="build_hevo_freshness.*within"):
         build_hevo_freshness_checks([], within=-1)
+
+
+def test_a_resync_makes_its_own_tables_fresh_alone(instance: dg.DagsterInstance) -> None:
+    with HevoEmulator(rate_limit=None) as emu:
+        pipeline = emu.add_pipeline(123, history=1)
+        pipeline.plan(duration=0, appears_after=0)
+        pipeline.resync_objects(emu.now, [pipeline.objects.find("orders") or ""])
+        found = evaluated(resource_of(emu), 123, instance, within=1800)
+        passed = {each.asset_key.path[-1]: each.passed for each in found}
+        assert passed == {"orders": True, "users": False, "items": False}
+        assert len(emu.requests.of("list_job_objects")) == 1
+
+
+def test_a_refused_key_is_told_in_one_line(
+    emu: HevoEmulator, hevo: HevoResource, instance: dg.DagsterInstance
+) -> None:
+    assets = assets_of(hevo, 7, checks=False)
+    (check,) = build_hevo_freshness_checks([assets], within=HOUR)
+    defs = dg.Definitions(
+        assets=[assets],
+        asset_checks=[check],
+        jobs=[dg.define_asset_job("fresh", selection=dg.AssetSelection.all_asset_checks())],
+        resources={"hevo": resource_of(emu, api_secret="wrong")},
+    )
+    job = defs.resolve_job_def("fresh")
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert "Invalid API credentials; check the API key" in failure_of(result)

@@ -8,9 +8,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from hevo_edge.emulator import HevoEmulator
-from hevo_edge.integrations.dagster import HevoResource, build_hevo_sensor, sensor
+from hevo_edge.integrations.dagster import HevoResource, build_hevo_sensor, hevo_sync_op, sensor
+from hevo_edge.integrations.dagster.tickets import TICKET
 from tests.integrations.dagster.support import (
     assets_of,
     last_job,
@@ -146,23 +148,88 @@ def test_a_job_whose_run_was_cut_off_is_its_own_still(
     assert daemon.tick() == [], "a re-execution from failure tells of it"
 
 
-def test_while_a_run_is_at_work_its_pipeline_waits(
-    emu: HevoEmulator, hevo: HevoResource, daemon: Daemon, instance: dg.DagsterInstance
-) -> None:
+def run_at_work(instance: dg.DagsterInstance, daemon: Daemon) -> dg.DagsterRun:
+    """Return a run that has planned to materialize the assets, and does not end."""
     defs = dg.Definitions(
-        assets=daemon.assets, resources={"hevo": hevo}, jobs=[dg.define_asset_job("sync")]
+        assets=daemon.assets, resources={"hevo": daemon.hevo}, jobs=[dg.define_asset_job("sync")]
     )
     run = instance.create_run_for_job(
         defs.resolve_job_def("sync"), status=dg.DagsterRunStatus.STARTED
     )
     for asset in daemon.assets[0].keys:
         instance.report_dagster_event(_planned(asset), run.run_id)
+    return run
+
+
+def log_ticket(instance: dg.DagsterInstance, run: dg.DagsterRun, **ticket: Any) -> None:
+    text = json.dumps({"ticket": {"pipeline_id": 123, "post": {}, "job_id": None, **ticket}})
+    instance.report_engine_event("ticket", run, EngineEventData({TICKET: text}), step_key="step")
+
+
+def test_a_run_that_may_own_a_job_holds_its_pipeline(
+    emu: HevoEmulator, daemon: Daemon, instance: dg.DagsterInstance
+) -> None:
+    run = run_at_work(instance, daemon)
+    log_ticket(instance, run)
     end_a_foreign_job(emu)
-    lists = len(emu.requests.of("list_jobs"))
     assert daemon.tick() == []
-    assert len(emu.requests.of("list_jobs")) == lists
-    instance.report_run_failed(run)
+    assert daemon.said == (
+        f"new Jobs reported: 0; Pipeline 123: run {run.run_id} is about to find its Job"
+    )
+    log_ticket(instance, run, job_id="another")
     assert len(daemon.tick()) == 3, "nothing is lost"
+
+
+@pytest.mark.parametrize("ticket", [{"post": None}, {"pipeline_id": 7}, {"job_id": "x"}, None])
+def test_any_other_run_at_work_holds_nothing(
+    emu: HevoEmulator, daemon: Daemon, instance: dg.DagsterInstance, ticket: dict[str, Any] | None
+) -> None:
+    run = run_at_work(instance, daemon)
+    if ticket is not None:
+        log_ticket(instance, run, **ticket)
+    end_a_foreign_job(emu)
+    assert len(daemon.tick()) == 3
+
+
+def test_a_run_that_was_killed_holds_its_pipeline_for_a_time(
+    emu: HevoEmulator,
+    daemon: Daemon,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log_ticket(instance, run_at_work(instance, daemon))
+    end_a_foreign_job(emu)
+    assert daemon.tick() == []
+    monkeypatch.setattr(sensor, "FOUND_WITHIN", 0.0)
+    assert len(daemon.tick()) == 3
+
+
+@pytest.mark.parametrize("runs", [1, 30])
+def test_no_job_of_dagsters_runs_is_told_again(
+    emu: HevoEmulator, hevo: HevoResource, instance: dg.DagsterInstance, runs: int
+) -> None:
+    assets = assets_of(hevo, 7, checks=False)
+    daemon = Daemon(hevo, instance, assets)
+    daemon.tick()
+    emu.pipeline(7).plan(outcome="COMPLETED_WITH_FAILURES")
+    assert not materialize(assets, hevo, instance).success
+    for _ in range(runs):
+        assert materialized(materialize(assets, hevo, instance))
+    assert daemon.tick() == []
+
+
+def test_a_job_of_an_op_is_told(
+    emu: HevoEmulator, hevo: HevoResource, instance: dg.DagsterInstance
+) -> None:
+    daemon = Daemon(hevo, instance, assets_of(hevo, 7))
+    daemon.tick()
+
+    @dg.job(resource_defs={"hevo": hevo})
+    def sync() -> None:
+        hevo_sync_op.configured({"pipeline_id": 7}, name="sync_7")()
+
+    assert sync.execute_in_process(instance=instance).success
+    assert len(daemon.tick()) == 3
 
 
 def _planned(asset: dg.AssetKey) -> Any:
@@ -184,6 +251,26 @@ def test_a_pipeline_that_cannot_be_read_keeps_its_place(emu: HevoEmulator, daemo
     emu.faults.status(503, on="list_jobs")
     assert daemon.tick() == []
     assert len(daemon.tick()) == 3
+
+
+def test_what_could_not_be_read_is_said(emu: HevoEmulator, daemon: Daemon) -> None:
+    emu.faults.status(503, on="list_jobs")
+    daemon.tick()
+    assert daemon.said is not None
+    assert daemon.said.startswith("new Jobs reported: 0; Pipeline 123: GET ")
+
+
+def test_a_refused_key_fails_the_tick(emu: HevoEmulator, daemon: Daemon) -> None:
+    daemon.hevo = resource_of(emu, api_secret="wrong")
+    with pytest.raises(dg.Failure, match="check the API key"):
+        daemon.tick()
+
+
+@pytest.mark.parametrize("cursor", ["garbage", "[]", "{}", "1"])
+def test_a_cursor_of_somebody_else_is_refused(daemon: Daemon, cursor: str) -> None:
+    daemon.cursor = cursor
+    with pytest.raises(dg.Failure, match="reset it"):
+        daemon.tick()
 
 
 def test_what_a_tick_has_no_time_for_comes_first_in_the_next(
