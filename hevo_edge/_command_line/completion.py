@@ -78,9 +78,14 @@ def _fish(commands: dict[str, argparse.ArgumentParser]) -> Iterator[str]:
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    # The emulator reads its options itself.
+    from hevo_edge.emulator.__main__ import parser as of_emulator  # noqa: PLC0415 -- heavy
+
     for action in _actions(parser):
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 -- has no public name
-            return dict(action.choices)
+            described = of_emulator(f"{PROG} emulator")
+            described.description = action.choices["emulator"].description
+            return {**action.choices, "emulator": described}
     return {}
 
 

@@ -60,7 +60,7 @@ def _run(options: Namespace) -> int:
     if options.command == "completion":
         completion = import_module("hevo_edge._command_line.completion")
         console.text(completion.script(build(), options.shell).rstrip())
-        return ExitCode.SUCCESS
+        return _unless_lost(ExitCode.SUCCESS, console)
     from hevo_edge._command_line.interrupts import (  # noqa: PLC0415 -- not needed for --help
         Interrupted,
         Interrupts,
@@ -69,13 +69,18 @@ def _run(options: Namespace) -> int:
     interrupts = Interrupts()
     try:
         with interrupts.before_the_loop(), _logging(options, console):
-            return _command(options, console, interrupts)
+            return _unless_lost(_command(options, console, interrupts), console)
     except Interrupted as error:
         what, code = "interrupted; nothing was sent", 128 + error.number
         console.say(what)
         results = import_module("hevo_edge._command_line.results")
         results.write_unstarted(console, options, code, what)
         return code
+
+
+def _unless_lost(code: int, console: Console) -> int:
+    """Return a code, or that of an error when nothing else went wrong than writing the result."""
+    return ExitCode.ERROR if console.is_lost and code == ExitCode.SUCCESS else code
 
 
 def _command(options: Namespace, console: Console, interrupts: Any) -> int:

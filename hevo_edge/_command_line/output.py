@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from hevo_edge._command_line.parser import PROG
-from hevo_edge._command_line.streams import write
+from hevo_edge._command_line.streams import write, write_or_raise
 from hevo_edge._text.printable import printable
 from hevo_edge._text.tables import Column, table
 
@@ -26,6 +26,7 @@ class Console:
 
     Attributes:
         is_read: Whether anybody still reads stdout.
+        is_lost: Whether a result could not be written, as on a full disk.
         tells_trouble: Whether to tell of failures that pass; before a Job is waited for, the error
             that ends the command says it all.
     """
@@ -35,6 +36,7 @@ class Console:
         self.is_quiet = is_quiet
         self.tells_trouble = False
         self.is_read = sys.stdout is not None
+        self.is_lost = False
         self._out: TextIO | None = sys.stdout
         self._err: TextIO | None = sys.stderr
 
@@ -104,8 +106,13 @@ class Console:
     # -- inside -----------------------------------------------------------------------------------
 
     def _write_out(self, text: str, end: str = "\n") -> None:
-        if self.is_read:
-            self.is_read = write(self._out, text + end)
+        if not self.is_read:
+            return
+        try:
+            self.is_read = write_or_raise(self._out, text + end)
+        except OSError as error:
+            self.is_read, self.is_lost = False, True
+            self.say(f"the result cannot be written: {error.strerror or error}")
 
     def _write_err(self, text: str) -> None:
         write(self._err, f"{text}\n")

@@ -95,7 +95,7 @@ async def one_run(
         run.found(await trigger(run, options.timeout))
         assert run.job is not None  # noqa: S101 -- for the type checkers
         session.console.note(_announcement(run.job))
-        _say_each(session.console.note, run.earlier_tickets(session.account))
+        _name_earlier(session, run, session.console.note)
         if options.wait:
             session.console.tells_trouble = True
             left = None if deadline is None else max(0.0, deadline - monotonic())
@@ -104,15 +104,16 @@ async def one_run(
         error = raised
         run.is_over = run.job is not None and isinstance(raised, NotFound)
     except asyncio.CancelledError:
+        if run.job is None:
+            _name_earlier(session, run, session.console.say)
         write_result(session.console, run, session.interrupted_code)
         raise
     is_skipped = isinstance(error, JobInProgress) and _skips(options)
     if is_skipped:
         session.console.note(f"Pipeline {pipeline_id} is skipped, as a Job runs: nothing started")
     code: int = ExitCode.SUCCESS if error is None or is_skipped else session.report(error)
-    if isinstance(error, JobInProgress):
-        say = session.console.note if is_skipped else session.console.say
-        _say_each(say, run.earlier_tickets(session.account))
+    if error is not None and run.job is None:
+        _name_earlier(session, run, session.console.note if is_skipped else session.console.say)
     outcome = "skipped" if is_skipped else None
     if error is None and not options.wait:
         outcome = "started"
@@ -145,8 +146,9 @@ def check_wait(options: Namespace) -> None:
     WaitOptions.check(**wait_options(options))
 
 
-def _say_each(say: Callable[[str], None], lines: list[str]) -> None:
-    for line in lines:
+def _name_earlier(session: Session, run: StartedRun, say: Callable[[str], None]) -> None:
+    """Name the tickets that earlier runs have left: what they started may run."""
+    for line in run.earlier_tickets(session.account):
         say(line)
 
 

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
 from typing import TextIO
 
+NOBODY_READS = frozenset(
+    {errno.EPIPE, errno.ESHUTDOWN, errno.EBADF, errno.EINVAL, errno.ECONNRESET}
+)
+"""Errors that mean that who read has gone, which is no failure: ``hevo-edge jobs 123 | head``."""
+
 
 def write(stream: TextIO | None, text: str) -> bool:
     """Write a text, and say whether somebody may have got it."""
+    try:
+        return write_or_raise(stream, text)
+    except OSError:
+        return False
+
+
+def write_or_raise(stream: TextIO | None, text: str) -> bool:
+    """Write a text, and say whether somebody reads.
+
+    Raises:
+        OSError: when it cannot be written though somebody does: the disk is full.
+    """
     if stream is None:
         return False
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except (OSError, ValueError, LookupError):
+    except (ValueError, LookupError):
         return False
+    except OSError as error:
+        if error.errno in NOBODY_READS:
+            return False
+        raise
     return True
 
 

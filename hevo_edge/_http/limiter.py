@@ -226,17 +226,19 @@ class RateLimiter:
         holders = await self._window.holders(self._clock.now())
         now, limit = self._clock.now(), self._limit
         state, pause = self._state(now), self.pause_left()
+        own = sum(sum(each.taken.values()) for each in holders)
+        used = state.taken if state.part == 1 else own
         free: dict[Priority, int] = {}
         if limit is not None:
             most = {each: 0 if pause else self._ceiling(limit, each, now) for each in Priority}
-            free = {each: max(0, calls - state.taken) for each, calls in most.items()}
+            free = {each: state.room(calls, used) for each, calls in most.items()}
         waiting: Counter[Priority] = Counter()
         for queue in self._queues.all():
             waiting.update(queue.counts())
         return Budget(
             calls=None if limit is None else limit.calls,
             period=_PERIOD_WITHOUT_LIMIT if limit is None else limit.period,
-            used=state.taken,
+            used=used,
             free=named(free),
             next_free=None if state.next_free is None else max(0.0, state.next_free - now),
             paused_until=self._clock.wall() + pause if pause else None,

@@ -35,6 +35,11 @@ class LocalShare:
         """The part of the limit."""
         return self._given or 1 / max(2, self.members)
 
+    @property
+    def part(self) -> float:
+        """The part of the limit to keep to now."""
+        return self.share if self.is_on else 1.0
+
     def begin(self, now: float, others: int) -> None:
         """Keep to the share from now on; ``others`` had so many slots."""
         self.is_on = True

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from hevo_edge._common import validation
-from hevo_edge._http.redis_url import url_in
+from hevo_edge._http.redis_url import check_path, url_in
 from hevo_edge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class RateLimit:
                 "RateLimit.shared must be True, False, the path of a file or the URL of a Redis, "
                 f"not {self.shared!r}"
             )
+        if url_in(self.shared) is None:
+            check_path(self.shared)
         if url_in(self.shared) is None and (self.shared_name, self.fallback_share) != (None, None):
             raise ConfigurationError(
                 "RateLimit.shared_name and RateLimit.fallback_share need the URL of a Redis in "

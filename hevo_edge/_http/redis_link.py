@@ -287,6 +287,8 @@ def _judged(error: Exception) -> LinkLost:
     denied = (theirs.AuthenticationError, theirs.AuthorizationError, theirs.NoPermissionError)
     passing = (theirs.ReadOnlyError, theirs.ClusterDownError, theirs.TryAgainError)
     text = printable(f"{type(error).__name__}: {error}", _REASON)
+    if isinstance(error, theirs.AuthenticationError):
+        text += "; its URL has to hold the right user and password"
     is_untrusted = isinstance(error.__context__, ssl.SSLCertVerificationError)
     is_final = (
         isinstance(error, denied)

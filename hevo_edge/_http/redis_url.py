@@ -11,12 +11,31 @@ from hevo_edge._text.redaction import Secrets, hide
 from hevo_edge.errors import ConfigurationError
 
 _SERVERS, _SENTINELS = ("redis", "rediss"), ("redis+sentinel", "rediss+sentinel")
+_NO_PATH = re.compile(
+    r"(true|false|yes|no|on|off|[01])|(rediss?|valkeys?|unix|localhost)([:/+].*)?|[^/]+:\d+(/.*)?",
+    re.IGNORECASE,
+)
 _KNOWN = "redis://, rediss://, unix://, redis+sentinel:// and rediss+sentinel://"
 
 
 def is_url(text: object) -> bool:
     """Tell whether a text is a URL rather than the path of a file."""
     return isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
+
+
+def check_path(text: object) -> None:
+    """Check that a text can be meant as the path of a file.
+
+    Raises:
+        ConfigurationError: when it reads like an address without ``redis://``, or like a boolean
+            out of an environment variable: each machine would share a file of its own.
+    """
+    if isinstance(text, str) and _NO_PATH.fullmatch(text):
+        shown = "what was given" if "@" in text else repr(text)
+        raise ConfigurationError(
+            f"RateLimit.shared: {shown} is neither a path nor a URL that begins with {_KNOWN}; "
+            "for a file of that name, begin with ./"
+        )
 
 
 def shown_url(url: str) -> str:

@@ -174,7 +174,7 @@ class RedisWindow:
             others = self._apart.seeming_others(own, now)
             frees = frees[:1]
         first = min((each for each in frees if each is not None), default=None)
-        return WindowState(own + others, first, self._held_until, self._share)
+        return WindowState(own + others, first, self._held_until, self._share, self._apart.part)
 
     @property
     def is_alone(self) -> bool:
@@ -344,10 +344,11 @@ class RedisWindow:
             others = self._known.others if now < self._known.at + self._occupied else 0
             self._apart.begin(now, others)
             self._recheck, self._spread = RECHECK, 0.0
+            hint = "any more" if self._was_reached else "(are host, port and TLS right?)"
             log.warning(
-                "the call budget is not shared through %s any more: %s; until it is again, this "
-                "process keeps to %.0f %% of the limit by itself",
-                self._url.shown,
+                "the call budget is not shared through %s: %s; until it is, this process keeps "
+                "to %.0f %% of the limit by itself",
+                f"{self._url.shown} {hint}",
                 lost,
                 100 * self._apart.share,
             )

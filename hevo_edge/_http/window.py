@@ -32,12 +32,19 @@ class WindowState:
         held_until: No slot can be taken before.
         share: The part of the limit for what can wait, as of ``held_until``; all who share the
             window regain it together.
+        part: The part of the limit that this process keeps to while it is alone, of which
+            ``taken`` then counts as if it were the whole; else 1.
     """
 
     taken: int
     next_free: float | None
     held_until: float
     share: float = 1.0
+    part: float = 1.0
+
+    def room(self, at_most: int, own: int) -> int:
+        """Return how many slots more may be taken of so many, while ``own`` are this process's."""
+        return max(0, min(at_most - self.taken, int(at_most * self.part) - own))
 
 
 @dataclass(frozen=True)

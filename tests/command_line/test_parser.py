@@ -202,6 +202,7 @@ class TestCompletion:
             ("hevo-edge sync 123 --if", ["--if-running"]),
             ("hevo-edge sync --if-running ", ["fail", "join", "wait", "replace"]),
             ("hevo-edge completion ", ["bash", "zsh", "fish"]),
+            ("hevo-edge emulator --p", ["--port", "--pipelines"]),
             ("hevo-edge jobs 1 --limit 3 --sta", ["--status"]),
         ],
     )

@@ -260,9 +260,32 @@ def test_after_a_kill_the_ticket_that_waits_is_named(
     assert re.search(words, joined.err)
     skipped = hevo_edge("sync", "123", "--if-running", "skip")
     assert re.search(words, skipped.err)
+    late = hevo_edge("sync", "123", "--if-running", "wait", "--timeout", "1")
+    assert late.code == 3
+    assert re.search(words, late.err), "nothing was started now, but before"
     (tmp_path / "state/hevo-edge/tickets/123-broken.json").write_text("nonsense")
     another = file.with_name("123-another.json")
     another.write_text(file.read_text().replace('"account":"', '"account":"x'))
     assert len(hevo_edge("sync", "123", "-q").err.splitlines()) == 2
     emulator.pipeline(123).jobs[-1].end(emulator.now, "COMPLETED")
     assert re.search(words, hevo_edge("sync", "123", "--no-wait").err), "of a Job that is over too"
+
+
+def test_a_ticket_is_named_when_a_sync_is_interrupted_before_its_post(
+    emulator: HevoEmulator, tmp_path: Path
+) -> None:
+    emulator.pipeline(123).plan(duration=LONG, appears_after=0.0)
+    emulator.faults.delay(LONG, on="sync_now", effect="after")
+    sync = process(emulator, "sync", "123", "-q")
+    until(lambda: any(call.took_effect for call in emulator.requests.of("sync_now")), sync)
+    sync.kill()
+    end_of(sync)
+    (file,) = tickets(tmp_path)
+    reads = len(emulator.requests)
+    waiting = process(emulator, "sync", "123", "-q", "--if-running", "wait")
+    until(lambda: len(emulator.requests) > reads, waiting)
+    waiting.send_signal(signal.SIGINT)
+    done = end_of(waiting)
+    assert done.code == 130
+    assert f"hevo-edge wait --ticket {file}" in done.err
+    assert "nothing was started" in done.err

@@ -80,10 +80,23 @@ def test_a_sync_that_nobody_reads_goes_on_and_tells_by_its_code(
     assert len(done.err.splitlines()) == 1
 
 
-def test_a_full_disk_is_no_traceback(emulator: HevoEmulator) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("jobs", "123", "--json"), ("completion", "bash")]
+)
+def test_a_full_disk_is_an_error_in_one_line(
+    emulator: HevoEmulator, arguments: tuple[str, ...]
+) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        done = end_of(process(emulator, "status", stdout=full))
-    assert (done.code, done.err) == (0, "")
+        done = end_of(process(emulator, *arguments, stdout=full))
+    assert done.code == 1
+    assert done.err == "hevo-edge: the result cannot be written: No space left on device\n"
+
+
+def test_a_full_disk_hides_no_worse_end(emulator: HevoEmulator) -> None:
+    emulator.pipeline(123).plan(outcome="FAILED")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = end_of(process(emulator, "sync", "123", "--poll-interval", "0.1", stdout=full))
+    assert done.code == 5
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])

@@ -130,6 +130,18 @@ async def test_it_says_so_where_the_others_cannot_be_reached() -> None:
     assert "secret" not in repr(budget)
 
 
+@pytest.mark.real_time
+async def test_while_alone_its_own_calls_count_and_its_own_part_is_free() -> None:
+    limit = RateLimit(100, 60.0, shared="redis://127.0.0.1:1", fallback_share=0.5)
+    async with HevoClient("key", "secret", region="us", rate_limit=limit) as hevo:
+        await spend(hevo, Priority.LIST, 10)
+        budget = await hevo.budget()
+        assert (budget.used, sum(each.used["list"] for each in budget.holders)) == (10, 10)
+        assert (budget.free["cancel"], budget.free["list"]) == (50 - 10, 45 - 10)
+        await spend(hevo, Priority.LIST, 35)
+        assert (await hevo.budget()).free["list"] == 0
+
+
 def test_a_notebook_shows_it_as_a_table() -> None:
     shown = a_budget()._repr_mimebundle_()
     assert "<b>x" not in shown["text/html"]

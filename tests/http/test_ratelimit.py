@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,3 +43,36 @@ def test_ceilings_reserve_slots_for_what_is_urgent() -> None:
 def test_what_is_neither_flag_nor_path_is_refused(wrong: object) -> None:
     with pytest.raises(errors.ConfigurationError, match=r"RateLimit\.shared"):
         RateLimit(shared=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis.internal:6379",
+        "redis.internal:6379/0",
+        "127.0.0.1:6379",
+        "localhost",
+        "localhost:6379",
+        "redis:localhost",
+        "redis//localhost",
+        "unix:/tmp/x.sock",
+        "REDISS:/x",
+        "user:geheim@redis.internal:6379",
+        "True",
+        "true",
+        "1",
+        "off",
+    ],
+)
+def test_an_address_without_its_scheme_is_no_path(address: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match="begins with redis://") as caught:
+        RateLimit(shared=address)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["calls", "hevo.calls", "./redis:6379", "/run/redis:1", "redis.calls", "a/true", "2"]
+)
+def test_a_path_stays_one(path: str) -> None:
+    assert RateLimit(shared=path).shared == path
+    assert RateLimit(shared=Path("redis:6379")).shared == Path("redis:6379")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.types import SecretDict
-from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from typing_extensions import Self
 
 from hevo_edge.errors import ConfigurationError
@@ -123,3 +123,37 @@ class HevoCredentials(CredentialsBlock):
             ConfigurationError: for an override that is wrong.
         """
         return self.account().client(**overrides)
+
+
+async def loaded(credentials: HevoCredentials | str) -> HevoCredentials:
+    """Return a block of credentials, which may be given by the name it is saved as.
+
+    Raises:
+        ConfigurationError: when there is none of that name; or what was saved, by the UI perhaps,
+            is wrong.
+    """
+    if not isinstance(credentials, str):
+        return credentials
+    try:
+        return await HevoCredentials.aload(credentials)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{error}. Make it in the UI after `prefect block register -m "
+            'hevo_edge.integrations.prefect`, or by HevoCredentials(...).save("NAME")'
+        ) from None
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        wrong = messages_of(error.__cause__)
+    raise ConfigurationError(f"block {credentials!r}: {wrong}")
+
+
+def messages_of(error: ValidationError) -> str:
+    """Return what is wrong with a block, without Pydantic's frame around it."""
+    return "; ".join(map(_message_of, error.errors()))
+
+
+def _message_of(wrong: Any) -> str:
+    field = ".".join(map(str, wrong["loc"]))
+    own = wrong.get("ctx", {}).get("error")
+    return str(own) if own else f"{field}: {wrong['msg']}"

@@ -7,11 +7,13 @@ seen the Job end: the flow that has started it, or a poller.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from prefect.events import emit_event
+from prefect.events import Event, emit_event
+from prefect.events.clients import get_events_client
 
 from hevo_edge.orchestration import Dataset, Lineage
 
@@ -26,23 +28,40 @@ def emit_job_ended(job: dict[str, Any]) -> None:
     Args:
         job: What ``hevo_edge.orchestration.summary`` returns.
     """
+    emit_event(**_job_ended(job))
+
+
+async def deliver_jobs_ended(jobs: Iterable[dict[str, Any]]) -> None:
+    """Emit what ``emit_job_ended`` does of each Job, and return when Prefect has taken it.
+
+    Raises:
+        Exception: of Prefect's client, when its server cannot be reached; nothing is lost by
+            calling again, as an event that it has taken counts once.
+    """
+    async with get_events_client(checkpoint_every=1) as client:
+        for job in jobs:
+            await client.emit(Event(**_job_ended(job)))
+
+
+def _job_ended(job: dict[str, Any]) -> dict[str, Any]:
     status = str(job.get("status") or "unknown").lower()
     ended, occurred = job.get("ended_ts"), datetime.now(timezone.utc)
     if ended is not None:  # by Hevo's clock: Prefect shows no event of the future
         occurred = min(occurred, datetime.fromtimestamp(ended / 1000, timezone.utc))
-    emit_event(
-        f"hevo.job.{status}",
-        resource={
+    role = {"prefect.resource.id": f"hevo.job.{job['ref']}", "prefect.resource.role": "job"}
+    return {
+        "event": f"hevo.job.{status}",
+        "resource": {
             "prefect.resource.id": f"hevo.pipeline.{job['pipeline_id']}",
             "prefect.resource.name": f"Pipeline {job['pipeline_id']}",
             "hevo.job.status": status,
             "hevo.job.type": str(job.get("type") or "unknown").lower(),
         },
-        related=[{"prefect.resource.id": f"hevo.job.{job['ref']}", "prefect.resource.role": "job"}],
-        occurred=occurred,
-        payload=job,
-        id=uuid5(NAMESPACE_URL, f"hevo.job.{job['ref']}.{status}"),
-    )
+        "related": [role],
+        "occurred": occurred,
+        "payload": job,
+        "id": uuid5(NAMESPACE_URL, f"hevo.job.{job['ref']}.{status}"),
+    }
 
 
 def emit_assets(lineage: Lineage, job: dict[str, Any], url: str) -> None:

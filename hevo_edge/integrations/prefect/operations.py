@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from hevo_edge import orchestration
 from hevo_edge.errors import ConfigurationError, HevoError
-from hevo_edge.integrations.prefect.credentials import HevoCredentials
+from hevo_edge.integrations.prefect.credentials import HevoCredentials, loaded, messages_of
 from hevo_edge.integrations.prefect.states import state_of
 from hevo_edge.orchestration import validation
 
@@ -100,23 +100,9 @@ async def _pipeline_of(credentials: Credentials, pipeline_id: Any, options: Any)
     # Prefect needs half the time of all our imports to make this class.
     from hevo_edge.integrations.prefect.blocks import HevoPipeline  # noqa: PLC0415
 
-    if isinstance(credentials, str):
-        try:
-            credentials = await HevoCredentials.aload(credentials)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{error}. Make it in the UI after `prefect block register -m "
-                'hevo_edge.integrations.prefect`, or by HevoCredentials(...).save("NAME")'
-            ) from None
+    credentials = await loaded(credentials)
     wanted = {"pipeline_id": validation.pipeline_id(pipeline_id), **options}
     try:
         return HevoPipeline(credentials=credentials, **wanted)
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_message_of, error.errors()))) from None
-
-
-def _message_of(wrong: Any) -> str:
-    """Return what is wrong with a field, without Pydantic's frame around it."""
-    field = ".".join(map(str, wrong["loc"]))
-    own = wrong.get("ctx", {}).get("error")
-    return str(own) if own else f"{field}: {wrong['msg']}"
+        raise ConfigurationError(messages_of(error)) from None

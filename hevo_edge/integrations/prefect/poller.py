@@ -10,16 +10,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from hevo_edge.integrations.prefect.credentials import HevoCredentials
-from hevo_edge.orchestration import validation
+from hevo_edge.errors import ConfigurationError
+from hevo_edge.integrations.prefect.credentials import HevoCredentials, loaded
+from hevo_edge.orchestration import get_logger, validation
 
 if TYPE_CHECKING:
     from hevo_edge import HevoClient
+
+log: logging.Logger = get_logger("hevo_edge.integrations.prefect")
 
 INTERVAL = 60.0
 """Seconds between two polls of a Pipeline."""
@@ -42,9 +46,8 @@ async def emit_job_events(
             count that end from now on.
 
     Raises:
-        ConfigurationError: for wrong options.
+        ConfigurationError: for wrong options, and for a file that is none of cursors.
     """
-    from hevo_edge.integrations.prefect.events import emit_job_ended  # noqa: PLC0415 -- aiohttp
     from hevo_edge.orchestration import (  # noqa: PLC0415 -- aiohttp
         JobCursor,
         JobFeed,
@@ -55,10 +58,9 @@ async def emit_job_events(
 
     every = validation.seconds(interval, "interval")
     ids = [validation.pipeline_id(each) for each in pipeline_ids]
-    if isinstance(credentials, str):
-        credentials = await HevoCredentials.aload(credentials)
+    credentials = await loaded(credentials)
     file = None if cursors is None else TicketFile(cursors)
-    kept: dict[str, Any] = json.loads((file and file.load()) or "{}")
+    kept = _cursors_in((file and file.load()) or "{}", cursors)
     async with credentials.get_client() as hevo:
 
         @asynccontextmanager
@@ -77,11 +79,37 @@ async def emit_job_events(
                 found = subscribers[update.pipeline_id].take(update)
                 if found is None:
                     continue
-                for job in found.jobs:
-                    emit_job_ended(summary(job))
+                if found.jobs:
+                    await _deliver([summary(job) for job in found.jobs], every)
                 kept[str(update.pipeline_id)] = found.cursor.to_dict()
                 if file is not None:
                     file.save(json.dumps(kept))
+
+
+async def _deliver(jobs: Sequence[dict[str, Any]], pause: float) -> None:
+    """Emit the events of Jobs, again and again until Prefect has taken them."""
+    from hevo_edge.integrations.prefect.events import deliver_jobs_ended  # noqa: PLC0415 -- slow
+
+    while True:
+        try:
+            return await deliver_jobs_ended(jobs)
+        except Exception as error:  # noqa: BLE001 -- of websockets, the network, the handshake
+            log.warning(
+                "Prefect has not taken the events of %d Jobs, which is tried again in %g s: %s",
+                len(jobs),
+                pause,
+                error,
+            )
+            await asyncio.sleep(pause)
+
+
+def _cursors_in(text: str, path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            f"{path} holds no cursors; remove it, and Jobs count that end from now on"
+        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--interval", type=float, default=INTERVAL, help="seconds between polls")
     parser.add_argument("--cursors", metavar="FILE", help="keeps what is known for a restart")
     options = vars(parser.parse_args(arguments))
-    asyncio.run(emit_job_events(**options))
+    try:
+        asyncio.run(emit_job_events(**options))
+    except ConfigurationError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.integrations.prefect import emit_job_events, poller
+from hevo_edge.integrations.prefect import emit_job_events, events, poller
 from tests.integrations.prefect.support import last_job
 from tests.integrations.prefect.test_reports import events_of, sync
 
@@ -73,8 +73,49 @@ def test_wrong_options() -> None:
         asyncio.run(emit_job_events("hevo", [21], interval=-1))
     with pytest.raises(ConfigurationError, match="pipeline_id"):
         asyncio.run(emit_job_events("hevo", [0]))
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ConfigurationError, match="nobody.*prefect block register"):
         asyncio.run(emit_job_events("nobody", [21]))
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[1]", "3"])
+def test_a_file_of_something_else(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cursors = tmp_path / "cursors.json"
+    cursors.write_text(text)
+    with pytest.raises(SystemExit):
+        poller.main(["hevo", "21", "--cursors", str(cursors)])
+    assert f"{cursors} holds no cursors; remove it" in capsys.readouterr().err
+
+
+def test_what_prefect_has_not_taken_is_not_behind_the_cursor(
+    emu: HevoEmulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline = emu.add_pipeline(22, duration=None, history=2, appears_after=0)
+    cursors = tmp_path / "cursors.json"
+
+    async def away(jobs: Any) -> None:
+        raise OSError("the server is away")
+
+    async def work() -> None:
+        await until(cursors.exists)
+        pipeline.start_job(now=emu.now)
+        last_job(emu, 22).end(emu.now, "FAILED")
+        await until(lambda: "Prefect has not taken the events of 1 Jobs" in caplog.text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(events, "deliver_jobs_ended", away)
+        asyncio.run(while_polling(work, [22], cursors=cursors))
+    assert last_job(emu, 22).job_id not in json.loads(cursors.read_text())["22"]["known"]
+
+    async def later() -> None:
+        await until(lambda: events_of("hevo.pipeline.22", "hevo.job.failed"))
+
+    asyncio.run(while_polling(later, [22], cursors=cursors))
+    assert len(events_of("hevo.pipeline.22", "hevo.job.failed")) == 1
 
 
 def test_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
