@@ -389,6 +389,8 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.waiting")
     session.run("python", "-m", "tests.benchmarks.months")
     session.run("python", "-m", "tests.benchmarks.bad_gateway")
+    session.run("python", "-m", "tests.benchmarks.progress", "--profile")
+    session.run("python", "-m", "tests.benchmarks.fleet")
 
 
 @nox.session

@@ -71,6 +71,7 @@ def hevo_assets(
     with named("@hevo_assets"):
         number = validation.pipeline_id(pipeline_id)
         check(subset, options)
+        check_kinds(resource, translator)
         if tables is None and resource is None:
             raise ConfigurationError("give resource, to read the tables from, or tables")
         found = [] if tables is None else given_tables(number, tables)
@@ -134,6 +135,7 @@ def build_hevo_assets_definitions(
 
     with named("build_hevo_assets_definitions"):
         check(subset, options)
+        check_kinds(resource, translator)
         found = load_tables(resource, where=where, cache=cache)
         return assets_of_all(
             found,
@@ -237,6 +239,22 @@ def check(subset: Any, options: Mapping[str, Any]) -> None:
     if subset is not None:
         validation.one_of(subset, "subset", ("sync", "resync"))
     RunOptions.check(options)
+
+
+def check_kinds(resource: Any, translator: Any) -> None:
+    """Check that both are objects of their kinds, if they are given.
+
+    Raises:
+        ConfigurationError: naming the argument.
+    """
+    if resource is not None and not hasattr(resource, "process_config_and_initialize"):
+        raise ConfigurationError(f"resource must be a HevoResource, not {resource!r}")
+    if isinstance(translator, type) or not hasattr(
+        translator or HevoTranslator(), "get_asset_spec"
+    ):
+        raise ConfigurationError(
+            f"translator must be a HevoTranslator, such as HevoTranslator(), not {translator!r}"
+        )
 
 
 @contextmanager

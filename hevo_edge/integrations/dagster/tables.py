@@ -91,7 +91,7 @@ def given_tables(pipeline_id: int | str, tables: Iterable[HevoTable | str]) -> l
         ConfigurationError: for anything else.
     """
     pipeline = HevoPipeline(validation.pipeline_id(pipeline_id))
-    if isinstance(tables, str):
+    if isinstance(tables, str) or not isinstance(tables, Iterable):
         raise ConfigurationError(f"tables must be several names, not {tables!r}")
     return [_given(pipeline, each) for each in tables]
 

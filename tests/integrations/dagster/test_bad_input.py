@@ -14,6 +14,7 @@ from hevo_edge.integrations.dagster import (
     HevoPipeline,
     HevoResource,
     HevoTable,
+    HevoTranslator,
     build_hevo_assets_definitions,
     hevo_assets,
 )
@@ -68,6 +69,10 @@ def test_a_wrong_option_is_named(name: str, value: Any) -> None:
         ({"tables": "users"}, "tables"),
         ({"tables": ["a..b"]}, "tables"),
         ({"tables": [5]}, "tables"),
+        ({"tables": 5}, "@hevo_assets: tables must be several names, not 5"),
+        ({"resource": "hevo"}, "@hevo_assets: resource must be a HevoResource, not 'hevo'"),
+        ({"translator": HevoTranslator}, "@hevo_assets: translator must be a HevoTranslator, such"),
+        ({"translator": 5}, "@hevo_assets: translator must be"),
         ({"tables": [HevoTable(HevoPipeline(8), "users")]}, "another Pipeline"),
         ({"subset": "resync"}, "@hevo_assets: subset='resync' needs the ids"),
     ],

@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 from prefect import flow, get_client
 from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.plugins import load_prefect_collections
 from pydantic import ValidationError
 
 from hevo_edge._http.ratelimit import RateLimit
 from hevo_edge.emulator import HevoEmulator
 from hevo_edge.errors import ConfigurationError
-from hevo_edge.integrations.prefect import HevoCredentials, HevoJobRun, HevoPipeline
+from hevo_edge.integrations.prefect import (
+    HevoCredentials,
+    HevoJobRun,
+    HevoPipeline,
+    sync_and_wait,
+)
 from hevo_edge.orchestration import RunFailed
 from tests.integrations.prefect.support import OFTEN, credentials_of, starts
 
@@ -196,4 +202,32 @@ def test_a_run_that_cannot_be_started_raises(
     wrong = credentials_of(emu, api_secret="wrong")
     with pytest.raises(RunFailed, match="401"):
         HevoPipeline(credentials=wrong, pipeline_id=7, durable=False).trigger()
+    assert starts(emu) == 0
+
+
+def test_a_block_that_the_ui_saved_wrong_says_so_in_the_first_task(
+    emu: HevoEmulator,
+) -> None:
+    block: Any = credentials_of(emu)
+    saved = block.save("both", overwrite=True)
+
+    async def change() -> None:
+        async with get_client() as client:
+            document = await client.read_block_document(saved)
+            data = {**document.data, "region": "us"}
+            await client.update_block_document(
+                saved,
+                BlockDocumentUpdate(
+                    block_schema_id=document.block_schema_id, data=data, merge_existing_data=True
+                ),
+            )
+
+    asyncio.run(change())
+
+    @flow
+    def one() -> Any:
+        return sync_and_wait("both", 7, return_state=True, **OFTEN)
+
+    state = one(return_state=True).result(raise_on_failure=False)
+    assert "block 'both': name either a region or a base_url, not both" in str(state.message)
     assert starts(emu) == 0
