@@ -228,6 +228,7 @@ def test_a_block_that_the_ui_saved_wrong_says_so_in_the_first_task(
     def one() -> Any:
         return sync_and_wait("both", 7, return_state=True, **OFTEN)
 
-    state = one(return_state=True).result(raise_on_failure=False)
+    flow_run: Any = one(return_state=True)
+    state = flow_run.result(raise_on_failure=False)
     assert "block 'both': name either a region or a base_url, not both" in str(state.message)
     assert starts(emu) == 0
