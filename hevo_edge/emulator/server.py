@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -92,6 +93,8 @@ class HevoEmulator:
         self._thread: _ServerThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._restarting: asyncio.Task[None] | None = None
+        self._is_entered = False
+        self._held: socket.socket | None = None
 
     def __repr__(self) -> str:
         listens = "stopped" if self._runner is None else f"at {self.base_url}"
@@ -153,9 +156,9 @@ class HevoEmulator:
     async def stop(self) -> None:
         """Stop listening and cut all connections; a client's next connection is refused.
 
-        It may be awaited in any event loop.
+        It may be awaited in any event loop. Within ``with`` nobody else gets the port meanwhile.
         """
-        await self._in_own_loop(self._stop())
+        await self._in_own_loop(self._stop(keeps_port=self._is_entered))
 
     def outage(self, seconds: float) -> None:
         """Stop listening now, and listen again after so many emulator seconds.
@@ -184,7 +187,7 @@ class HevoEmulator:
 
     async def _be_out(self, seconds: float, stopped: Future[None]) -> None:
         restarting, self._restarting = self._restarting, None  # else stopping would cancel it
-        await self._stop()
+        await self._stop(keeps_port=True)
         self._restarting = restarting
         stopped.set_result(None)
         await self.clock.sleep(seconds)
@@ -216,34 +219,59 @@ class HevoEmulator:
         except BaseException:
             await self._stop()
             raise
+        self._let_port_go()
         self._port = self._runner.addresses[0][1]
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, keeps_port: bool = False) -> None:
         if self._restarting is not None:
             self._restarting.cancel()
             self._restarting = None
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await self._handler.cancel_in_flight()
+            for site in list(runner.sites):
+                await site.stop()
+            if keeps_port:
+                self._hold_port()
             await runner.cleanup()
+        if not keeps_port:
+            self._let_port_go()
+
+    def _hold_port(self) -> None:
+        """Bind the port, but refuse connections: a client must not meet another server there."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._held = socket.socket(family, socket.SOCK_STREAM)
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._held.bind((self._host, self._port))
+        except OSError:  # somebody was faster
+            self._let_port_go()
+
+    def _let_port_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
+        self._is_entered = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_entered = False
         await self.stop()
 
     def __enter__(self) -> Self:
         _refuse_virtual_time()
         thread = _ServerThread(self)
         thread.start()
-        self._thread = thread
+        self._thread, self._is_entered = thread, True
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             thread, self._thread = self._thread, None
+            self._is_entered = False
             thread.stop()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 import time
 from collections.abc import Callable
 
@@ -90,3 +91,44 @@ def test_the_factory_makes_emulators_with_options(
     assert (second.speed, HevoClient.from_env().base_url) == (100.0, second.base_url)
     assert listens(first)
     assert listens(second)
+
+
+def is_taken(emulator: HevoEmulator) -> bool:
+    """Tell whether a port that is asked for by its number is refused, as a free one is not."""
+    host, port = emulator.base_url.removeprefix("http://").rsplit(":", 1)
+    with socket.socket() as other:
+        try:
+            other.bind((host, int(port)))
+        except OSError:
+            return True
+        return False
+
+
+async def test_nobody_else_gets_its_port_meanwhile() -> None:
+    async with HevoEmulator() as emulator:
+        emulator.outage(600)
+        await asyncio.sleep(1)
+        assert is_taken(emulator)
+        await emulator.stop()
+        assert is_taken(emulator)
+        await emulator.start()
+        await emulator.stop()
+        assert is_taken(emulator)
+    assert not is_taken(emulator)
+
+
+@pytest.mark.real_time
+def test_nobody_else_gets_its_port_meanwhile_in_a_thread() -> None:
+    with HevoEmulator() as emulator:
+        emulator.outage(3600)
+        assert is_taken(emulator)
+        asyncio.run(emulator.stop())
+        assert is_taken(emulator)
+    assert not is_taken(emulator)
+
+
+async def test_without_a_block_a_stop_lets_the_port_go() -> None:
+    emulator = HevoEmulator()
+    await emulator.start()
+    await emulator.stop()
+    assert not is_taken(emulator)

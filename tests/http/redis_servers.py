@@ -47,6 +47,14 @@ def free_port() -> int:
         return port
 
 
+def held_port() -> socket.socket:
+    """Return a socket that keeps a free port for a server which is not always up."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the server sets it too
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
 TLS = Path(__file__).parents[1] / "worthless.pem"
 TLS_OPTIONS = {
     "--tls-cert-file": f"{TLS}",
@@ -68,7 +76,8 @@ class RedisServer:
     """A Redis on a free port of this machine, which keeps nothing on disk."""
 
     def __init__(self, *options: str, sentinel: str | None = None) -> None:
-        self.port = free_port()
+        self._held = held_port()
+        self.port: int = self._held.getsockname()[1]
         self._options = options
         self._sentinel = sentinel
         self._names = 0
@@ -134,6 +143,7 @@ class RedisServer:
 
     def close(self) -> None:
         self.stop()
+        self._held.close()
         self._folder.cleanup()
 
     def ask(self, *command: str | int, password: str = "") -> Any:

@@ -164,7 +164,8 @@ class _Tick:
 
         found = (self._records.get(key) for key in assets.tables)
         since = time.time() - FOUND_WITHIN
-        for run_id in {each.asset_entry.last_run_id for each in found if each} - {None}:
+        runs = {each.asset_entry.last_run_id for each in found if each}
+        for run_id in (each for each in runs if each is not None):
             run = self._instance.get_run_by_id(run_id)
             is_at_work = run is not None and not run.is_finished
             if is_at_work and may_find_a_job(self._instance, run_id, pipeline_id, since):
