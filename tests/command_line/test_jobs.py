@@ -62,7 +62,7 @@ class TestWaitByTicket:
     def cut_off(self, emulator: HevoEmulator, hevo_edge: CommandLine, *, effect: str) -> str:
         emulator.pipeline(123).plan(appears_after=60.0)
         emulator.faults.drop(on="sync_now", effect=effect)
-        assert hevo_edge("sync", "123", "--timeout", "1.2", "-q").code == 6
+        assert hevo_edge("sync", "123", "--timeout", "5", "-q").code == 6
         (file,) = hevo_edge.stored
         return str(file)
 

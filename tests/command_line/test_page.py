@@ -71,7 +71,7 @@ def test_it_runs(emulator: HevoEmulator, hevo_edge: CommandLine, home: Path, scr
     if TICKET in code:
         emulator.faults.drop(on="sync_now", effect="after")
         emulator.pipeline(123).plan(appears_after=60.0)
-        cut_off = run("hevo-edge sync 123 --timeout 1.2", emulator, home)
+        cut_off = run("hevo-edge sync 123 --timeout 5", emulator, home)
         assert cut_off.returncode == 6, cut_off.stderr
         code = code.replace(TICKET, cut_off.stderr.split()[-1])
     done = run(code, emulator, home)

@@ -104,7 +104,7 @@ def test_a_command_uses_the_profile_and_names_it(
     )
     assert "from profile test" in hevo_edge("check", "--profile", "test").out
     emulator.pipeline(123).plan(duration=None)
-    done = hevo_edge("sync", "123", "--profile", "test", "--timeout", "3", "-q")
+    done = hevo_edge("sync", "123", "--profile", "test", "--timeout", "10", "-q")
     assert done.code == 3
     assert "hevo-edge wait --profile test 123:" in done.err
 

@@ -145,13 +145,13 @@ class TestExitCodes:
 
     def test_3_timed_out(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
         emulator.pipeline(123).plan(duration=36000.0)
-        done = hevo_edge("sync", "123", "-q", "--timeout", "3", *FAST)
+        done = hevo_edge("sync", "123", "-q", "--timeout", "10", *FAST)
         assert (done.code, done.out) == (3, "")
         error, resume = done.err.splitlines()
         assert "still IN_PROGRESS" in error
         assert re.search(rf"hevo-edge wait {REF}$", resume)
         row = hevo_edge(
-            "sync", "123", "--if-running", "join", "--timeout", "1", "--json", *FAST
+            "sync", "123", "--if-running", "join", "--timeout", "5", "--json", *FAST
         ).row
         assert (row["outcome"], row["job"]["status"]) == ("timeout", "IN_PROGRESS")
 
@@ -186,7 +186,7 @@ class TestExitCodes:
     def test_6_the_outcome_is_unknown(self, emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
         emulator.faults.drop(on="sync_now", effect="after")
         emulator.pipeline(123).plan(appears_after=1000.0)
-        done = hevo_edge("sync", "123", "--timeout", "2", "--json", "-q", *FAST)
+        done = hevo_edge("sync", "123", "--timeout", "6", "--json", "-q", *FAST)
         assert done.code == 6
         (file,) = hevo_edge.stored
         row = done.row

@@ -130,7 +130,7 @@ def test_a_job_that_runs(emulator: HevoEmulator, hevo_edge: CommandLine) -> None
 def test_an_outcome_that_is_unknown(emulator: HevoEmulator, hevo_edge: CommandLine) -> None:
     emulator.faults.drop(on="sync_now", effect="after")
     emulator.pipeline(123).plan(appears_after=1000.0)
-    done = hevo_edge("sync", "123", "--timeout", "1.5", "-q", *FAST)
+    done = hevo_edge("sync", "123", "--timeout", "6", "-q", *FAST)
     error, resume = done.err.splitlines()
     assert not PYTHON.search(error)
     assert "hevo-edge wait --ticket FILE searches again" in error

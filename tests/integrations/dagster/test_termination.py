@@ -141,7 +141,7 @@ def test_a_re_execution_cancels_what_could_not_be_cancelled(
 def test_a_timeout_can_cancel(
     emu: HevoEmulator, hevo: HevoResource, instance: dg.DagsterInstance
 ) -> None:
-    assets = assets_of(hevo, 123, timeout=2, on_timeout="cancel")
+    assets = assets_of(hevo, 123, timeout=10, on_timeout="cancel")
     result = dg.materialize(
         [assets], resources={"hevo": hevo}, instance=instance, raise_on_error=False
     )
