@@ -311,8 +311,8 @@ def same_job_type(wanted: str, found: str) -> bool:
 def may_be_partial(job_type: str) -> bool:
     """Say whether a Job of this type may be of some objects only: its row does not tell.
 
-    A resync is, of one object (second-hand: the emulator's HISTORICAL), and so may be a sync that
-    loads newly included ones.
+    A resync of some objects is a HISTORICAL Job (second-hand); so may be a sync that loads what was
+    newly included.
     """
     return normalized(job_type) in _RESYNC_FAMILY
 
